@@ -1,0 +1,69 @@
+/** Column groups that several fact tables share, so that the same thing has the same name and type in each of them. */
+
+import type { Column } from './table.ts';
+import { SEGMENT_COLUMN } from './table.ts';
+
+const LC = 'LowCardinality(String)';
+const ZSTD = 'ZSTD(1)';
+
+/** Who the row belongs to; leads every sorting key. */
+export const PLACEMENT_COLUMNS: readonly Column[] = [
+  { name: SEGMENT_COLUMN, type: 'LowCardinality(UInt64)', comment: 'Id of the WAL segment that brought the row' },
+  { name: 'tenant_id', type: LC, comment: 'Tenant' },
+  { name: 'project_id', type: LC, comment: 'Project of the API key' },
+  { name: 'environment', type: LC, comment: 'Environment of the API key' },
+];
+
+/** What `opentelemetry.proto.resource.v1.Resource` and `InstrumentationScope` carry. */
+export const RESOURCE_COLUMNS: readonly Column[] = [
+  { name: 'service_name', type: LC, comment: 'Resource attribute service.name' },
+  { name: 'project_name', type: LC, comment: 'Resource attribute project.name, else service.namespace, else service.name' },
+  {
+    name: 'resource_string',
+    type: `Map(${LC}, ${LC})`,
+    codec: ZSTD,
+    comment: 'Resource attributes whose value is a string',
+  },
+  {
+    name: 'resource_json',
+    type: `Map(${LC}, ${LC})`,
+    codec: ZSTD,
+    comment: 'Resource attributes of every other type, as JSON text',
+  },
+  { name: 'resource_dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
+  { name: 'resource_schema_url', type: LC, comment: 'Schema URL of the resource' },
+  { name: 'scope_name', type: LC, comment: 'Instrumentation scope' },
+  { name: 'scope_version', type: LC, comment: 'Version of the instrumentation scope' },
+  {
+    name: 'scope_string',
+    type: `Map(${LC}, ${LC})`,
+    codec: ZSTD,
+    comment: 'Scope attributes whose value is a string',
+  },
+  {
+    name: 'scope_json',
+    type: `Map(${LC}, ${LC})`,
+    codec: ZSTD,
+    comment: 'Scope attributes of every other type, as JSON text',
+  },
+  { name: 'scope_dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
+  { name: 'scope_schema_url', type: LC, comment: 'Schema URL of the scope' },
+];
+
+/**
+ * Attributes by type, so that a number stays a number. The maps keep the order in which the sender wrote the attributes of
+ * each type. Arrays, key-value lists, bytes and empty values are JSON text: bytes as `{"bytes":"base64"}`, doubles always
+ * with a point or an exponent, non-finite doubles as strings.
+ */
+export const ATTRIBUTE_COLUMNS: readonly Column[] = [
+  { name: 'attributes_string', type: `Map(${LC}, String)`, codec: ZSTD, comment: 'String attributes' },
+  { name: 'attributes_int', type: `Map(${LC}, Int64)`, codec: ZSTD, comment: 'Integer attributes' },
+  { name: 'attributes_double', type: `Map(${LC}, Float64)`, codec: ZSTD, comment: 'Floating-point attributes' },
+  { name: 'attributes_bool', type: `Map(${LC}, Bool)`, codec: ZSTD, comment: 'Boolean attributes' },
+  { name: 'attributes_json', type: `Map(${LC}, String)`, codec: ZSTD, comment: 'Structured attributes, as JSON text' },
+  { name: 'dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
+];
+
+export const TIME = "DateTime64(9, 'UTC')";
+export const TIME_CODEC = 'Delta(8), ZSTD(1)';
+export { LC, ZSTD };

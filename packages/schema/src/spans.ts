@@ -1,0 +1,116 @@
+/** The fact table of spans: `opentelemetry.proto.trace.v1.Span`, every field of it. */
+
+import { ATTRIBUTE_COLUMNS, LC, PLACEMENT_COLUMNS, RESOURCE_COLUMNS, TIME, TIME_CODEC, ZSTD } from './columns.ts';
+import type { FactTable } from './table.ts';
+
+export const SPANS: FactTable = {
+  name: 'spans',
+  comment: 'One row per span',
+  columns: [
+    ...PLACEMENT_COLUMNS,
+    { name: 'timestamp', type: TIME, codec: TIME_CODEC, comment: 'Start of the span' },
+    { name: 'duration_ns', type: 'UInt64', codec: 'ZSTD(1)', comment: 'End minus start, 0 where the end is before it' },
+    { name: 'trace_id', type: 'FixedString(16)', codec: ZSTD, comment: 'Trace id, 16 bytes' },
+    { name: 'span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Span id, 8 bytes' },
+    { name: 'parent_span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Parent span id, zeros for a root span' },
+    { name: 'trace_state', type: LC, comment: 'W3C tracestate' },
+    { name: 'flags', type: 'UInt32', comment: 'W3C trace flags and the is-remote bits' },
+    { name: 'name', type: LC, comment: 'Span name' },
+    { name: 'kind', type: 'UInt8', comment: '0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer' },
+    { name: 'status_code', type: 'UInt8', comment: '0 unset, 1 ok, 2 error' },
+    { name: 'status_message', type: LC, comment: 'Status message' },
+    ...RESOURCE_COLUMNS,
+    ...ATTRIBUTE_COLUMNS,
+    { name: 'events.timestamp', type: `Array(${TIME})`, codec: ZSTD, comment: 'Time of each event' },
+    { name: 'events.name', type: `Array(${LC})`, codec: ZSTD, comment: 'Name of each event' },
+    {
+      name: 'events.attributes_string',
+      type: `Array(Map(${LC}, String))`,
+      codec: ZSTD,
+      comment: 'String attributes of each event',
+    },
+    {
+      name: 'events.attributes_json',
+      type: `Array(Map(${LC}, String))`,
+      codec: ZSTD,
+      comment: 'Other attributes of each event, as JSON text',
+    },
+    { name: 'events.dropped_attributes_count', type: 'Array(UInt32)', codec: ZSTD, comment: 'Dropped by the sender' },
+    { name: 'dropped_events_count', type: 'UInt32', comment: 'Events dropped by the sender' },
+    { name: 'links.trace_id', type: 'Array(FixedString(16))', codec: ZSTD, comment: 'Trace id of each link' },
+    { name: 'links.span_id', type: 'Array(FixedString(8))', codec: ZSTD, comment: 'Span id of each link' },
+    { name: 'links.trace_state', type: 'Array(String)', codec: ZSTD, comment: 'W3C tracestate of each link' },
+    { name: 'links.flags', type: 'Array(UInt32)', codec: ZSTD, comment: 'Flags of each link' },
+    {
+      name: 'links.attributes_string',
+      type: `Array(Map(${LC}, String))`,
+      codec: ZSTD,
+      comment: 'String attributes of each link',
+    },
+    {
+      name: 'links.attributes_json',
+      type: `Array(Map(${LC}, String))`,
+      codec: ZSTD,
+      comment: 'Other attributes of each link, as JSON text',
+    },
+    { name: 'links.dropped_attributes_count', type: 'Array(UInt32)', codec: ZSTD, comment: 'Dropped by the sender' },
+    { name: 'dropped_links_count', type: 'UInt32', comment: 'Links dropped by the sender' },
+  ],
+  derived: [
+    {
+      name: 'http_status_code',
+      type: 'UInt16',
+      kind: 'MATERIALIZED',
+      expression:
+        "toUInt16(greatest(attributes_int['http.response.status_code'], attributes_int['http.status_code'], 0))",
+      comment: 'Promoted attribute http.response.status_code (or its old name http.status_code)',
+    },
+    {
+      name: 'http_route',
+      type: LC,
+      kind: 'MATERIALIZED',
+      expression: "attributes_string['http.route']",
+      comment: 'Promoted attribute http.route',
+    },
+    {
+      name: 'user_id',
+      type: 'String',
+      kind: 'MATERIALIZED',
+      expression: "attributes_string['user.id']",
+      codec: ZSTD,
+      comment: 'Promoted attribute user.id',
+    },
+    {
+      name: 'session_id',
+      type: 'String',
+      kind: 'MATERIALIZED',
+      expression: "attributes_string['session.id']",
+      codec: ZSTD,
+      comment: 'Promoted attribute session.id',
+    },
+    {
+      name: 'gen_ai_model',
+      type: LC,
+      kind: 'MATERIALIZED',
+      expression: "attributes_string['gen_ai.request.model']",
+      comment: 'Promoted attribute gen_ai.request.model',
+    },
+  ],
+  indexes: [
+    { name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 },
+  ],
+  projections: [
+    { name: 'by_trace', query: 'SELECT _part_offset ORDER BY trace_id' },
+    {
+      name: 'red_hourly',
+      query: `SELECT tenant_id, project_id, environment, project_name, service_name, toStartOfHour(timestamp),
+        count(), countIf(status_code = 2), sum(duration_ns), max(duration_ns),
+        quantilesTDigest(0.5, 0.95, 0.99)(duration_ns)
+        GROUP BY tenant_id, project_id, environment, project_name, service_name, toStartOfHour(timestamp)`,
+    },
+  ],
+  partitionBy: 'toDate(timestamp)',
+  orderBy: ['tenant_id', 'project_id', 'environment', 'service_name', 'name', 'toStartOfHour(timestamp)', 'timestamp'],
+  ttlFrom: 'toDateTime(timestamp)',
+  settings: {},
+};
