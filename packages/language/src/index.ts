@@ -1,0 +1,20 @@
+/**
+ * Language room: pure compilation and judgement of queries, without any I/O. Here: the tenant SQL guard. The caller takes a statement
+ * apart, lets the engine explain it, and hands the engine's text back in.
+ */
+
+export { identifierFault, MAX_SQL_LENGTH, tokenize } from './lexer.ts';
+export type { Token, TokenKind } from './lexer.ts';
+export { checkParameters, splitStatement } from './sql/statement.ts';
+export type { CteName, ParameterUse, Statement } from './sql/statement.ts';
+export { parseAst, walkAst } from './sql/ast.ts';
+export type { AstNode } from './sql/ast.ts';
+export { judge } from './sql/guard.ts';
+export type { Verdict } from './sql/guard.ts';
+export { isReadable, tenantPolicy, withoutHints } from './sql/policy.ts';
+export type { Policy, TableName } from './sql/policy.ts';
+export { confirm, resolvedTables } from './sql/query-tree.ts';
+export type { ResolvedTables, ViewTargets } from './sql/query-tree.ts';
+export { classify } from './sql/request.ts';
+export type { SqlRequest } from './sql/request.ts';
+export { allowedFunctions, isAllowedFunction, REFUSED_FUNCTIONS, TABLE_FUNCTIONS } from './sql/functions.ts';

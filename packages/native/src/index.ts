@@ -1,0 +1,10 @@
+export { Block } from './block.ts';
+export { ByteBuffer } from './buffer.ts';
+export { FixedColumn, StringColumn } from './column.ts';
+export type { Column, Pieces } from './column.ts';
+export { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
+export { ArrayColumn, MapColumn } from './nested.ts';
+export { NullableColumn } from './nullable.ts';
+export { DayCounter } from './partition.ts';
+export { encodeText, sameBytes, sourceOf } from './text.ts';
+export type { Source } from './text.ts';

@@ -1,0 +1,118 @@
+/**
+ * Runs a statement that answers with rows, or a command, and streams what comes of it. Separate from the HTTP side: this
+ * file knows slots, sessions and cancelling, not headers.
+ *
+ * Must stay true: when the client goes away the engine is told again and again until the call has really ended, and only
+ * then is the slot free.
+ */
+import type { Answer, Summary } from './answer.ts';
+import { Fifo } from './fifo.ts';
+import { quoteString, type SessionState, type Sessions } from './sessions.ts';
+import type { Slots } from './slots.ts';
+import type { CommandStatement, ResultStatement } from './statement.ts';
+
+export interface Run {
+  readonly sessions: Sessions;
+  readonly slots: Slots;
+  readonly state: SessionState;
+  readonly queryId: string;
+  /** Aborts when the client is gone or the time is up. */
+  readonly signal: AbortSignal;
+}
+
+/** The part of `log_comment` by which a running statement is found again; a caller's own comment follows it. */
+export function commentPrefix(queryId: string): string {
+  return `${queryId}\n`;
+}
+
+/** Streams the rows of `statement` into `answer`. Rejects with an Exception, whatever was sent by then. */
+export async function runResult(
+  run: Run,
+  statement: ResultStatement,
+  defaultFormat: string,
+  answer: Answer,
+): Promise<Summary> {
+  const slot = await run.slots.acquire(run.signal);
+  const format = statement.format ?? defaultFormat;
+  answer.format(format);
+  try {
+    return await run.sessions.run(run.state, async (execute) => {
+      const fifo = new Fifo(slot.fifo);
+      try {
+        const sql = `${statement.head}\nINTO OUTFILE ${quoteString(slot.fifo)} TRUNCATE\nFORMAT ${format}\n${statement.tail}`;
+        const pumped = fifo.pump((chunk) => answer.write(chunk));
+        const work = cancellable(run, execute(sql)).finally(() => fifo.finish());
+        const [result] = await bothSettled(work, pumped);
+        return {
+          result_rows: String(result.rowsRead),
+          result_bytes: String(result.bytesRead),
+          elapsed_ns: String(Math.round(result.elapsed * 1e9)),
+        };
+      } finally {
+        await fifo.close();
+      }
+    });
+  } finally {
+    slot.release();
+  }
+}
+
+/** Runs a statement as it stands. Its output, if any (DDL answers with nothing), is small and goes through memory. */
+export async function runCommand(
+  run: Run,
+  statement: CommandStatement,
+  defaultFormat: string,
+  answer: Answer,
+): Promise<Summary> {
+  const slot = await run.slots.acquire(run.signal);
+  try {
+    return await run.sessions.run(run.state, async (execute) => {
+      const result = await cancellable(run, execute(statement.text, defaultFormat));
+      const bytes = result.bytes();
+      if (bytes.length > 0) await answer.write(Buffer.from(bytes));
+      const summary: Record<string, string> = { elapsed_ns: String(Math.round(result.elapsed * 1e9)) };
+      if (statement.fromFile) {
+        summary['written_rows'] = String(result.rowsRead);
+        summary['written_bytes'] = String(result.bytesRead);
+      }
+      return summary;
+    });
+  } finally {
+    slot.release();
+  }
+}
+
+/** Waits for `work`; from the moment that the signal aborts, keeps telling the engine to stop it. */
+export async function cancellable<T>(run: Run, work: Promise<T>): Promise<T> {
+  let settled = false;
+  const onAbort = (): void => {
+    void killUntil(run, () => settled);
+  };
+  if (run.signal.aborted) onAbort();
+  else run.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work;
+  } finally {
+    settled = true;
+    run.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function killUntil(run: Run, settled: () => boolean): Promise<void> {
+  const prefix = quoteString(commentPrefix(run.queryId));
+  // The first may come before the engine has registered the query, hence again, at growing intervals.
+  for (let pauseMs = 20; !settled(); pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    await run.sessions
+      .ask(`KILL QUERY WHERE startsWith(Settings['log_comment'], ${prefix}) ASYNC`)
+      .catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+/** Waits for both even when one fails, so that nothing is left running; the first one's failure is the one reported. */
+async function bothSettled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === 'rejected') throw a.reason;
+  if (b.status === 'rejected') throw b.reason;
+  return [a.value, b.value];
+}

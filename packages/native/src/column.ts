@@ -1,0 +1,201 @@
+/**
+ * Column builders for ClickHouse's Native format, the flat ones: fixed-width values and strings.
+ *
+ * A builder is filled row by row, written as part of a block, and reused for the next block. A request that turns out to be
+ * malformed halfway is undone with `rollback`, so that half of it can never be stored.
+ */
+
+import { ByteBuffer } from './buffer.ts';
+import type { Source } from './text.ts';
+import { copyText, encodeText, repairText } from './text.ts';
+
+/** What a block needs from every column, however it is filled. */
+export interface Column {
+  /** Values appended since the last reset. Inside an array or a map this counts elements, not rows. */
+  readonly count: number;
+  /** Remembers the present end as the start of a request. */
+  mark(): void;
+  /** Takes back everything since `mark`. */
+  rollback(): void;
+  /** Forgets all values and keeps the memory. */
+  reset(): void;
+  /** Appends the state prefixes of the type to `out` (Native format: all prefixes of a column precede its data). */
+  writePrefix(out: Pieces): void;
+  /** Appends the data of all values to `out`. */
+  writeData(out: Pieces): void;
+  /** Appends a value that is the type's default. */
+  appendDefault(): void;
+}
+
+/** The parts of a block in order. They are views on the builders' memory: write them before appending anything. */
+export type Pieces = Uint8Array[];
+
+/** Counts the strings in which invalid UTF-8 was replaced. One per block builder, shared by its columns. */
+export interface TextRepairs {
+  count: number;
+}
+
+/** Values of a fixed number of bytes: integers, floats, FixedString(N), DateTime64, Bool, Enum. */
+export class FixedColumn implements Column {
+  readonly buffer: ByteBuffer;
+  readonly width: number;
+  private marked = 0;
+
+  constructor(width: number) {
+    this.width = width;
+    this.buffer = new ByteBuffer(width * 64);
+  }
+
+  get count(): number {
+    return this.buffer.length / this.width;
+  }
+
+  mark(): void {
+    this.marked = this.buffer.length;
+  }
+
+  rollback(): void {
+    this.buffer.length = this.marked;
+  }
+
+  reset(): void {
+    this.buffer.length = 0;
+    this.marked = 0;
+  }
+
+  writePrefix(): void {}
+
+  writeData(out: Pieces): void {
+    if (this.buffer.length > 0) out.push(this.buffer.written());
+  }
+
+  appendDefault(): void {
+    this.appendZeros(1);
+  }
+
+  appendZeros(values: number): void {
+    const bytes = values * this.width;
+    const buffer = this.buffer;
+    buffer.reserve(bytes);
+    buffer.bytes.fill(0, buffer.length, buffer.length + bytes);
+    buffer.length += bytes;
+  }
+
+  /** Appends a byte. The column must be one byte wide. */
+  appendUint8(value: number): void {
+    const buffer = this.buffer;
+    buffer.reserve(1);
+    buffer.bytes[buffer.length++] = value;
+  }
+
+  /** Appends a 32-bit integer. The column must be four bytes wide. */
+  appendUint32(value: number): void {
+    const buffer = this.buffer;
+    buffer.reserve(4);
+    buffer.view.setUint32(buffer.length, value, true);
+    buffer.length += 4;
+  }
+
+  /** Appends the same 32-bit integer `times` times. */
+  repeatUint32(value: number, times: number): void {
+    if (value === 0) this.appendZeros(times);
+    else for (let row = 0; row < times; row++) this.appendUint32(value);
+  }
+
+  /** Appends a 64-bit value as its two halves. The column must be eight bytes wide. */
+  appendHalves(low: number, high: number): void {
+    const buffer = this.buffer;
+    buffer.reserve(8);
+    buffer.view.setUint32(buffer.length, low, true);
+    buffer.view.setUint32(buffer.length + 4, high, true);
+    buffer.length += 8;
+  }
+
+  appendFloat64(value: number): void {
+    const buffer = this.buffer;
+    buffer.reserve(8);
+    buffer.view.setFloat64(buffer.length, value, true);
+    buffer.length += 8;
+  }
+
+  /** Copies one value of `width` bytes from the request. The width must be a multiple of four. */
+  appendBytes(source: Source, start: number): void {
+    const { buffer, width } = this;
+    buffer.reserve(width);
+    for (let offset = 0; offset < width; offset += 4) {
+      buffer.view.setInt32(buffer.length + offset, source.view.getInt32(start + offset, true), true);
+    }
+    buffer.length += width;
+  }
+}
+
+/** Values of type String: a length and the bytes. */
+export class StringColumn implements Column {
+  readonly buffer = new ByteBuffer(1024);
+  count = 0;
+  private readonly repairs: TextRepairs;
+  private markedBytes = 0;
+  private markedCount = 0;
+
+  constructor(repairs: TextRepairs) {
+    this.repairs = repairs;
+  }
+
+  mark(): void {
+    this.markedBytes = this.buffer.length;
+    this.markedCount = this.count;
+  }
+
+  rollback(): void {
+    this.buffer.length = this.markedBytes;
+    this.count = this.markedCount;
+  }
+
+  reset(): void {
+    this.buffer.length = 0;
+    this.count = 0;
+    this.mark();
+  }
+
+  writePrefix(): void {}
+
+  writeData(out: Pieces): void {
+    if (this.buffer.length > 0) out.push(this.buffer.written());
+  }
+
+  appendDefault(): void {
+    this.buffer.varint(0);
+    this.count++;
+  }
+
+  /** Appends `source[start, end)`, replacing what isn't UTF-8. */
+  appendText(source: Source, start: number, end: number): void {
+    const buffer = this.buffer;
+    const before = buffer.length;
+    const length = end - start;
+    buffer.reserve(length + 10);
+    if (length < 0x80) buffer.bytes[buffer.length++] = length;
+    else buffer.varint(length);
+    if (copyText(source, start, end, buffer.bytes, buffer.view, buffer.length)) {
+      buffer.length += length;
+      this.count++;
+      return;
+    }
+    buffer.length = before;
+    this.repairs.count++;
+    this.appendRaw(repairText(source, start, end));
+  }
+
+  appendString(text: string): void {
+    this.appendRaw(encodeText(text));
+  }
+
+  /** Appends bytes that are known to be valid. */
+  appendRaw(bytes: Uint8Array): void {
+    this.buffer.varint(bytes.length);
+    this.buffer.reserve(bytes.length);
+    this.buffer.bytes.set(bytes, this.buffer.length);
+    this.buffer.length += bytes.length;
+    this.count++;
+  }
+}

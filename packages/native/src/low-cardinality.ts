@@ -1,0 +1,324 @@
+/**
+ * LowCardinality columns: a dictionary per block and an index per value.
+ *
+ * The values seen lately stay interned between blocks, so a block only has to copy the ones it uses into its dictionary.
+ * Telemetry repeats itself in order (the attribute after `http.method` is nearly always `http.route`), so each value
+ * remembers which one followed it: the usual append is one comparison and no hash.
+ *
+ * Must stay true: the interner is bounded. When it is full it starts afresh with the next block.
+ */
+
+import { ByteBuffer } from './buffer.ts';
+import type { Column, Pieces, TextRepairs } from './column.ts';
+import type { Source } from './text.ts';
+import { copyText, encodeText, repairText, sameBytes, sourceOf } from './text.ts';
+
+/** Native format: version of the keys serialisation (SharedDictionariesWithAdditionalKeys). */
+const KEYS_VERSION = 1;
+/** Native format: the dictionary is in the block (HasAdditionalKeys) and replaces any earlier one (NeedUpdateDictionary). */
+const INDEX_FLAGS = 0x600;
+
+const MAX_INTERNED_VALUES = 1 << 17;
+const MAX_INTERNED_BYTES = 16 << 20;
+
+export class LowCardinalityColumn implements Column {
+  count = 0;
+  private readonly repairs: TextRepairs;
+
+  // The interner: value `id` is arena[offsets[id], + lengths[id]); `table` is its hash index (id + 1, 0 = free).
+  private readonly arena = new ByteBuffer(1024);
+  private offsets = new Uint32Array(64);
+  private lengths = new Uint32Array(64);
+  private hashes = new Int32Array(64);
+  private successors = new Int32Array(64);
+  private table = new Int32Array(256);
+  private interned = 0;
+  private previous = 0;
+
+  // The block: which interned values it uses, in dictionary order, and an index per value.
+  private stamps = new Uint32Array(64);
+  private locals = new Uint32Array(64);
+  private epoch = 1;
+  private dictionary = new Uint32Array(64);
+  private dictionarySize = 0;
+  private indexes: Uint8Array | Uint16Array | Uint32Array = new Uint8Array(256);
+
+  private markedCount = 0;
+  private markedDictionary = 0;
+
+  constructor(repairs: TextRepairs) {
+    this.repairs = repairs;
+  }
+
+  mark(): void {
+    this.markedCount = this.count;
+    this.markedDictionary = this.dictionarySize;
+  }
+
+  rollback(): void {
+    this.count = this.markedCount;
+    while (this.dictionarySize > this.markedDictionary) {
+      this.stamps[this.dictionary[--this.dictionarySize] as number] = 0;
+    }
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.dictionarySize = 0;
+    this.epoch++;
+    if (this.indexes.BYTES_PER_ELEMENT > 1) this.indexes = new Uint8Array(this.indexes.length);
+    if (this.interned > MAX_INTERNED_VALUES || this.arena.length > MAX_INTERNED_BYTES) this.forget();
+    this.mark();
+  }
+
+  private forget(): void {
+    this.arena.length = 0;
+    this.interned = 0;
+    this.previous = 0;
+    this.table.fill(0);
+    this.stamps.fill(0);
+  }
+
+  appendDefault(): void {
+    this.appendString('');
+  }
+
+  appendString(text: string): void {
+    this.push(this.localOfString(text));
+  }
+
+  appendText(source: Source, start: number, end: number): void {
+    this.push(this.localOf(source, start, end));
+  }
+
+  /** Appends the value at dictionary position `local`, `times` times. */
+  repeat(local: number, times: number): void {
+    this.reserve(times);
+    this.indexes.fill(local, this.count, this.count + times);
+    this.count += times;
+  }
+
+  /** Appends the run of dictionary positions `cell`, `times` times. */
+  repeatCell(cell: readonly number[], times: number): void {
+    const length = cell.length;
+    if (length === 0 || times === 0) return;
+    this.reserve(length * times);
+    const { indexes, count } = this;
+    for (let at = 0; at < length; at++) indexes[count + at] = cell[at] as number;
+    // Doubling: each step copies all that is there, so n rows take log2(n) copies.
+    const total = length * times;
+    for (let done = length; done < total; done *= 2) {
+      indexes.copyWithin(count + done, count, count + Math.min(done, total - done));
+    }
+    this.count += total;
+  }
+
+  localOfString(text: string): number {
+    const bytes = encodeText(text);
+    return this.localOf(sourceOf(bytes), 0, bytes.length);
+  }
+
+  /** The position of `source[start, end)` in this block's dictionary, which is added if it isn't there. */
+  localOf(source: Source, start: number, end: number): number {
+    const length = end - start;
+    const guess = this.successors[this.previous] as number;
+    let id = guess;
+    if (
+      guess >= this.interned ||
+      (this.lengths[guess] as number) !== length ||
+      !sameBytes(this.arena.view, this.offsets[guess] as number, source.view, start, length)
+    ) {
+      id = this.intern(source, start, length);
+      if (this.previous < this.interned) this.successors[this.previous] = id;
+    }
+    this.previous = id;
+    return this.stamps[id] === this.epoch ? (this.locals[id] as number) : this.enter(id);
+  }
+
+  private push(local: number): void {
+    if (this.count === this.indexes.length) this.reserve(1);
+    this.indexes[this.count++] = local;
+  }
+
+  private reserve(values: number): void {
+    const needed = this.count + values;
+    if (needed <= this.indexes.length) return;
+    const length = Math.max(needed, this.indexes.length * 2);
+    const width = this.indexes.BYTES_PER_ELEMENT;
+    const larger = width === 1 ? new Uint8Array(length) : width === 2 ? new Uint16Array(length) : new Uint32Array(length);
+    larger.set(this.indexes.subarray(0, this.count));
+    this.indexes = larger;
+  }
+
+  /** Enters an interned value into the block's dictionary. */
+  private enter(id: number): number {
+    const local = this.dictionarySize++;
+    if (local === this.dictionary.length) this.dictionary = grown(this.dictionary);
+    this.dictionary[local] = id;
+    this.stamps[id] = this.epoch;
+    this.locals[id] = local;
+    if (local === 0x100) this.indexes = Uint16Array.from(this.indexes);
+    else if (local === 0x1_0000) this.indexes = Uint32Array.from(this.indexes);
+    return local;
+  }
+
+  private intern(source: Source, start: number, length: number): number {
+    const hash = hashOf(source, start, length);
+    let slot = hash & (this.table.length - 1);
+    for (let entry = this.table[slot] as number; entry !== 0; entry = this.table[slot] as number) {
+      const id = entry - 1;
+      if (
+        this.hashes[id] === hash &&
+        this.lengths[id] === length &&
+        sameBytes(this.arena.view, this.offsets[id] as number, source.view, start, length)
+      ) {
+        return id;
+      }
+      slot = (slot + 1) & (this.table.length - 1);
+    }
+    return this.add(source, start, length, hash);
+  }
+
+  private add(source: Source, start: number, length: number, hash: number): number {
+    const arena = this.arena;
+    arena.reserve(length);
+    if (!copyText(source, start, start + length, arena.bytes, arena.view, arena.length)) {
+      this.repairs.count++;
+      const repaired = repairText(source, start, start + length);
+      return this.intern(sourceOf(repaired), 0, repaired.length);
+    }
+    const id = this.interned++;
+    if (id === this.offsets.length) this.growInterner();
+    this.offsets[id] = arena.length;
+    this.lengths[id] = length;
+    this.hashes[id] = hash;
+    this.successors[id] = id;
+    this.stamps[id] = 0;
+    arena.length += length;
+    if (this.interned * 2 > this.table.length) this.rehash();
+    else this.place(id, hash);
+    return id;
+  }
+
+  private place(id: number, hash: number): void {
+    const mask = this.table.length - 1;
+    let slot = hash & mask;
+    while (this.table[slot] !== 0) slot = (slot + 1) & mask;
+    this.table[slot] = id + 1;
+  }
+
+  private rehash(): void {
+    this.table = new Int32Array(this.table.length * 2);
+    for (let id = 0; id < this.interned; id++) this.place(id, this.hashes[id] as number);
+  }
+
+  private growInterner(): void {
+    this.offsets = grown(this.offsets);
+    this.lengths = grown(this.lengths);
+    this.stamps = grown(this.stamps);
+    this.locals = grown(this.locals);
+    const hashes = new Int32Array(this.hashes.length * 2);
+    hashes.set(this.hashes);
+    this.hashes = hashes;
+    const successors = new Int32Array(this.successors.length * 2);
+    successors.set(this.successors);
+    this.successors = successors;
+  }
+
+  writePrefix(out: Pieces): void {
+    const prefix = new ByteBuffer(8);
+    prefix.uint64(KEYS_VERSION);
+    out.push(prefix.written());
+  }
+
+  writeData(out: Pieces): void {
+    // Native omits the whole body of a column without values.
+    if (this.count === 0) return;
+    const widthCode = { 1: 0, 2: 1, 4: 2 }[this.indexes.BYTES_PER_ELEMENT] as number;
+    const head = new ByteBuffer(64 + this.dictionarySize * 16);
+    head.uint64(INDEX_FLAGS | widthCode);
+    head.uint64(this.dictionarySize);
+    for (let local = 0; local < this.dictionarySize; local++) {
+      const id = this.dictionary[local] as number;
+      const [offset, length] = [this.offsets[id] as number, this.lengths[id] as number];
+      head.varint(length);
+      head.reserve(length);
+      head.bytes.set(this.arena.bytes.subarray(offset, offset + length), head.length);
+      head.length += length;
+    }
+    head.uint64(this.count);
+    out.push(head.written());
+    out.push(new Uint8Array(this.indexes.buffer, 0, this.count * this.indexes.BYTES_PER_ELEMENT));
+  }
+}
+
+/** Hash of length and of the first, middle and last words: enough to tell attribute keys and names apart, in constant time. */
+function hashOf(source: Source, start: number, length: number): number {
+  let hash = Math.imul(length, 0x9e37_79b1 | 0);
+  if (length >= 4) {
+    const view = source.view;
+    hash = Math.imul(hash ^ view.getInt32(start, true), 0x85eb_ca6b | 0);
+    hash = Math.imul(hash ^ (hash >>> 13) ^ view.getInt32(start + ((length - 4) >>> 1), true), 0xc2b2_ae35 | 0);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ view.getInt32(start + length - 4, true), 0x27d4_eb2f | 0);
+  } else {
+    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ (source.bytes[start + at] as number), 0x0100_0193);
+  }
+  return hash ^ (hash >>> 16);
+}
+
+function grown(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(array.length * 2);
+  larger.set(array);
+  return larger;
+}
+
+/** LowCardinality(UInt64) with one value for the whole block: the id of the WAL segment. */
+export class ConstantColumn implements Column {
+  count = 0;
+  private value = 0n;
+  private indexes = new Uint8Array(256);
+  private marked = 0;
+
+  mark(): void {
+    this.marked = this.count;
+  }
+
+  rollback(): void {
+    this.count = this.marked;
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.marked = 0;
+  }
+
+  /** The value of every row of the block that is written next. */
+  set(value: bigint): void {
+    this.value = value;
+  }
+
+  repeat(times: number): void {
+    this.count += times;
+  }
+
+  appendDefault(): void {
+    this.count++;
+  }
+
+  writePrefix(out: Pieces): void {
+    const prefix = new ByteBuffer(8);
+    prefix.uint64(KEYS_VERSION);
+    out.push(prefix.written());
+  }
+
+  writeData(out: Pieces): void {
+    if (this.count === 0) return;
+    if (this.indexes.length < this.count) this.indexes = new Uint8Array(this.count * 2);
+    const head = new DataView(new ArrayBuffer(32));
+    head.setBigUint64(0, BigInt(INDEX_FLAGS), true);
+    head.setBigUint64(8, 1n, true);
+    head.setBigUint64(16, this.value, true);
+    head.setBigUint64(24, BigInt(this.count), true);
+    out.push(new Uint8Array(head.buffer), this.indexes.subarray(0, this.count));
+  }
+}

@@ -1,0 +1,51 @@
+/** Nullable(T) for fixed-width T: a byte per value that says whether it is missing, then all values. */
+
+import type { Column, Pieces } from './column.ts';
+import { FixedColumn } from './column.ts';
+
+export class NullableColumn implements Column {
+  readonly values: FixedColumn;
+  private readonly missing = new FixedColumn(1);
+
+  constructor(values: FixedColumn) {
+    this.values = values;
+  }
+
+  get count(): number {
+    return this.missing.count;
+  }
+
+  /** Appends a number as Float64. */
+  appendFloat64(value: number): void {
+    this.missing.appendUint8(0);
+    this.values.appendFloat64(value);
+  }
+
+  /** Appends NULL. */
+  appendDefault(): void {
+    this.missing.appendUint8(1);
+    this.values.appendDefault();
+  }
+
+  mark(): void {
+    this.missing.mark();
+    this.values.mark();
+  }
+
+  rollback(): void {
+    this.missing.rollback();
+    this.values.rollback();
+  }
+
+  reset(): void {
+    this.missing.reset();
+    this.values.reset();
+  }
+
+  writePrefix(): void {}
+
+  writeData(out: Pieces): void {
+    this.missing.writeData(out);
+    this.values.writeData(out);
+  }
+}

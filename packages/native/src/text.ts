@@ -1,0 +1,92 @@
+/**
+ * Copying text from a request into a column: one pass that copies four bytes at a time and learns on the way whether there
+ * was anything but ASCII. Only then is UTF-8 checked, because most telemetry is ASCII and a check per string is not free.
+ *
+ * Must stay true: what lies in a column is valid UTF-8. Invalid sequences become U+FFFD and are counted, since one bad byte
+ * would otherwise break the JSON of every reader.
+ */
+
+import { isUtf8 } from 'node:buffer';
+
+/** A request body as the decoders read it: bytes and a view on the same memory, readable a few bytes past its end. */
+export interface Source {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** Above this length the engine's own copy and its vectorised UTF-8 check are faster than the word loop. */
+const BULK_BYTES = 160;
+const NON_ASCII = 0x8080_8080 | 0;
+
+const encoder = new TextEncoder();
+const lossyDecoder = new TextDecoder();
+
+/** A Source over bytes that are not one yet. Copies, to have the slack that word-wise reads need. */
+export function sourceOf(bytes: Uint8Array): Source {
+  const copy = new Uint8Array(bytes.length + 16);
+  copy.set(bytes);
+  return { bytes: copy, view: new DataView(copy.buffer) };
+}
+
+/** Encodes a string; lone surrogates become U+FFFD. */
+export function encodeText(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/**
+ * Copies `source[start, end)` to `target` at `at` (which must have room and slack) and returns whether it is valid UTF-8.
+ */
+export function copyText(
+  source: Source,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetView: DataView,
+  at: number,
+): boolean {
+  const length = end - start;
+  if (length > BULK_BYTES) {
+    const slice = source.bytes.subarray(start, end);
+    target.set(slice, at);
+    return isUtf8(slice);
+  }
+  const from = source.view;
+  let seen = 0;
+  let offset = 0;
+  for (; offset + 4 <= length; offset += 4) {
+    const word = from.getInt32(start + offset, true);
+    seen |= word;
+    targetView.setInt32(at + offset, word, true);
+  }
+  const bytes = source.bytes;
+  for (; offset < length; offset++) {
+    const byte = bytes[start + offset] as number;
+    seen |= byte;
+    target[at + offset] = byte;
+  }
+  return (seen & NON_ASCII) === 0 || isUtf8(bytes.subarray(start, end));
+}
+
+/** The text with every invalid sequence replaced by U+FFFD, as UTF-8. */
+export function repairText(source: Source, start: number, end: number): Uint8Array {
+  // TextDecoder refuses shared memory, so the bytes are copied out first.
+  return encoder.encode(lossyDecoder.decode(Uint8Array.prototype.slice.call(source.bytes, start, end)));
+}
+
+/** True if the two ranges hold the same bytes. */
+export function sameBytes(
+  left: DataView,
+  leftStart: number,
+  right: DataView,
+  rightStart: number,
+  length: number,
+): boolean {
+  let offset = 0;
+  for (; offset + 4 <= length; offset += 4) {
+    if (left.getInt32(leftStart + offset, true) !== right.getInt32(rightStart + offset, true)) return false;
+  }
+  for (; offset < length; offset++) {
+    if (left.getUint8(leftStart + offset) !== right.getUint8(rightStart + offset)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,147 @@
+/**
+ * `opentelemetry.proto.common.v1.AnyValue` as JSON text, for the values that have no column type of their own: arrays,
+ * key-value lists, bytes and the empty value, and for every non-string value of resources, scopes, events and links.
+ *
+ * The text keeps the type: doubles carry a point or an exponent, integers don't; bytes are `{"bytes":"base64"}`;
+ * non-finite doubles, which JSON lacks, are strings.
+ */
+
+import type { Wire } from './wire.ts';
+import { malformed } from './wire.ts';
+
+/** Deeper values are refused: no instrumentation makes them, and a hostile one would exhaust the stack. */
+const MAX_DEPTH = 64;
+
+/** Field tags of AnyValue. */
+export const STRING_VALUE = 0x0a;
+export const BOOL_VALUE = 0x10;
+export const INT_VALUE = 0x18;
+export const DOUBLE_VALUE = 0x21;
+export const ARRAY_VALUE = 0x2a;
+export const KVLIST_VALUE = 0x32;
+export const BYTES_VALUE = 0x3a;
+
+const decoder = new TextDecoder();
+
+/** The JSON text of the AnyValue message in `[pos, end)`. */
+export function anyValueJson(wire: Wire, pos: number, end: number, depth = 0): string {
+  if (depth > MAX_DEPTH) throw malformed(`a value is nested deeper than ${MAX_DEPTH} levels`);
+  let json = 'null';
+  while (pos < end) {
+    const tag = wire.varint(pos);
+    pos = wire.pos;
+    switch (tag) {
+      case STRING_VALUE: {
+        const fieldEnd = wire.enter(pos, end);
+        json = JSON.stringify(textAt(wire, wire.pos, fieldEnd));
+        pos = fieldEnd;
+        break;
+      }
+      case BOOL_VALUE:
+        wire.varint64(pos);
+        json = (wire.low | wire.high) === 0 ? 'false' : 'true';
+        pos = wire.pos;
+        break;
+      case INT_VALUE:
+        wire.varint64(pos);
+        json = intText(wire.low, wire.high);
+        pos = wire.pos;
+        break;
+      case DOUBLE_VALUE:
+        json = doubleText(wire.view.getFloat64(pos, true));
+        pos += 8;
+        break;
+      case ARRAY_VALUE: {
+        const fieldEnd = wire.enter(pos, end);
+        json = `[${listJson(wire, wire.pos, fieldEnd, depth)}]`;
+        pos = fieldEnd;
+        break;
+      }
+      case KVLIST_VALUE: {
+        const fieldEnd = wire.enter(pos, end);
+        json = `{${mapJson(wire, wire.pos, fieldEnd, depth)}}`;
+        pos = fieldEnd;
+        break;
+      }
+      case BYTES_VALUE: {
+        const fieldEnd = wire.enter(pos, end);
+        json = `{"bytes":"${base64At(wire, wire.pos, fieldEnd)}"}`;
+        pos = fieldEnd;
+        break;
+      }
+      default:
+        pos = wire.skip(tag, pos, end);
+    }
+  }
+  if (pos !== end) throw malformed('an attribute value is cut off');
+  return json;
+}
+
+/** Elements of an ArrayValue (field 1 repeated), comma-separated. */
+function listJson(wire: Wire, pos: number, end: number, depth: number): string {
+  const items: string[] = [];
+  while (pos < end) {
+    const tag = wire.varint(pos);
+    pos = wire.pos;
+    if (tag === 0x0a) {
+      const itemEnd = wire.enter(pos, end);
+      items.push(anyValueJson(wire, wire.pos, itemEnd, depth + 1));
+      pos = itemEnd;
+    } else pos = wire.skip(tag, pos, end);
+  }
+  if (pos !== end) throw malformed('an array is cut off');
+  return items.join(',');
+}
+
+/** Members of a KeyValueList (field 1 repeated KeyValue), comma-separated. */
+function mapJson(wire: Wire, pos: number, end: number, depth: number): string {
+  const members: string[] = [];
+  while (pos < end) {
+    const tag = wire.varint(pos);
+    pos = wire.pos;
+    if (tag !== 0x0a) {
+      pos = wire.skip(tag, pos, end);
+      continue;
+    }
+    const memberEnd = wire.enter(pos, end);
+    let key = '';
+    let value = 'null';
+    pos = wire.pos;
+    while (pos < memberEnd) {
+      const memberTag = wire.varint(pos);
+      pos = wire.pos;
+      if (memberTag === 0x0a || memberTag === 0x12) {
+        const fieldEnd = wire.enter(pos, memberEnd);
+        if (memberTag === 0x0a) key = textAt(wire, wire.pos, fieldEnd);
+        else value = anyValueJson(wire, wire.pos, fieldEnd, depth + 1);
+        pos = fieldEnd;
+      } else pos = wire.skip(memberTag, pos, memberEnd);
+    }
+    if (pos !== memberEnd) throw malformed('a key-value pair is cut off');
+    members.push(`${JSON.stringify(key)}:${value}`);
+  }
+  if (pos !== end) throw malformed('a key-value list is cut off');
+  return members.join(',');
+}
+
+/** The text in `[start, end)`, invalid sequences replaced by U+FFFD. */
+export function textAt(wire: Wire, start: number, end: number): string {
+  return decoder.decode(wire.bytes.subarray(start, end));
+}
+
+function base64At(wire: Wire, start: number, end: number): string {
+  return Buffer.from(wire.bytes.buffer as ArrayBuffer, wire.bytes.byteOffset + start, end - start).toString('base64');
+}
+
+/** A 64-bit two's complement integer given as unsigned halves. */
+export function intText(low: number, high: number): string {
+  if (high === 0) return String(low);
+  return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low)).toString();
+}
+
+function doubleText(value: number): string {
+  if (!Number.isFinite(value)) return `"${value}"`;
+  if (Object.is(value, -0)) return '-0.0';
+  const text = String(value);
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

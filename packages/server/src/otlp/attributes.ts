@@ -1,0 +1,195 @@
+/**
+ * Attributes (`repeated KeyValue`) to columns: each type to a map of its own, the rest to JSON text.
+ *
+ * Two forms: `TypedAttributes` for spans, log records and data points, whose numbers people compute with; and
+ * `PairAttributes` (strings, and everything else as JSON) for resources, scopes, events and links.
+ */
+
+import type { Block } from '@glasshouse/native';
+import { FixedColumn, LowCardinalityColumn, MapColumn, sourceOf, StringColumn } from '@glasshouse/native';
+import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE } from './any-value.ts';
+import type { Wire } from './wire.ts';
+import { malformed } from './wire.ts';
+
+/** The parts of a KeyValue message, as ranges of the body. */
+class KeyValue {
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+
+  read(wire: Wire, pos: number, end: number): void {
+    this.keyStart = this.keyEnd = this.valueStart = this.valueEnd = pos;
+    const bytes = wire.bytes;
+    while (pos < end) {
+      const tag = bytes[pos++] as number;
+      if (tag === 0x0a) {
+        this.keyEnd = wire.enter(pos, end);
+        this.keyStart = wire.pos;
+        pos = this.keyEnd;
+      } else if (tag === 0x12) {
+        this.valueEnd = wire.enter(pos, end);
+        this.valueStart = wire.pos;
+        pos = this.valueEnd;
+      } else {
+        const whole = wire.varint(pos - 1);
+        pos = wire.skip(whole, wire.pos, end);
+      }
+    }
+    if (pos !== end) throw malformed('an attribute is cut off');
+  }
+}
+
+type StringMap = MapColumn<LowCardinalityColumn, StringColumn>;
+type FixedMap = MapColumn<LowCardinalityColumn, FixedColumn>;
+
+/** The five attribute maps of a fact table. */
+export class TypedAttributes {
+  private readonly keyValue = new KeyValue();
+  private readonly strings: StringMap;
+  private readonly ints: FixedMap;
+  private readonly doubles: FixedMap;
+  private readonly bools: FixedMap;
+  private readonly others: StringMap;
+
+  constructor(block: Block) {
+    this.strings = block.column('attributes_string', MapColumn) as StringMap;
+    this.ints = block.column('attributes_int', MapColumn) as FixedMap;
+    this.doubles = block.column('attributes_double', MapColumn) as FixedMap;
+    this.bools = block.column('attributes_bool', MapColumn) as FixedMap;
+    this.others = block.column('attributes_json', MapColumn) as StringMap;
+  }
+
+  /** Appends the KeyValue message in `[pos, end)` to the open row. */
+  append(wire: Wire, pos: number, end: number): void {
+    const pair = this.keyValue;
+    pair.read(wire, pos, end);
+    const { keyStart, keyEnd, valueStart, valueEnd } = pair;
+    // An AnyValue is a oneof: nearly always one field that fills the message exactly.
+    const tag = valueStart < valueEnd ? (wire.bytes[valueStart] as number) : 0;
+    const start = valueStart + 1;
+    if (tag === STRING_VALUE) {
+      const stringEnd = wire.enter(start, valueEnd);
+      if (stringEnd === valueEnd) {
+        this.strings.keys.appendText(wire, keyStart, keyEnd);
+        this.strings.values.appendText(wire, wire.pos, stringEnd);
+        return;
+      }
+    } else if (tag === INT_VALUE) {
+      wire.varint64(start);
+      if (wire.pos === valueEnd) {
+        this.ints.keys.appendText(wire, keyStart, keyEnd);
+        this.ints.values.appendHalves(wire.low, wire.high);
+        return;
+      }
+    } else if (tag === BOOL_VALUE) {
+      wire.varint64(start);
+      if (wire.pos === valueEnd) {
+        this.bools.keys.appendText(wire, keyStart, keyEnd);
+        this.bools.values.appendUint8((wire.low | wire.high) === 0 ? 0 : 1);
+        return;
+      }
+    } else if (tag === DOUBLE_VALUE && start + 8 === valueEnd) {
+      this.doubles.keys.appendText(wire, keyStart, keyEnd);
+      this.doubles.values.appendBytes(wire, start);
+      return;
+    }
+    this.others.keys.appendText(wire, keyStart, keyEnd);
+    this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
+  }
+
+  /** Ends the row. */
+  close(): void {
+    this.strings.close();
+    this.ints.close();
+    this.doubles.close();
+    this.bools.close();
+    this.others.close();
+  }
+}
+
+/** Attributes of one kind of child, where a child is an element of the row's array (an event, a link, an exemplar). */
+export class PairAttributes {
+  private readonly keyValue = new KeyValue();
+  private readonly strings: StringMap;
+  private readonly others: StringMap;
+
+  constructor(strings: StringMap, others: StringMap) {
+    this.strings = strings;
+    this.others = others;
+  }
+
+  append(wire: Wire, pos: number, end: number): void {
+    const pair = this.keyValue;
+    pair.read(wire, pos, end);
+    const { keyStart, keyEnd, valueStart, valueEnd } = pair;
+    if (valueStart < valueEnd && wire.bytes[valueStart] === STRING_VALUE) {
+      const stringEnd = wire.enter(valueStart + 1, valueEnd);
+      if (stringEnd === valueEnd) {
+        this.strings.keys.appendText(wire, keyStart, keyEnd);
+        this.strings.values.appendText(wire, wire.pos, stringEnd);
+        return;
+      }
+    }
+    this.others.keys.appendText(wire, keyStart, keyEnd);
+    this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
+  }
+
+  close(): void {
+    this.strings.close();
+    this.others.close();
+  }
+}
+
+type LabelMap = MapColumn<LowCardinalityColumn, LowCardinalityColumn>;
+
+/**
+ * Attributes that many rows share (of a resource or a scope): read once into dictionary positions, then repeated.
+ * The positions are valid until the block is reset, so a set is used within the request that brought it.
+ */
+export class SharedAttributes {
+  private readonly keyValue = new KeyValue();
+  private readonly strings: LabelMap;
+  private readonly others: LabelMap;
+  private readonly cells: [number[], number[], number[], number[]] = [[], [], [], []];
+
+  constructor(block: Block, prefix: 'resource' | 'scope' | 'metadata') {
+    this.strings = block.column(`${prefix}_string`, MapColumn) as LabelMap;
+    this.others = block.column(`${prefix}_json`, MapColumn) as LabelMap;
+  }
+
+  clear(): void {
+    for (const cell of this.cells) cell.length = 0;
+  }
+
+  /** Reads the KeyValue message in `[pos, end)`; calls `seen` with the ranges of key and value if the value is a string. */
+  append(wire: Wire, pos: number, end: number, seen?: (keyStart: number, keyEnd: number, start: number, end: number) => void): void {
+    const pair = this.keyValue;
+    pair.read(wire, pos, end);
+    const { keyStart, keyEnd, valueStart, valueEnd } = pair;
+    if (valueStart < valueEnd && wire.bytes[valueStart] === STRING_VALUE) {
+      const stringEnd = wire.enter(valueStart + 1, valueEnd);
+      if (stringEnd === valueEnd) {
+        const stringStart = wire.pos;
+        this.cells[0].push(this.strings.keys.localOf(wire, keyStart, keyEnd));
+        this.cells[1].push(this.strings.values.localOf(wire, stringStart, stringEnd));
+        seen?.(keyStart, keyEnd, stringStart, stringEnd);
+        return;
+      }
+    }
+    const json = sourceOf(Buffer.from(anyValueJson(wire, valueStart, valueEnd)));
+    this.cells[2].push(this.others.keys.localOf(wire, keyStart, keyEnd));
+    this.cells[3].push(this.others.values.localOf(json, 0, json.bytes.length - 16));
+  }
+
+  /** Appends the set to `rows` rows. */
+  repeat(rows: number): void {
+    const [keys, values, otherKeys, otherValues] = this.cells;
+    this.strings.keys.repeatCell(keys, rows);
+    this.strings.values.repeatCell(values, rows);
+    this.strings.closeRun(keys.length, rows);
+    this.others.keys.repeatCell(otherKeys, rows);
+    this.others.values.repeatCell(otherValues, rows);
+    this.others.closeRun(otherKeys.length, rows);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * From a request body to rows in the blocks of the tables: decompress, turn JSON into protobuf, decode. One decoder per
+ * signal serves every receiver and both encodings.
+ *
+ * Must stay true: a request that fails leaves the blocks exactly as they were.
+ */
+
+import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
+import { AppError, messageOf } from '@glasshouse/model';
+import type { Block } from '@glasshouse/native';
+import type { ItemReader } from '../otlp/envelope.ts';
+import { EnvelopeWalker } from '../otlp/envelope.ts';
+import { jsonToProtobuf } from '../otlp/json.ts';
+import { LogReader } from '../otlp/logs.ts';
+import { MetricReader } from '../otlp/metrics.ts';
+import { Rejections, timeWindow } from '../otlp/reject.ts';
+import { SpanReader } from '../otlp/spans.ts';
+import type { TimeWindow } from '../otlp/reject.ts';
+import { BODY_SLACK, Wire } from '../otlp/wire.ts';
+
+/** What a signal's reader is to the decoder. */
+interface SignalReader extends ItemReader {
+  readonly blocks: readonly Block[];
+  within(window: TimeWindow): void;
+}
+
+export interface DecodeOptions {
+  readonly maxBodyBytes: number;
+  readonly retentionMs: number | undefined;
+  readonly maxAheadMs: number;
+  readonly now: () => number;
+}
+
+export interface DecodeRequest {
+  readonly signal: Signal;
+  readonly format: BodyFormat;
+  readonly coding: ContentCoding;
+  readonly placement: Placement;
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+}
+
+export interface Decoded {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly reasons: readonly (readonly [string, number])[];
+  readonly message: string;
+}
+
+const NOUNS: Readonly<Record<Signal, string>> = { traces: 'spans', logs: 'log records', metrics: 'data points' };
+
+export class Decoder {
+  /** The blocks of all tables; whoever writes them resets them. */
+  readonly blocks: readonly Block[];
+  private readonly options: DecodeOptions;
+  private readonly wire = new Wire();
+  private readonly walker = new EnvelopeWalker();
+  private readonly rejections = new Rejections();
+  private readonly readers: Readonly<Record<Signal, SignalReader>>;
+
+  constructor(options: DecodeOptions) {
+    this.options = options;
+    this.readers = {
+      traces: new SpanReader(this.rejections),
+      logs: new LogReader(this.rejections),
+      metrics: new MetricReader(this.rejections),
+    };
+    this.blocks = Object.values(this.readers).flatMap((reader) => reader.blocks);
+  }
+
+  /** Appends the rows of a request to the blocks. Throws AppError, and then nothing was appended. */
+  decode(request: DecodeRequest): Decoded {
+    const { signal, placement } = request;
+    const reader = this.readers[signal];
+    const length = this.openBody(request);
+    const { now, retentionMs, maxAheadMs } = this.options;
+    reader.within(timeWindow(now(), retentionMs, maxAheadMs));
+    this.rejections.clear();
+    const before = count(reader.blocks);
+    for (const block of reader.blocks) block.mark();
+    try {
+      this.walker.walk(this.wire, length, placement, reader);
+    } catch (error) {
+      for (const block of reader.blocks) block.rollback();
+      throw error;
+    }
+    const after = count(reader.blocks);
+    const repaired = after.repairs - before.repairs;
+    const messages = [this.rejections.message(NOUNS[signal])];
+    if (repaired > 0) messages.push(`replaced invalid UTF-8 in ${repaired} strings`);
+    return {
+      accepted: after.rows - before.rows,
+      rejected: this.rejections.total,
+      reasons: [...this.rejections.counts],
+      message: messages.filter((message) => message !== '').join('; '),
+    };
+  }
+
+  /** Points the wire at the protobuf bytes of the request and returns their number. */
+  private openBody(request: DecodeRequest): number {
+    const { coding, format, signal, buffer, length } = request;
+    if (coding === 'identity' && format === 'protobuf') {
+      this.wire.open(buffer);
+      return length;
+    }
+    let bytes: Uint8Array = new Uint8Array(buffer, 0, length);
+    if (coding !== 'identity') bytes = decompress(coding, bytes, this.options.maxBodyBytes);
+    if (format === 'json') bytes = jsonToProtobuf(signal, bytes);
+    const padded = new Uint8Array(bytes.length + BODY_SLACK);
+    padded.set(bytes);
+    this.wire.open(padded.buffer);
+    return bytes.length;
+  }
+}
+
+function count(blocks: readonly Block[]): { rows: number; repairs: number } {
+  let [rows, repairs] = [0, 0];
+  for (const block of blocks) {
+    rows += block.rows;
+    repairs += block.repairs.count;
+  }
+  return { rows, repairs };
+}
+
+function decompress(coding: Exclude<ContentCoding, 'identity'>, bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const options = { maxOutputLength: maxBytes };
+  try {
+    switch (coding) {
+      case 'gzip':
+        return gunzipSync(bytes, options);
+      case 'deflate':
+        // RFC 9110 says zlib format, but raw deflate is sent under the same name; the zlib header tells them apart.
+        return ((bytes[0] ?? 0) & 0x0f) === 8 ? inflateSync(bytes, options) : inflateRawSync(bytes, options);
+      case 'zstd':
+        return zstdDecompressSync(bytes, options);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new AppError('too_large', `cannot take the request: its body is larger than ${maxBytes} bytes decompressed`);
+    }
+    throw new AppError('bad_request', `cannot decompress the body as ${coding}: ${messageOf(error)}`, { cause: error });
+  }
+}

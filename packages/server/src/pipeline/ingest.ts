@@ -1,0 +1,157 @@
+/**
+ * The sink: the main thread's side of the ingest worker. It lends buffers, sends requests over, matches answers, and says
+ * no before a body is read when there is no room.
+ */
+
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { AppError, invariant } from '@glasshouse/model';
+import type { SegmentInfo } from '../wal/segment.ts';
+import { Bodies } from './bodies.ts';
+import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
+import type { BodyBuffer, IngestRequest, IngestResult, Sink } from './sink.ts';
+
+export interface IngestOptions extends WorkerOptions {
+  /** Bodies being read or decoded may take this much memory in all. */
+  readonly maxInflightBytes: number;
+}
+
+/** What the sink asks about room behind it: the log's size and the drain's lag. */
+export interface Room {
+  /** Resolves when the log can take more; rejects with `unavailable` when it is full. */
+  ready(): Promise<void>;
+}
+
+/** Numbers that the sink counts; read by /metrics. */
+export interface IngestCounts {
+  accepted: number;
+  rejected: Map<string, number>;
+  commits: number;
+  committedBytes: number;
+  syncSeconds: number;
+}
+
+interface Waiting {
+  readonly resolve: (result: IngestResult) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+export class Ingest implements Sink {
+  readonly counts: IngestCounts = { accepted: 0, rejected: new Map(), commits: 0, committedBytes: 0, syncSeconds: 0 };
+  /** Rows that are durable but in segments that are still open. */
+  openRows = 0;
+  private readonly options: IngestOptions;
+  private readonly worker: Worker;
+  private readonly bodies = new Bodies();
+  private readonly waiting = new Map<number, Waiting>();
+  private readonly room: Room;
+  private readonly onSealed: (segments: readonly SegmentInfo[]) => void;
+  private nextId = 1;
+  private failure: AppError | undefined;
+  private stopped: (() => void) | undefined;
+
+  constructor(options: IngestOptions, room: Room, onSealed: (segments: readonly SegmentInfo[]) => void) {
+    this.options = options;
+    this.room = room;
+    this.onSealed = onSealed;
+    const { maxInflightBytes: _, ...workerData } = options;
+    const entry = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+    this.worker = new Worker(entry, { workerData });
+    this.worker.on('message', (message: FromWorker) => this.receive(message));
+    this.worker.on('error', (error) => this.fail(error));
+    this.worker.on('exit', () => this.fail(new Error('the ingest worker ended')));
+  }
+
+  async ready(bytes: number): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.bodies.lentBytes + bytes > this.options.maxInflightBytes && this.bodies.lentBytes > 0) {
+      throw new AppError('unavailable', 'cannot take the request: too much data is in flight', { retryAfterSeconds: 1 });
+    }
+    await this.room.ready();
+  }
+
+  lend(bytes: number): BodyBuffer {
+    return this.bodies.lend(bytes);
+  }
+
+  giveBack(body: BodyBuffer): void {
+    this.bodies.giveBack(body.buffer);
+  }
+
+  accept(request: IngestRequest): Promise<IngestResult> {
+    if (this.failure !== undefined) {
+      this.giveBack(request.body);
+      return Promise.reject(this.failure);
+    }
+    return new Promise((resolve, reject) => {
+      const id = this.nextId++;
+      this.waiting.set(id, { resolve, reject });
+      const { signal, format, coding, placement, body } = request;
+      this.send({ kind: 'request', id, signal, format, coding, placement, ...body }, [body.buffer]);
+    });
+  }
+
+  /** Asks the worker to close its open segments, so that the drain gets what is in them. */
+  seal(): void {
+    this.send({ kind: 'seal' });
+  }
+
+  /** Commits and seals what is left, and ends the worker. */
+  stop(): Promise<void> {
+    if (this.failure !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.stopped = resolve;
+      this.send({ kind: 'stop' });
+    });
+  }
+
+  private send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.worker.postMessage(message, transfer);
+  }
+
+  private receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'committed':
+        this.openRows = message.openRows;
+        this.counts.commits++;
+        this.counts.committedBytes += message.bytes;
+        this.counts.syncSeconds += message.syncMs / 1000;
+        for (const answer of message.answers) this.settle(answer);
+        return;
+      case 'sealed':
+        this.openRows = message.openRows;
+        this.onSealed(message.segments);
+        return;
+      case 'stopped':
+        this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', {
+          retryAfterSeconds: 5,
+        });
+        this.stopped?.();
+        return;
+    }
+  }
+
+  private settle(answer: Answer): void {
+    this.bodies.giveBack(answer.buffer);
+    const waiting = this.waiting.get(answer.id);
+    invariant(waiting, `no request waits for answer ${answer.id}`);
+    this.waiting.delete(answer.id);
+    const { accepted, rejected, message, error } = answer;
+    if (error !== undefined) {
+      const retry = error.code === 'unavailable' ? { retryAfterSeconds: 5 } : {};
+      waiting.reject(new AppError(error.code, error.message, retry));
+      return;
+    }
+    this.counts.accepted += accepted;
+    for (const [reason, count] of answer.reasons) {
+      this.counts.rejected.set(reason, (this.counts.rejected.get(reason) ?? 0) + count);
+    }
+    waiting.resolve({ accepted, rejected, message });
+  }
+
+  private fail(cause: unknown): void {
+    this.failure ??= new AppError('unavailable', 'cannot take the request: the ingest worker failed', { cause });
+    for (const { reject } of this.waiting.values()) reject(this.failure);
+    this.waiting.clear();
+  }
+}

@@ -1,0 +1,57 @@
+/** What the server's main thread and the ingest worker say to each other. Buffers are transferred, never shared. */
+
+import type { BodyFormat, ContentCoding, ErrorCode, Placement, Signal } from '@glasshouse/model';
+import type { SegmentInfo } from '../wal/segment.ts';
+
+/** Limits and places, given to the worker when it starts. */
+export interface WorkerOptions {
+  readonly directory: string;
+  /** 16-bit number that makes segment ids unique among servers of one store. */
+  readonly node: number;
+  /** Bodies may not be larger than this after decompression. */
+  readonly maxBodyBytes: number;
+  /** A segment is sealed at this many rows. */
+  readonly maxSegmentRows: number;
+  readonly maxSegmentBytes: number;
+  /** Older items are refused; undefined keeps everything. */
+  readonly retentionMs: number | undefined;
+  /** Items whose time is further ahead of the server's clock are refused. */
+  readonly maxAheadMs: number;
+}
+
+export type ToWorker =
+  | {
+      readonly kind: 'request';
+      readonly id: number;
+      readonly signal: Signal;
+      readonly format: BodyFormat;
+      readonly coding: ContentCoding;
+      readonly placement: Placement;
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+    }
+  | { readonly kind: 'seal' }
+  | { readonly kind: 'stop' };
+
+/** The outcome of one request, with its buffer on the way back. */
+export interface Answer {
+  readonly id: number;
+  readonly buffer: ArrayBuffer;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly reasons: readonly (readonly [string, number])[];
+  readonly message: string;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export type FromWorker =
+  | {
+      readonly kind: 'committed';
+      readonly answers: readonly Answer[];
+      /** Rows in segments that are still open. */
+      readonly openRows: number;
+      readonly bytes: number;
+      readonly syncMs: number;
+    }
+  | { readonly kind: 'sealed'; readonly segments: readonly SegmentInfo[]; readonly openRows: number }
+  | { readonly kind: 'stopped' };

@@ -1,0 +1,47 @@
+/**
+ * The one narrow door behind every receiver. A receiver asks `ready` before it reads a body, hands the body over with
+ * `accept`, and may answer 2xx only after that promise resolved: then the data is in the log and synced.
+ */
+
+import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
+
+/** A request body in a buffer that the sink lends out, so that bodies are read where the decoder will find them. */
+export interface BodyBuffer {
+  /** At least the asked number of bytes, followed by the decoder's slack. */
+  buffer: ArrayBuffer;
+  /** Bytes of the body in it. */
+  length: number;
+}
+
+export interface IngestRequest {
+  readonly signal: Signal;
+  readonly format: BodyFormat;
+  readonly coding: ContentCoding;
+  readonly placement: Placement;
+  readonly body: BodyBuffer;
+}
+
+/** What became of a request. Everything that was not rejected is durable. */
+export interface IngestResult {
+  readonly accepted: number;
+  readonly rejected: number;
+  /** For the sender: why items were rejected or changed; empty if nothing was. */
+  readonly message: string;
+}
+
+export interface Sink {
+  /**
+   * Resolves when a body of about `bytes` may be read. Rejects with a retryable AppError (`unavailable`) when the log is
+   * full, the disk is full, or too much is in flight: then nothing of the body should be read.
+   */
+  ready(bytes: number): Promise<void>;
+  /** Lends a buffer for a body of up to `bytes`. It comes back with `accept` or `giveBack`. */
+  lend(bytes: number): BodyBuffer;
+  /** Returns a buffer that `accept` will not get (the client went away). */
+  giveBack(body: BodyBuffer): void;
+  /**
+   * Decodes the body, appends it to the log and syncs. Rejects with AppError: `bad_request` (malformed; nothing stored),
+   * `too_large` (after decompression), or `unavailable` (not stored; the client should retry).
+   */
+  accept(request: IngestRequest): Promise<IngestResult>;
+}
