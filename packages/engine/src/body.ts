@@ -66,7 +66,7 @@ export async function readWork(query: string | undefined, req: IncomingMessage):
   if (!hasBody) return settle(prefix, judge(prefix, true), undefined);
 
   const stream = decoded(req, coding);
-  let text = prefix;
+  let text: Buffer = prefix;
   let nextPeek = PEEK_BYTES;
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   for (;;) {

@@ -66,8 +66,6 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
     '<clickhouse>',
     '<logger><level>none</level></logger>',
     tag('path', `${options.databaseDir}/`),
-    // Days are UTC days wherever the machine stands: partitions must not move with it.
-    tag('timezone', 'UTC'),
     `<user_directories><users_xml>${tag('path', usersFile)}</users_xml></user_directories>`,
     `<backups>${tag('allowed_path', options.backupDir)}</backups>`,
     tag('max_server_memory_usage', options.maxMemoryBytes),

@@ -44,8 +44,8 @@ export function httpStatus(number: number): number {
 }
 
 const SHAPE = /^(?:Query failed: )?Code: (\d+)\. DB::Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\)\s*$/;
-/** The binding wraps an exception of the reading side in a second one with the same number; only the inner one is news. */
-const NESTED = /^Code: (\d+)\. (?:DB::)?Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\) \(version [^()]*(?:\([^()]*\))?\)\.?$/;
+/** The binding wraps what its reading side or its output threw, number and all; only the innermost is news. */
+const NESTED = /^Code: (\d+)\. (?:DB::)?\w*Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\) \(version [^()]*(?:\([^()]*\))?\)\.?$/;
 
 /** Reads what the binding threw. Anything that is not in ClickHouse's form becomes 1002 (UNKNOWN_EXCEPTION). */
 export function toException(error: unknown): Exception {
@@ -53,13 +53,12 @@ export function toException(error: unknown): Exception {
   const message = error instanceof Error ? error.message : String(error);
   const outer = SHAPE.exec(message);
   if (outer === null) return new Exception(1002, 'UNKNOWN_EXCEPTION', message, { cause: error });
-  const number = Number(outer[1]);
-  const text = outer[2] ?? '';
-  const inner = NESTED.exec(text);
-  if (inner !== null && Number(inner[1]) === number) {
-    return new Exception(number, inner[3] ?? '', inner[2] ?? '', { cause: error });
+  const [, number, , type = ''] = outer;
+  let text = outer[2] ?? '';
+  for (let inner = NESTED.exec(text); inner !== null && inner[1] === number; inner = NESTED.exec(text)) {
+    text = inner[2] ?? '';
   }
-  return new Exception(number, outer[3] ?? '', text, { cause: error });
+  return new Exception(Number(number), type, text, { cause: error });
 }
 
 /** The text of an error body, with its line break. */

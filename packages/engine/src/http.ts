@@ -14,6 +14,7 @@ import { commentPrefix, runCommand, runResult, type Run } from './query.ts';
 import { readRequest, withinLimits, type Credentials, type Request } from './request.ts';
 import type { Sessions } from './sessions.ts';
 import type { Slots } from './slots.ts';
+import { isKnown, type Statement } from './statement.ts';
 
 export interface HttpOptions {
   readonly sessions: Sessions;
@@ -124,8 +125,8 @@ export class HttpFace {
   ): Promise<Summary> {
     const work = await readWork(request.query, req);
     const { statement } = work;
-    const reads = statement.kind === 'result' && statement.reads;
-    if (!reads) refuseWriting(request);
+    const reads = statement.kind === 'result' ? statement.reads : statement.kind === 'command' && statement.verb === 'EXPLAIN';
+    if (!reads) refuseWriting(request, statement);
     const { slots, sessions, spoolDir } = this.#options;
     const place = request.user === 'reader' ? slots.read : reads ? slots.check : slots.write;
     const run: Run = { sessions, slots: place, state: this.#state(request, work, queryId), queryId, signal };
@@ -150,8 +151,12 @@ export class HttpFace {
   }
 }
 
-function refuseWriting(request: Request): void {
+function refuseWriting(request: Request, statement: Statement): void {
   if (request.user === 'writer' && !request.safeMethod) return;
+  if (statement.kind === 'command' && !isKnown(statement)) {
+    const start = statement.text.trim().slice(0, 60).toLowerCase();
+    throw new Exception(62, 'SYNTAX_ERROR', `Syntax error: failed at position 1: ${start}. Expected a query`);
+  }
   const why = request.safeMethod
     ? 'For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries'
     : 'This user may only read';

@@ -4,6 +4,7 @@
  *
  * Must stay true: nothing of the binding shows here; only `src/main.ts`, in its own process, loads it.
  */
+export { createAgent } from './agent.ts';
 export { startEngine } from './supervisor.ts';
 export type { Engine, EngineEvent, EngineOptions, EngineState } from './supervisor.ts';
 export type { Credential, Credentials } from './request.ts';

@@ -28,9 +28,11 @@ export interface InsertStatement {
   readonly dataStart: number;
 }
 
-/** Everything that is run as it stands: DDL, INSERT … SELECT, INSERT … FROM INFILE, SET, SYSTEM. */
+/** Everything that is run as it stands: DDL, INSERT … SELECT, INSERT … FROM INFILE, SET, SYSTEM, and what is no SQL. */
 export interface CommandStatement {
   readonly kind: 'command';
+  /** First word, upper case. */
+  readonly verb: string;
   readonly text: string;
   /** True for INSERT … FROM INFILE, whose row count the engine reports. */
   readonly fromFile: boolean;
@@ -42,6 +44,19 @@ export type Statement = ResultStatement | InsertStatement | CommandStatement;
 const READING = new Set(['SELECT', 'WITH', 'FROM', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS', '(']);
 /** Statements with rows that act. */
 const ACTING = new Set(['CHECK', 'BACKUP', 'RESTORE', 'KILL']);
+/** Words that begin a statement of the engine other than those. */
+const COMMANDS = new Set(
+  (
+    'ALTER ATTACH BEGIN COMMIT COPY CREATE DEALLOCATE DELETE DETACH DROP EXCHANGE EXECUTE GRANT INSERT MOVE OPTIMIZE PARALLEL ' +
+    'PREPARE RENAME REPLACE REVOKE ROLLBACK SET SYSTEM TRUNCATE UNDROP UPDATE USE WATCH'
+  ).split(' '),
+);
+
+/** Whether the statement is one that the engine could run; false means a spelling mistake rather than a wish to write. */
+export function isKnown(statement: Statement): boolean {
+  return statement.kind !== 'command' || COMMANDS.has(statement.verb) || statement.verb === 'WITH';
+}
+
 /** After one of these, `format` is a name and not the clause. */
 const NAME_FOLLOWS = new Set(['SELECT', 'FROM', 'JOIN', 'AS', 'BY', 'AND', 'OR', 'NOT', 'WHERE', 'ON', 'IN', 'TABLE', 'DISTINCT']);
 
@@ -66,10 +81,14 @@ export function judge(bytes: Buffer, complete: boolean): Statement | undefined {
   const verb = first.text;
   if (READING.has(verb) || ACTING.has(verb)) {
     const inserts = verb === 'WITH' && depthZero(all).some((token) => token.text === 'INSERT');
-    if (inserts) return { kind: 'command', text: slice(bytes, 0, lastEnd(all)), fromFile: false };
+    // Clauses of output would go to the statement that is explained.
+    if (verb === 'EXPLAIN' && (all[1]?.text === 'AST' || all[1]?.text === 'SYNTAX')) {
+      return { kind: 'command', verb, text: slice(bytes, 0, endOf(bytes, all)), fromFile: false };
+    }
+    if (inserts) return { kind: 'command', verb, text: slice(bytes, 0, endOf(bytes, all)), fromFile: false };
     return judgeResult(bytes, all, READING.has(verb));
   }
-  return { kind: 'command', text: slice(bytes, 0, lastEnd(all)), fromFile: false };
+  return { kind: 'command', verb, text: slice(bytes, 0, endOf(bytes, all)), fromFile: false };
 }
 
 function judgeResult(bytes: Buffer, tokens: readonly Token[], reads: boolean): ResultStatement {
@@ -88,11 +107,11 @@ function judgeResult(bytes: Buffer, tokens: readonly Token[], reads: boolean): R
       kind: 'result',
       head: slice(bytes, 0, start),
       format: slice(bytes, name.start, name.end),
-      tail: slice(bytes, name.end, lastEnd(tokens)),
+      tail: slice(bytes, name.end, endOf(bytes, tokens)),
       reads,
     };
   }
-  return { kind: 'result', head: slice(bytes, 0, lastEnd(tokens)), format: undefined, tail: '', reads };
+  return { kind: 'result', head: slice(bytes, 0, endOf(bytes, tokens)), format: undefined, tail: '', reads };
 }
 
 function judgeInsert(
@@ -154,7 +173,7 @@ function whole(bytes: Buffer, first: Token, text: string, fromFile: boolean): Co
       'INSERT … SELECT … FROM input() is not supported by the embedded engine: insert into a table first, then INSERT … SELECT from it',
     );
   }
-  return { kind: 'command', text: slice(bytes, 0, lastEnd(all)), fromFile };
+  return { kind: 'command', verb: first.text, text: slice(bytes, 0, endOf(bytes, all)), fromFile };
 }
 
 /** Where data begins after `FORMAT Name`: behind blanks and one line break. */
@@ -205,8 +224,11 @@ function depthZero(tokens: readonly Token[]): Token[] {
   return flat;
 }
 
-function lastEnd(tokens: readonly Token[]): number {
-  return tokens.at(-1)?.end ?? 0;
+/** Where the statement ends: at its semicolon, or with the text, comments included, because people mark queries by them. */
+function endOf(bytes: Buffer, tokens: readonly Token[]): number {
+  const after = tokens.at(-1)?.end ?? 0;
+  for (const token of tokenize(bytes.toString('latin1', after))) if (token.text === ';') return after + token.start;
+  return bytes.length;
 }
 
 function slice(bytes: Buffer, start: number, end: number): string {

@@ -210,7 +210,8 @@ class Supervisor implements Engine {
     const flags = source ? ['--conditions=source', '--disable-warning=ExperimentalWarning'] : [];
     const child = spawn(process.execPath, [...flags, entry], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...this.#options.env, UV_THREADPOOL_SIZE: String(threads) },
+      // Days are UTC days wherever the machine stands: partitions must not move with it.
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...this.#options.env, TZ: 'UTC', UV_THREADPOOL_SIZE: String(threads) },
     });
     let tail = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {

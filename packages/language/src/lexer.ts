@@ -40,7 +40,10 @@ const SPACE = /[\t\n\v\f\r \u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]/u;
  */
 export function tokenize(sql: string): Token[] {
   if (sql.length > MAX_SQL_LENGTH) {
-    throw new AppError('too_large', `cannot read the query: it has ${sql.length} characters and ${MAX_SQL_LENGTH} are allowed`);
+    throw new AppError(
+      'too_large',
+      `cannot read the query: it has ${sql.length} characters and ${MAX_SQL_LENGTH} are allowed`,
+    );
   }
   const tokens: Token[] = [];
   let at = 0;
@@ -78,7 +81,8 @@ export function isOperator(token: Token | undefined, text: string): boolean {
 export function identifierFault(name: string): string | undefined {
   if (/[\p{Cc}\u2028\u2029]/u.test(name)) return 'a quoted identifier must not contain control characters';
   if (name.includes('\\')) return 'a quoted identifier must not contain a backslash';
-  if (/ \((?:alias|children|column) /u.test(name)) return 'a quoted identifier must not contain " (alias", " (children" or " (column"';
+  if (/ \((?:alias|children|column) /u.test(name))
+    return 'a quoted identifier must not contain " (alias", " (children" or " (column"';
   return undefined;
 }
 
@@ -121,7 +125,11 @@ function nextToken(sql: string, start: number): Token {
 
 function wordToken(sql: string, start: number, word: string): Token {
   const next = sql.charAt(start + word.length);
-  if (next === '$') throw lexError(start, 'a name with $ must be quoted, and a macro like $__timeFilter must be expanded by the client');
+  if (next === '$')
+    throw lexError(
+      start,
+      'a name with $ must be quoted, and a macro like $__timeFilter must be expanded by the client',
+    );
   if (next === "'" && /^[xb]$/iu.test(word)) return binaryToken(sql, start);
   return plain('word', word, start);
 }
@@ -165,7 +173,8 @@ function quotedToken(sql: string, start: number, kind: 'string' | 'quoted'): Tok
 /** A heredoc becomes an ordinary string, so that nothing later has to know where the engine would see its end. */
 function heredocToken(sql: string, start: number): Token {
   const tag = matchAt(HEREDOC, sql, start);
-  if (tag === undefined) throw lexError(start, 'a name with $ must be quoted, and a macro must be expanded by the client');
+  if (tag === undefined)
+    throw lexError(start, 'a name with $ must be quoted, and a macro must be expanded by the client');
   const close = sql.indexOf(tag, start + tag.length);
   if (close === -1) throw lexError(start, `the heredoc ${tag} is not closed`);
   const body = sql.slice(start + tag.length, close);
@@ -185,9 +194,8 @@ function plain(kind: TokenKind, text: string, start: number): Token {
 }
 
 function matchAt(pattern: RegExp, sql: string, at: number): string | undefined {
-  const sticky = new RegExp(pattern.source, pattern.flags);
-  sticky.lastIndex = at;
-  return sticky.exec(sql)?.[0];
+  pattern.lastIndex = at;
+  return pattern.exec(sql)?.[0];
 }
 
 function strangeCharacter(sql: string, at: number): string {

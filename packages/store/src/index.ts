@@ -1,0 +1,7 @@
+export { StoreError } from './client.ts';
+export type { Params, RawResult, Settings, StatementOptions } from './client.ts';
+export { Store } from './store.ts';
+export type { SegmentFile, StoreOptions } from './store.ts';
+export { embeddedTarget, remoteTarget } from './target.ts';
+export type { Target } from './target.ts';
+export { SHARED_DATABASE, tenantDatabase, VIEWS } from './views.ts';

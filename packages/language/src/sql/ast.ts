@@ -20,7 +20,14 @@ export interface AstNode {
 export const MAX_AST_DEPTH = 800;
 
 /** Nodes that the engine never gives children; one with children is a forgery. */
-const LEAVES: ReadonlySet<string> = new Set(['Identifier', 'TableIdentifier', 'Literal', 'Set', 'SampleRatio', 'ColumnsApplyTransformer']);
+const LEAVES: ReadonlySet<string> = new Set([
+  'Identifier',
+  'TableIdentifier',
+  'Literal',
+  'Set',
+  'SampleRatio',
+  'ColumnsApplyTransformer',
+]);
 
 interface OpenNode {
   readonly node: AstNode;
@@ -38,7 +45,8 @@ export function parseAst(text: string): AstNode {
   let root: AstNode | undefined;
   for (const line of text.replace(/\n+$/u, '').split('\n')) {
     const depth = line.search(/[^ ]/u);
-    if (depth < 0 || depth > path.length || depth > MAX_AST_DEPTH || (depth === 0) !== (root === undefined)) throw malformed();
+    if (depth < 0 || depth > path.length || depth > MAX_AST_DEPTH || (depth === 0) !== (root === undefined))
+      throw malformed();
     while (path.length > depth) closeLast(path);
     const opened = parseLine(line.slice(depth));
     path.at(-1)?.children.push(opened.node);
@@ -86,5 +94,8 @@ function splitAlias(kind: string, rest: string): { text: string; alias: string |
 }
 
 function malformed(): AppError {
-  return new AppError('bad_request', 'cannot judge the query: the engine printed it in an unexpected form; simplify its names');
+  return new AppError(
+    'bad_request',
+    'cannot judge the query: the engine printed it in an unexpected form; simplify its names',
+  );
 }

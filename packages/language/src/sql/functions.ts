@@ -7,13 +7,13 @@
 
 /** Scalar functions by the engine's category. Names are compared without case, which the engine does itself for most of the aliases. */
 export const SCALAR_FUNCTIONS = {
-  'Arithmetic': `
+  Arithmetic: `
     abs avg2 byteSwap divide divideDecimal divideOrNull gcd ifNotFinite intDiv intDivOrNull intDivOrZero isFinite
     isInfinite isNaN lcm max2 midpoint min2 minus mod modOrNull modulo moduloLegacy moduloOrNull moduloOrZero multiply
     multiplyDecimal negate plus pmod pmodOrNull positive_modulo positive_modulo_or_null positiveModulo
     positiveModuloOrNull sqr
   `,
-  'Arrays': `
+  Arrays: `
     array array_remove arrayAll arrayAUC arrayAUCPR arrayAutocorrelation arrayAvg arrayBottomK arrayCompact
     arrayConcat arrayCount arrayCumSum arrayCumSumNonNegative arrayDifference arrayDistinct arrayDotProduct
     arrayElement arrayElementOrNull arrayEnumerate arrayEnumerateDense arrayEnumerateDenseRanked arrayEnumerateUniq
@@ -31,36 +31,36 @@ export const SCALAR_FUNCTIONS = {
     hasSubstr indexOf indexOfAssumeSorted length notEmpty OCTET_LENGTH randomHadamardTransform range replicate reverse
     unnest
   `,
-  'Bit': `
+  Bit: `
     bitAnd bitCount bitHammingDistance bitNot bitOr bitRotateLeft bitRotateRight bitShiftLeft bitShiftRight bitSlice
     bitTest bitTestAll bitTestAny bitXor
   `,
-  'Bitmap': `
+  Bitmap: `
     bitmapAnd bitmapAndCardinality bitmapAndnot bitmapAndnotCardinality bitmapBuild bitmapCardinality bitmapContains
     bitmapHasAll bitmapHasAny bitmapMax bitmapMin bitmapOr bitmapOrCardinality bitmapSubsetInRange bitmapSubsetLimit
     bitmapToArray bitmapTransform bitmapXor bitmapXorCardinality subBitmap
   `,
-  'Comparison': `
+  Comparison: `
     equals globalIn globalInIgnoreSet globalNotIn globalNotInIgnoreSet globalNotNullIn globalNotNullInIgnoreSet
     globalNullIn globalNullInIgnoreSet greater greaterOrEquals in inIgnoreSet isDistinctFrom isNotDistinctFrom less
     lessOrEquals notEquals notIn notInIgnoreSet notNullIn notNullInIgnoreSet nullIn nullInIgnoreSet
   `,
-  'Conditional': `
+  Conditional: `
     caseWithoutExpr caseWithoutExpression clamp greatest if least multiIf
   `,
   'Dates and Times': `
     addDate addDays addHours addInterval addMicroseconds addMilliseconds addMinutes addMonths addNanoseconds
     addQuarters addSeconds addTupleOfIntervals addWeeks addYears age changeDay changeHour changeMinute changeMonth
-    changeSecond changeYear curdate current_date current_timestamp date_bin date_diff DATE_DIFF DATE_FORMAT DATE_TRUNC
+    changeSecond changeYear curdate current_date current_timestamp date_bin DATE_DIFF date_diff DATE_FORMAT DATE_TRUNC
     dateDiff dateName dateTrunc DAY DAYOFMONTH DAYOFWEEK DAYOFYEAR formatDateTime formatDateTimeInJodaSyntax FROM_DAYS
     FROM_UNIXTIME from_utc_timestamp fromDaysSinceYearZero fromDaysSinceYearZero32 fromModifiedJulianDay
     fromModifiedJulianDayOrNull fromUnixTimestamp fromUnixTimestampInJodaSyntax fromUTCTimestamp HOUR LAST_DAY
     localtime localtimestamp makeDate makeDate32 makeDateTime makeDateTime64 MICROSECOND MILLISECOND MINUTE MONTH
-    monthName NANOSECOND now now64 nowInBlock nowInBlock64 QUARTER SECOND serverTimeZone serverTimezone subDate
+    monthName NANOSECOND now now64 nowInBlock nowInBlock64 QUARTER SECOND serverTimezone serverTimeZone subDate
     subtractDays subtractHours subtractInterval subtractMicroseconds subtractMilliseconds subtractMinutes
     subtractMonths subtractNanoseconds subtractQuarters subtractSeconds subtractTupleOfIntervals subtractWeeks
-    subtractYears time_bucket timeDiff timeSlot timeSlots timestamp TIMESTAMP_DIFF timestamp_diff timestampDiff
-    timezone timeZone timeZoneOf timezoneOf timezoneOffset timeZoneOffset TO_DAYS to_utc_timestamp today toDayOfMonth
+    subtractYears time_bucket timeDiff timeSlot timeSlots timestamp timestamp_diff TIMESTAMP_DIFF timestampDiff
+    timezone timeZone timezoneOf timeZoneOf timezoneOffset timeZoneOffset TO_DAYS to_utc_timestamp today toDayOfMonth
     toDayOfWeek toDayOfYear toDaysInMonth toDaysSinceYearZero toHour toISOWeek toISOYear toLastDayOfMonth
     toLastDayOfWeek toMicrosecond toMillisecond toMinute toModifiedJulianDay toModifiedJulianDayOrNull toMonday
     toMonth toMonthNumSinceEpoch toNanosecond toQuarter toRelativeDayNum toRelativeHourNum toRelativeMinuteNum
@@ -72,7 +72,7 @@ export const SCALAR_FUNCTIONS = {
     toYYYYMMDDhhmmss UTC_timestamp UTCTimestamp week YEAR yearweek yesterday YYYYMMDDhhmmssToDateTime
     YYYYMMDDhhmmssToDateTime64 YYYYMMDDToDate YYYYMMDDToDate32
   `,
-  'Distance': `
+  Distance: `
     cosineDistance cosineDistanceTransposed cosineDistanceTransposedQuantized distanceCosine distanceCosineTransposed
     distanceL1 distanceL2 distanceL2Squared distanceL2Transposed distanceLinf distanceLp dotProductTransposed
     dotProductTransposedQuantized L1Distance L1Norm L1Normalize L2Distance L2DistanceTransposed
@@ -80,18 +80,18 @@ export const SCALAR_FUNCTIONS = {
     LinfNormalize LpDistance LpNorm LpNormalize normalizeL1 normalizeL2 normalizeLinf normalizeLp normL1 normL2
     normL2Squared normLinf normLp scalarProductTransposed
   `,
-  'Encoding': `
+  Encoding: `
     bin bitmaskToArray bitmaskToList bitPositionsToArray char hex hilbertDecode hilbertEncode mortonDecode
     mortonEncode sqid sqidDecode sqidEncode unbin unhex
   `,
-  'Encryption': `
+  Encryption: `
     aes_decrypt_mysql aes_encrypt_mysql decrypt encrypt HMAC tryDecrypt
   `,
-  'Financial': `
+  Financial: `
     financialInternalRateOfReturn financialInternalRateOfReturnExtended financialNetPresentValue
     financialNetPresentValueExtended
   `,
-  'Geo': `
+  Geo: `
     areaCartesian areaSpherical geoDistance geohashDecode geohashEncode geohashesInBox geometryIntersectCartesian
     geometryIntersectSpherical geoToH3 geoToMGRS geoToUTM greatCircleAngle greatCircleDistance h3CellAreaM2
     h3CellAreaRads2 h3Distance h3EdgeAngle h3EdgeLengthKm h3EdgeLengthM h3ExactEdgeLengthKm h3ExactEdgeLengthM
@@ -102,8 +102,8 @@ export const SCALAR_FUNCTIONS = {
     h3NumHexagons h3PointDistKm h3PointDistM h3PointDistRads h3PolygonToCells h3PolygonToCellsWithContainment
     h3ToCenterChild h3ToChildren h3ToGeo h3ToGeoBoundary h3ToParent h3ToString h3UnidirectionalEdgeIsValid MGRSToGeo
     MVTBoundingBox MVTBoundingBoxMercator perimeterCartesian perimeterSpherical pointInEllipses pointInPolygon
-    polygonsIntersectCartesian polygonsIntersectSpherical readWKB readWkb readWkt readWKT stringToH3 SVG svg UTMToGeo
-    WKB wkb WKT wkt
+    polygonsIntersectCartesian polygonsIntersectSpherical readWkb readWKB readWKT readWkt stringToH3 svg SVG UTMToGeo
+    WKB wkb wkt WKT
   `,
   'Geo Polygon': `
     MVTEncodeGeom polygonAreaCartesian polygonAreaSpherical polygonConvexHullCartesian polygonPerimeterCartesian
@@ -114,7 +114,7 @@ export const SCALAR_FUNCTIONS = {
     readWKTLineString readWKTMultiLineString readWKTMultiPolygon readWKTPoint readWKTPolygon readWKTRing ST_AsMVTGeom
     ST_LineFromWKB ST_MLineFromWKB ST_MPolyFromWKB ST_PointFromWKB ST_PolyFromWKB
   `,
-  'Hash': `
+  Hash: `
     cityHash64 farmFingerprint64 farmHash64 gccMurmurHash halfMD5 hiveHash icebergHash intHash32 intHash64 javaHash
     javaHashUTF16LE jumpConsistentHash kafkaMurmurHash keccak256 kostikConsistentHash MD4 MD5 metroHash64
     murmurHash2_32 murmurHash2_64 murmurHash3_128 murmurHash3_32 murmurHash3_64 ngramMinHash ngramMinHashArg
@@ -133,10 +133,10 @@ export const SCALAR_FUNCTIONS = {
     IPv6StringToNum IPv6StringToNumOrDefault IPv6StringToNumOrNull isIPAddressInRange isIPv4String isIPv6String toIPv4
     toIPv4OrDefault toIPv4OrNull toIPv4OrZero toIPv6 toIPv6OrDefault toIPv6OrNull toIPv6OrZero
   `,
-  'Internal': `
-    caseWithExpr caseWithExpression nested
+  Internal: `
+    _CAST caseWithExpr caseWithExpression nested
   `,
-  'JSON': `
+  JSON: `
     dynamicElement dynamicType isDynamicElementInSharedData isValidJSON JSON_ARRAY_LENGTH JSON_EXISTS JSON_QUERY
     JSON_VALUE JSONAllPaths JSONAllPathsWithTypes JSONAllValues JSONArrayLength JSONDynamicPaths
     JSONDynamicPathsWithTypes JSONExtract JSONExtractArrayRaw JSONExtractArrayRawCaseInsensitive JSONExtractBool
@@ -150,24 +150,24 @@ export const SCALAR_FUNCTIONS = {
     simpleJSONExtractUInt simpleJSONHas toJSONString visitParamExtractBool visitParamExtractFloat visitParamExtractInt
     visitParamExtractRaw visitParamExtractString visitParamExtractUInt visitParamHas
   `,
-  'Logical': `
+  Logical: `
     and not or xor
   `,
-  'Map': `
+  Map: `
     extractKeyValuePairs extractKeyValuePairsWithEscaping map MAP_FROM_ARRAYS mapAdd mapAll mapApply mapConcat
     mapContains mapContainsKey mapContainsKeyLike mapContainsValue mapContainsValueLike mapExists mapExtractKeyLike
     mapExtractValueLike mapFilter mapFromArrays mapFromString mapKeys mapPartialReverseSort mapPartialSort
     mapPopulateSeries mapReverseSort mapSort mapSubtract mapUpdate mapValues str_to_map
   `,
-  'Mathematical': `
+  Mathematical: `
     acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees e erf erfc exp exp10 exp2 factorial hypot intExp10
     intExp2 isPrime isProbablePrime lgamma ln log log10 log1p log2 pi pow power proportionsZTest radians sigmoid sign
     sin sinh sqrt tan tanh tgamma width_bucket widthBucket
   `,
-  'Null': `
+  Null: `
     assumeNotNull coalesce firstNonDefault ifNull isNotNull isNull isNullable isZeroOrNull nullIf toNullable
   `,
-  'NumericIndexedVector': `
+  NumericIndexedVector: `
     numericIndexedVectorAllValueSum numericIndexedVectorBuild numericIndexedVectorCardinality
     numericIndexedVectorGetValue numericIndexedVectorPointwiseAdd numericIndexedVectorPointwiseDivide
     numericIndexedVectorPointwiseEqual numericIndexedVectorPointwiseGreater numericIndexedVectorPointwiseGreaterEqual
@@ -175,7 +175,7 @@ export const SCALAR_FUNCTIONS = {
     numericIndexedVectorPointwiseNotEqual numericIndexedVectorPointwiseSubtract numericIndexedVectorShortDebugString
     numericIndexedVectorToMap
   `,
-  'Other': `
+  Other: `
     bar blockNumber blockSerializedSize blockSize byteSize colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB
     colorSRGBToOKLCH countDigits current_database current_schemas currentDatabase currentSchemas DATABASE
     defaultValueOfArgumentType defaultValueOfTypeName digits displayName dumpColumnStructure errorCodeToName
@@ -190,7 +190,7 @@ export const SCALAR_FUNCTIONS = {
     runningAccumulate runningConcurrency runningDifference runningDifferenceStartingWithFirstValue SCHEMA throwIf
     toColumnTypeName tokenizeQuery toTypeName transform variantElement variantType version visibleWidth
   `,
-  'QBit': `
+  QBit: `
     dequantizeInt8ToBFloat16 quantizeBFloat16ToInt8
   `,
   'Random Number': `
@@ -198,10 +198,10 @@ export const SCALAR_FUNCTIONS = {
     randFisherF randLogNormal randNegativeBinomial randNormal randomFixedString randomPrintableASCII randomString
     randomStringUTF8 randPoisson randStudentT randUniform
   `,
-  'Rounding': `
+  Rounding: `
     ceil ceiling floor round roundAge roundBankers roundDown roundDuration roundToExp2 trunc truncate
   `,
-  'String': `
+  String: `
     appendTrailingCharIfAbsent ascii base32Decode base32Encode base58Decode base58Encode base64Decode base64Encode
     base64URLDecode base64URLEncode basename byteHammingDistance byteSlice caseFoldUTF8 CHAR_LENGTH CHARACTER_LENGTH
     compareSubstrings concat concat_ws concatAssumeInjective concatWithSeparator concatWithSeparatorAssumeInjective
@@ -252,7 +252,7 @@ export const SCALAR_FUNCTIONS = {
   'Time Window': `
     hop hopEnd hopStart tumble tumbleEnd tumbleStart windowID
   `,
-  'Tuple': `
+  Tuple: `
     dotProduct flattenTuple scalarProduct tuple tupleConcat tupleDivide tupleDivideByNumber tupleElement
     tupleHammingDistance tupleIntDiv tupleIntDivByNumber tupleIntDivOrZero tupleIntDivOrZeroByNumber tupleMinus
     tupleModulo tupleModuloByNumber tupleMultiply tupleMultiplyByNumber tupleNames tupleNegate tuplePlus
@@ -291,7 +291,7 @@ export const SCALAR_FUNCTIONS = {
     toUInt8OrZero toUnixTimestamp64Micro toUnixTimestamp64Milli toUnixTimestamp64Nano toUnixTimestamp64Second toUUID
     toUUIDOrZero
   `,
-  'URL': `
+  URL: `
     cutFragment cutQueryString cutQueryStringAndFragment cutToFirstSignificantSubdomain
     cutToFirstSignificantSubdomainCustom cutToFirstSignificantSubdomainCustomRFC
     cutToFirstSignificantSubdomainCustomWithWWW cutToFirstSignificantSubdomainCustomWithWWWRFC
@@ -302,7 +302,7 @@ export const SCALAR_FUNCTIONS = {
     firstSignificantSubdomainRFC fragment netloc path pathFull port portRFC protocol queryString
     queryStringAndFragment topLevelDomain topLevelDomainRFC URLHierarchy URLPathHierarchy
   `,
-  'UUID': `
+  UUID: `
     dateTime64ToSnowflakeID dateTimeToSnowflakeID dateTimeToUUIDv7 generateSnowflakeID generateUUIDv4 generateUUIDv7
     snowflakeIDToDateTime snowflakeIDToDateTime64 toUUIDOrDefault toUUIDOrNull UUIDNumToString UUIDStringToNum
     UUIDToNum UUIDv7ToDateTime
@@ -351,6 +351,8 @@ export const AGGREGATE_FUNCTIONS = `
     varPopStable varSamp varSampStable welchTTest windowFunnel
 `;
 
+const AGGREGATE_NAMES: ReadonlySet<string> = lowerSet(AGGREGATE_FUNCTIONS);
+
 /** Refused functions by reason: they read a file, a table, a dictionary, a model, the server's state, waste time, or serve the engine itself. */
 export const REFUSED_FUNCTIONS = {
   dictionary: `
@@ -369,12 +371,12 @@ export const REFUSED_FUNCTIONS = {
   `,
   internal: `
     __actionName __applyFilter __bitBoolMaskAnd __bitBoolMaskOr __bitSwapLastTwo __bitWrapperFunc __getScalar
-    __patchPartitionID __scalarSubqueryResult __toYearCalendarOnly _CAST aggThrow formatRow formatRowNoNewline
-    fuzzQuery generateRandomStructure obfuscateQuery obfuscateQueryWithSeed structureToCapnProtoSchema
-    structureToProtobufSchema validateNestedArraySizes
+    __patchPartitionID __scalarSubqueryResult __toYearCalendarOnly aggThrow formatRow formatRowNoNewline fuzzQuery
+    generateRandomStructure obfuscateQuery obfuscateQueryWithSeed structureToCapnProtoSchema structureToProtobufSchema
+    validateNestedArraySizes
   `,
   model: `
-    AIClassify aiClassify aiEmbed aiExtract AIExtract aiGenerate AIGenerate aiTranslate AITranslate catboostEvaluate
+    aiClassify AIClassify aiEmbed AIExtract aiExtract AIGenerate aiGenerate aiTranslate AITranslate catboostEvaluate
     evalMLMethod naiveBayesClassifier naiveBayesClassifierWithAllProbs naiveBayesClassifierWithProb naiveBayesNgrams
   `,
   server: `
@@ -383,7 +385,7 @@ export const REFUSED_FUNCTIONS = {
     defaultRoles demangle enabledProfiles enabledRoles filesystemAvailable filesystemCapacity filesystemUnreserved
     flameGraph FQDN fullHostName generateSerialID getClientHTTPHeader getMacro getMaxTableNameLengthForDatabase
     getMergeTreeSetting getOSKernelVersion getServerPort getServerSetting getSetting getSettingOrDefault
-    hasThreadFuzzer hostname hostName initial_query_id initial_query_start_time initialQueryID initialQueryStartTime
+    hasThreadFuzzer hostName hostname initial_query_id initial_query_start_time initialQueryID initialQueryStartTime
     isMergeTreePartCoveredBy logTrace mergeTreePartInfo query_id queryID revision serverUUID session_user shardCount
     shardNum showCertificate tcpPort tid transactionID transactionLatestSnapshot transactionOldestSnapshot uptime user
     zookeeperSessionUptime
@@ -397,7 +399,8 @@ export const REFUSED_FUNCTIONS = {
 } as const;
 
 /** Suffixes that turn one aggregate function into another; they can be stacked. */
-const COMBINATORS = 'SimpleState OrDefault Distinct Resample ForEach ArgMax ArgMin OrNull Tuple Merge State Array Null Map If';
+const COMBINATORS =
+  'SimpleState OrDefault Distinct Resample ForEach ArgMax ArgMin OrNull Tuple Merge State Array Null Map If';
 
 /**
  * Functions that call a function given as their first argument. The engine takes a bare name there (`arrayMap(file, paths)`), which its
@@ -411,7 +414,9 @@ export const HIGHER_ORDER_FUNCTIONS: ReadonlySet<string> = lowerSet(`
 `);
 
 /** Functions whose first argument is the name of an aggregate function in a string. */
-export const AGGREGATE_BY_NAME_FUNCTIONS: ReadonlySet<string> = lowerSet('arrayReduce arrayReduceInRanges initializeAggregation');
+export const AGGREGATE_BY_NAME_FUNCTIONS: ReadonlySet<string> = lowerSet(
+  'arrayReduce arrayReduceInRanges initializeAggregation',
+);
 
 /** Table functions that make rows of nothing; `view` holds a query, which is judged like any other. */
 export const TABLE_FUNCTIONS: ReadonlySet<string> = lowerSet(
@@ -433,10 +438,9 @@ export function isAllowedFunction(name: string, allowed: ReadonlySet<string>): b
 
 /** Whether a name is an aggregate function, with or without combinators, that is allowed. */
 export function isAllowedAggregate(name: string, allowed: ReadonlySet<string>): boolean {
-  const aggregates = lowerSet(AGGREGATE_FUNCTIONS);
   const pending = [lower(name)];
   for (let base = pending.pop(); base !== undefined; base = pending.pop()) {
-    if (aggregates.has(base) && allowed.has(base)) return true;
+    if (AGGREGATE_NAMES.has(base) && allowed.has(base)) return true;
     for (const suffix of words(COMBINATORS)) {
       if (base.endsWith(lower(suffix)) && base.length > suffix.length) pending.push(base.slice(0, -suffix.length));
     }

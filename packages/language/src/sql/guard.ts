@@ -7,9 +7,22 @@
  */
 
 import { AppError } from '@glasshouse/model';
+import { isWord } from '../lexer.ts';
 import { walkAst, type AstNode } from './ast.ts';
-import { AGGREGATE_BY_NAME_FUNCTIONS, HIGHER_ORDER_FUNCTIONS, isAllowedAggregate, isAllowedFunction } from './functions.ts';
-import { readableTable, shorten, type Policy, type TableName } from './policy.ts';
+import {
+  AGGREGATE_BY_NAME_FUNCTIONS,
+  HIGHER_ORDER_FUNCTIONS,
+  isAllowedAggregate,
+  isAllowedFunction,
+} from './functions.ts';
+import {
+  functionRefusal,
+  readableTable,
+  shorten,
+  tableFunctionRefusal,
+  type Policy,
+  type TableName,
+} from './policy.ts';
 import { pairCtes, scopeInside, scopeOf, type CteNames } from './scope.ts';
 import type { Statement } from './statement.ts';
 
@@ -43,7 +56,12 @@ const EXPRESSIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** Nodes of the FROM clause around the table expressions. */
-const JOINS: ReadonlySet<string> = new Set(['TablesInSelectQuery', 'TablesInSelectQueryElement', 'ArrayJoin', 'TableJoin']);
+const JOINS: ReadonlySet<string> = new Set([
+  'TablesInSelectQuery',
+  'TablesInSelectQueryElement',
+  'ArrayJoin',
+  'TableJoin',
+]);
 
 const SELECTS: ReadonlySet<string> = new Set(['SelectWithUnionQuery', 'SelectIntersectExceptQuery', 'SelectQuery']);
 
@@ -72,6 +90,7 @@ export function judge(statement: Statement, root: AstNode, policy: Policy): Verd
     throw new AppError('forbidden', `cannot run ${shorten(statement.kind)}: only SELECT is allowed here`);
   }
   judgeApplied(statement, root, policy);
+  judgeTokens(statement);
   const names = pairCtes(root, statement);
   const looseNames = new Set(names === undefined ? statement.ctes.map((cte) => cte.name) : []);
   const court: Court = { policy, names, looseNames, tables: new Map(), possible: new Set() };
@@ -87,9 +106,17 @@ function judgeApplied(statement: Statement, root: AstNode, policy: Policy): void
     throw new AppError('bad_request', 'cannot judge APPLY: the word is used as a name too; quote or rename that');
   }
   for (const name of statement.applied) {
-    if (name === undefined) throw new AppError('forbidden', 'cannot use APPLY with a lambda: write APPLY(function) or the expressions');
+    if (name === undefined)
+      throw new AppError('forbidden', 'cannot use APPLY with a lambda: write APPLY(function) or the expressions');
     judgeFunctionName(policy, name);
     if (IN_FUNCTION.test(name)) throw functionRefusal(name);
+  }
+}
+
+/** `table UUID '…'` is not in the tree either. The engine's resolver ignores it today; nothing says that it always will. */
+function judgeTokens({ tokens }: Statement): void {
+  if (tokens.some((token, index) => isWord(token, 'UUID') && tokens[index + 1]?.kind === 'string')) {
+    throw new AppError('forbidden', 'cannot read a table by its UUID: use its name');
   }
 }
 
@@ -122,7 +149,8 @@ function judgeUnion(court: Court, node: AstNode, outer: Scope): void {
 
 function clauseRefusal(node: AstNode): AppError {
   if (node.kind === 'Set') return settingsRefusal();
-  if (node.kind === 'Literal') return new AppError('forbidden', 'cannot use INTO OUTFILE: results come back in the response');
+  if (node.kind === 'Literal')
+    return new AppError('forbidden', 'cannot use INTO OUTFILE: results come back in the response');
   return new AppError('bad_request', 'cannot use FORMAT here: it must be the last clause of the statement');
 }
 
@@ -139,7 +167,8 @@ function judgeNode(court: Court, node: AstNode, scope: Scope, outer: Scope): voi
   if (node.kind === 'WithElement' && court.names !== undefined) {
     return judgeChildren(court, node, scopeInside(node, scope, outer, court.names));
   }
-  if (EXPRESSIONS.has(node.kind) || JOINS.has(node.kind) || node.kind === 'Subquery') return judgeChildren(court, node, scope, outer);
+  if (EXPRESSIONS.has(node.kind) || JOINS.has(node.kind) || node.kind === 'Subquery')
+    return judgeChildren(court, node, scope, outer);
   switch (node.kind) {
     case 'Function':
       return judgeCall(court, node, scope);
@@ -179,10 +208,15 @@ function judgeTableExpression(court: Court, node: AstNode, scope: Scope): void {
 }
 
 function judgeTable(court: Court, printed: string, scope: Scope): void {
-  if (scope.has(printed)) return;
+  if (isCte(printed, scope)) return;
   const table = readableTable(court.policy, printed);
   if (court.looseNames.has(printed)) court.possible.add(printed);
   else court.tables.set(`${table.database}.${table.table}`, table);
+}
+
+/** A quoted CTE name with a dot prints like `database.table`, so such a name is never taken for a CTE. */
+function isCte(printed: string, scope: Scope): boolean {
+  return !printed.includes('.') && scope.has(printed);
 }
 
 function judgeTableFunction(court: Court, node: AstNode, scope: Scope): void {
@@ -190,14 +224,14 @@ function judgeTableFunction(court: Court, node: AstNode, scope: Scope): void {
   if (name.includes('.')) {
     const view = readableTable(court.policy, name);
     if (!court.policy.parameterisedViews(view.database, view.table)) {
-      throw new AppError('forbidden', `cannot read ${shorten(name)} with arguments: there is no such parameterised view for this tenant`);
+      throw new AppError(
+        'forbidden',
+        `cannot read ${shorten(name)} with arguments: there is no such parameterised view for this tenant`,
+      );
     }
     court.tables.set(name, view);
   } else if (!court.policy.allowedTableFunctions.has(name.toLowerCase())) {
-    throw new AppError(
-      'forbidden',
-      `cannot use table function ${shorten(name)}: it is not among the allowed ones; read a table (a parameterised view needs its database's name)`,
-    );
+    throw tableFunctionRefusal(name);
   }
   judgeChildren(court, node, scope);
 }
@@ -214,7 +248,7 @@ function judgeCall(court: Court, node: AstNode, scope: Scope): void {
 
 /** The right side of IN is a table when it is a bare name. */
 function judgeInSet(court: Court, right: AstNode | undefined, scope: Scope): void {
-  if (right?.kind !== 'Identifier' || scope.has(right.text)) return;
+  if (right?.kind !== 'Identifier' || isCte(right.text, scope)) return;
   const table = readableTable(court.policy, right.text);
   if (right.text.includes('.')) court.tables.set(right.text, table);
   else court.possible.add(right.text);
@@ -224,21 +258,23 @@ function judgeInSet(court: Court, right: AstNode | undefined, scope: Scope): voi
 function judgeFunctionArgument(policy: Policy, argument: AstNode | undefined): void {
   if (argument?.kind !== 'Identifier') return;
   if (isAllowedFunction(argument.text, policy.allowedFunctions) && !IN_FUNCTION.test(argument.text)) return;
-  throw new AppError('forbidden', `cannot pass ${shorten(argument.text)} as a function: write a lambda such as x -> f(x)`);
+  throw new AppError(
+    'forbidden',
+    `cannot pass ${shorten(argument.text)} as a function: write a lambda such as x -> f(x)`,
+  );
 }
 
 function judgeAggregateName(policy: Policy, caller: string, argument: AstNode | undefined): void {
   const name = argument?.kind === 'Literal' ? /^'([A-Za-z0-9_]+)(?:\(.*\))?'$/su.exec(argument.text)?.[1] : undefined;
   if (name !== undefined && isAllowedAggregate(name, policy.allowedFunctions)) return;
-  throw new AppError('forbidden', `cannot use ${caller} so: its first argument must be the name of an allowed aggregate function, in quotes`);
+  throw new AppError(
+    'forbidden',
+    `cannot use ${caller} so: its first argument must be the name of an allowed aggregate function, in quotes`,
+  );
 }
 
 function judgeFunctionName(policy: Policy, name: string): void {
   if (!isAllowedFunction(name, policy.allowedFunctions)) throw functionRefusal(name);
-}
-
-function functionRefusal(name: string): AppError {
-  return new AppError('forbidden', `cannot use function ${shorten(name)}: it is not among the allowed functions`);
 }
 
 function unknownNode(node: AstNode): AppError {

@@ -30,7 +30,12 @@ export interface Policy {
  * Databases that are no tenant's. In the embedded engine `default` reads files: a table name in it is taken for a path (measured with
  * chdb 3.4.0), so it must be neither a tenant's database nor the session's default.
  */
-const RESERVED_DATABASES: ReadonlySet<string> = new Set(['default', 'system', 'information_schema', '_temporary_and_external_tables']);
+const RESERVED_DATABASES: ReadonlySet<string> = new Set([
+  'default',
+  'system',
+  'information_schema',
+  '_temporary_and_external_tables',
+]);
 
 /** What the engine reads for a SELECT without FROM, and its counter. They hold no data. */
 const DATALESS_TABLES: ReadonlySet<string> = new Set(['system.one', 'system.numbers']);
@@ -66,12 +71,28 @@ export function readableTable(policy: Policy, printed: string): TableName {
   const [first = '', second] = parts;
   const name = second === undefined ? { database: policy.database, table: first } : { database: first, table: second };
   // A path is refused even in the tenant's database: it is a file in any database of another engine kind.
-  if (parts.length > 2 || /[\p{Cc}/\\:]/u.test(printed) || !isReadable(policy, name)) throw tableRefusal(policy, printed);
+  if (parts.length > 2 || /[\p{Cc}/\\:]/u.test(printed) || !isReadable(policy, name))
+    throw tableRefusal(policy, printed);
   return name;
 }
 
 export function tableRefusal(policy: Policy, printed: string): AppError {
-  return new AppError('forbidden', `cannot read table ${shorten(printed)}: a query may name tables of database ${policy.database} only`);
+  return new AppError(
+    'forbidden',
+    `cannot read table ${shorten(printed)}: a query may name tables of database ${policy.database} only`,
+  );
+}
+
+export function functionRefusal(name: string): AppError {
+  return new AppError('forbidden', `cannot use function ${shorten(name)}: it is not among the allowed functions`);
+}
+
+export function tableFunctionRefusal(name: string): AppError {
+  const fix = "read a table instead (a parameterised view needs its database's name)";
+  return new AppError(
+    'forbidden',
+    `cannot use table function ${shorten(name)}: it is not among the allowed ones; ${fix}`,
+  );
 }
 
 /** A name for a message: bounded, and without what could break a log line. */

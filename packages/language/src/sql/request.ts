@@ -26,26 +26,43 @@ export function classify(statement: Statement, policy: Policy): SqlRequest {
   if (isWord(first, 'SELECT', 'WITH', 'FROM') || isOperator(first, '(')) return { type: 'select' };
   if (isWord(first, 'SHOW')) return classifyShow(statement, second, rest, policy);
   if (isWord(first, 'DESCRIBE', 'DESC')) {
-    return { type: 'describe', table: onlyTable(statement, isWord(second, 'TABLE') ? rest : statement.tokens.slice(1), policy) };
+    return {
+      type: 'describe',
+      table: onlyTable(statement, isWord(second, 'TABLE') ? rest : statement.tokens.slice(1), policy),
+    };
   }
   if (isWord(first, 'EXISTS')) {
-    return { type: 'exists', table: onlyTable(statement, isWord(second, 'TABLE', 'VIEW') ? rest : statement.tokens.slice(1), policy) };
+    return {
+      type: 'exists',
+      table: onlyTable(statement, isWord(second, 'TABLE', 'VIEW') ? rest : statement.tokens.slice(1), policy),
+    };
   }
   throw refusal(statement);
 }
 
-function classifyShow(statement: Statement, what: Token | undefined, rest: readonly Token[], policy: Policy): SqlRequest {
+function classifyShow(
+  statement: Statement,
+  what: Token | undefined,
+  rest: readonly Token[],
+  policy: Policy,
+): SqlRequest {
   if (isWord(what, 'DATABASES') && rest.length === 0) return { type: 'show_databases' };
   if (isWord(what, 'TABLES')) {
     if (rest.length === 0) return { type: 'show_tables' };
     const database = isWord(rest[0], 'FROM', 'IN') && rest.length === 2 ? nameOf(rest[1]) : undefined;
     if (database === policy.database) return { type: 'show_tables' };
     if (database !== undefined) {
-      throw new AppError('forbidden', `cannot show tables of ${shorten(database)}: only database ${policy.database} is visible here`);
+      throw new AppError(
+        'forbidden',
+        `cannot show tables of ${shorten(database)}: only database ${policy.database} is visible here`,
+      );
     }
   }
   if (isWord(what, 'CREATE')) {
-    return { type: 'show_create', table: onlyTable(statement, isWord(rest[0], 'TABLE', 'VIEW') ? rest.slice(1) : rest, policy) };
+    return {
+      type: 'show_create',
+      table: onlyTable(statement, isWord(rest[0], 'TABLE', 'VIEW') ? rest.slice(1) : rest, policy),
+    };
   }
   throw refusal(statement);
 }
@@ -66,5 +83,8 @@ function nameOf(token: Token | undefined): string | undefined {
 
 function refusal(statement: Statement): AppError {
   const words = statement.tokens.slice(0, 2).map((token) => shorten(token.text));
-  return new AppError('forbidden', `cannot run ${words.join(' ')}: only SELECT, SHOW TABLES, SHOW DATABASES, DESCRIBE and EXISTS are allowed here`);
+  return new AppError(
+    'forbidden',
+    `cannot run ${words.join(' ')}: only SELECT, SHOW TABLES, SHOW DATABASES, DESCRIBE and EXISTS are allowed here`,
+  );
 }

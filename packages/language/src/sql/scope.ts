@@ -15,7 +15,9 @@ export type CteNames = ReadonlyMap<AstNode, CteName>;
 export function pairCtes(root: AstNode, statement: Statement): CteNames | undefined {
   const nodes = [...walkAst(root)].filter((node) => node.kind === 'WithElement');
   if (!statement.ctesInOrder || nodes.length !== statement.ctes.length) return undefined;
-  return new Map(nodes.flatMap((node, index) => statement.ctes.slice(index, index + 1).map((name) => [node, name] as const)));
+  return new Map(
+    nodes.flatMap((node, index) => statement.ctes.slice(index, index + 1).map((name) => [node, name] as const)),
+  );
 }
 
 /** The WithElements of one SelectQuery. They are in its first list; no other list holds any. */
@@ -32,7 +34,12 @@ export function scopeOf(select: AstNode, outer: ReadonlySet<string>, names: CteN
 }
 
 /** The scope inside one WithElement: its own name is not visible unless the clause is RECURSIVE. */
-export function scopeInside(element: AstNode, scope: ReadonlySet<string>, outer: ReadonlySet<string>, names: CteNames): ReadonlySet<string> {
+export function scopeInside(
+  element: AstNode,
+  scope: ReadonlySet<string>,
+  outer: ReadonlySet<string>,
+  names: CteNames,
+): ReadonlySet<string> {
   const cte = names.get(element);
   if (cte === undefined || cte.recursive || outer.has(cte.name)) return scope;
   return new Set([...scope].filter((name) => name !== cte.name));

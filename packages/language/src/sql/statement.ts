@@ -47,7 +47,8 @@ export function splitStatement(sql: string): Statement {
   const first = tokens[0];
   if (first === undefined) throw new AppError('bad_request', 'cannot run the query: it is empty');
   const semicolon = tokens.find((token) => isOperator(token, ';'));
-  if (semicolon !== undefined) throw lexError(semicolon.start, 'one statement is allowed, and another follows the semicolon');
+  if (semicolon !== undefined)
+    throw lexError(semicolon.start, 'one statement is allowed, and another follows the semicolon');
   const format = trailingFormat(tokens);
   if (format !== undefined) tokens = tokens.slice(0, -2);
   return {
@@ -74,13 +75,31 @@ export function checkParameters(statement: Statement, values: Readonly<Record<st
     if (value === undefined) throw new AppError('bad_request', `cannot run the query: parameter ${name} has no value`);
     if (!/identifier/iu.test(type)) continue;
     if (identifierFault(value) !== undefined || !/^[\p{L}_][\p{L}\p{N}_ -]*$/u.test(value)) {
-      throw new AppError('bad_request', `cannot bind parameter ${name}: an Identifier must be a plain name without dots or quotes`);
+      throw new AppError(
+        'bad_request',
+        `cannot bind parameter ${name}: an Identifier must be a plain name without dots or quotes`,
+      );
     }
   }
 }
 
 /** Keywords after which FORMAT is a name and not a clause. */
-const BEFORE_NAME = ['SELECT', 'FROM', 'JOIN', 'AS', 'BY', 'WHERE', 'AND', 'OR', 'NOT', 'IN', 'ON', 'WITH', 'DISTINCT', 'TABLE'];
+const BEFORE_NAME = [
+  'SELECT',
+  'FROM',
+  'JOIN',
+  'AS',
+  'BY',
+  'WHERE',
+  'AND',
+  'OR',
+  'NOT',
+  'IN',
+  'ON',
+  'WITH',
+  'DISTINCT',
+  'TABLE',
+];
 
 function trailingFormat(tokens: readonly Token[]): string | undefined {
   const [before, keyword, name] = tokens.slice(-3);
@@ -91,15 +110,20 @@ function trailingFormat(tokens: readonly Token[]): string | undefined {
   return name.value;
 }
 
+/** Tokens that a string must not touch in the text that is sent on. */
+const SEPARATED: ReadonlySet<string> = new Set(['word', 'number', 'string', 'quoted', 'parameter']);
+
 function render(sql: string, tokens: readonly Token[]): string {
   let text = '';
   let at = 0;
+  let before: Token | undefined;
   for (const token of tokens) {
     const gap = sql.slice(at, token.start).replaceAll(/[^\n]/gu, ' ');
-    // A string that touches a word could be read as a prefixed literal by a newer engine.
-    const touching = gap === '' && token.kind === 'string' && /\w$/u.test(text);
+    // A string that touches a word could be read as a prefixed literal, and two that touch (one was a heredoc) as a doubled quote.
+    const touching = gap === '' && token.kind === 'string' && before !== undefined && SEPARATED.has(before.kind);
     text += gap + (touching ? ' ' : '') + token.text;
     at = token.end;
+    before = token;
   }
   return text.trim();
 }
@@ -161,7 +185,8 @@ function appliedFunction(tokens: readonly Token[], apply: number): string | unde
   let index = apply + (open ? 3 : 2);
   if (isOperator(tokens[index], '(')) {
     index += 1;
-    while (tokens[index]?.kind === 'number' || tokens[index]?.kind === 'string' || isOperator(tokens[index], ',')) index += 1;
+    while (tokens[index]?.kind === 'number' || tokens[index]?.kind === 'string' || isOperator(tokens[index], ','))
+      index += 1;
     if (!isOperator(tokens[index], ')')) return undefined;
     index += 1;
   }

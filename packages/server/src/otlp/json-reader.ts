@@ -12,9 +12,9 @@ import { type EnumPlan, type FieldPlan, type MessagePlan, WIRE_BYTES, wireTag } 
 import { BackwardWriter } from './json-writer.ts';
 
 /** How deep AnyValue may be nested in AnyValue. */
-export const MAX_VALUE_DEPTH = 64;
+const MAX_VALUE_DEPTH = 64;
 /** The attribute that keeps a trace id of 64 hex digits, of which only the first half is the trace id. */
-export const ORIGINAL_TRACE_ID = 'otlp.original_trace_id';
+const ORIGINAL_TRACE_ID = 'otlp.original_trace_id';
 
 const MAX_UINT32 = 0xffff_ffff;
 const MAX_INT32 = 0x7fff_ffff;

@@ -30,7 +30,7 @@ const TWO_32 = 0x1_0000_0000;
 export function encodeExportResponse(signal: Signal, format: BodyFormat, partial?: PartialSuccess): Uint8Array {
   const rejected = partial?.rejected ?? 0;
   const message = partial?.message.toWellFormed() ?? '';
-  invariant(Number.isSafeInteger(rejected) && rejected >= 0, `BUG: rejected=${rejected} is not a count`);
+  invariant(Number.isSafeInteger(rejected) && rejected >= 0, `rejected=${rejected} is not a count`);
   const isPartial = rejected > 0 || message !== '';
   if (format === 'json') {
     if (!isPartial) return jsonBytes({});
@@ -52,7 +52,7 @@ export function encodeExportResponse(signal: Signal, format: BodyFormat, partial
 
 /** `google.rpc.Status` without details, the body of every OTLP/HTTP error; `grpcCode` is a number of `google.rpc.Code`. */
 export function encodeStatus(format: BodyFormat, grpcCode: number, message: string): Uint8Array {
-  invariant(Number.isInteger(grpcCode) && grpcCode >= 0 && grpcCode <= 16, `BUG: grpcCode=${grpcCode} is no gRPC code`);
+  invariant(Number.isInteger(grpcCode) && grpcCode >= 0 && grpcCode <= 16, `grpcCode=${grpcCode} is no gRPC code`);
   const text = message.toWellFormed();
   if (format === 'json') return jsonBytes({ code: grpcCode, message: text });
   const writer = new BackwardWriter(0);
@@ -74,4 +74,29 @@ function writeText(writer: BackwardWriter, number: number, text: string): void {
   writer.text(text);
   writer.varint32(writer.length - before);
   writer.varint32(wireTag(number, WIRE_BYTES));
+}
+
+/** `google.rpc.Status` with a RetryInfo detail, which tells a gRPC client when to come again. */
+export function encodeRetryStatus(grpcCode: number, message: string, retryAfterSeconds: number): Uint8Array {
+  const writer = new BackwardWriter(0);
+  const nested = (number: number, write: () => void): void => {
+    const before = writer.length;
+    write();
+    writer.varint32(writer.length - before);
+    writer.varint32(wireTag(number, WIRE_BYTES));
+  };
+  // The writer fills from the end: details (Any) after message after code, each written last field first.
+  nested(3, () => {
+    nested(2, () =>
+      nested(1, () => {
+        writer.varint32(Math.ceil(retryAfterSeconds));
+        writer.varint32(wireTag(1, WIRE_VARINT));
+      }),
+    );
+    writeText(writer, 1, 'type.googleapis.com/google.rpc.RetryInfo');
+  });
+  writeText(writer, 2, message.toWellFormed());
+  writer.varint32(grpcCode);
+  writer.varint32(wireTag(1, WIRE_VARINT));
+  return writer.finish();
 }

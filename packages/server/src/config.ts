@@ -1,0 +1,146 @@
+/**
+ * The configuration: every setting declared once, with its unit, its default and what it is for. This is the only file of
+ * the server that reads the environment. The reference page is generated from it.
+ *
+ * Must stay true: the configuration is checked as a whole at the start and never changes afterwards.
+ */
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { resolve } from 'node:path';
+import { AppError, messageOf } from '@glasshouse/model';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Setting<T> {
+  readonly name: string;
+  readonly description: string;
+  /** As the reference page shows it. */
+  readonly defaultText: string;
+  /** A secret can also be given as the path of a file, in NAME_FILE. */
+  readonly secret?: boolean;
+  /** Turns the text of the environment into a value; `undefined` stands for an absent variable. */
+  readonly parse: (text: string | undefined) => T;
+}
+
+/** Thrown for a value that cannot be used; names the variable and the fix. */
+function refuse(name: string, value: string, fix: string): never {
+  throw new AppError('bad_request', `cannot use ${name}=${value}: ${fix}`);
+}
+
+function text(name: string, fallback: string, description: string): Setting<string> {
+  return { name, description, defaultText: fallback || 'none', parse: (value) => value || fallback };
+}
+
+function optionalText(name: string, description: string, secret = false): Setting<string | undefined> {
+  return { name, description, defaultText: 'none', secret, parse: (value) => value || undefined };
+}
+
+function integer(name: string, fallback: number, least: number, most: number, description: string): Setting<number> {
+  const parse = (value: string | undefined): number => {
+    if (value === undefined || value === '') return fallback;
+    const number = Number(value);
+    if (!Number.isInteger(number) || number < least || number > most) {
+      refuse(name, value, `give a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
+  return { name, description, defaultText: String(fallback), parse };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+function bytes(name: string, fallback: number, defaultText: string, description: string): Setting<number> {
+  const parse = (value: string | undefined): number => {
+    if (value === undefined || value === '') return fallback;
+    const match = /^(\d+)\s*([kmg]?)i?b?$/i.exec(value.trim());
+    if (match === null) refuse(name, value, 'give a size such as 512MiB or 4GiB');
+    return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] as number);
+  };
+  return { name, description, defaultText, parse };
+}
+
+function choice<T extends string>(name: string, choices: readonly T[], fallback: T, description: string): Setting<T> {
+  const parse = (value: string | undefined): T => {
+    if (value === undefined || value === '') return fallback;
+    return choices.find((option) => option === value) ?? refuse(name, value, `give one of ${choices.join(', ')}`);
+  };
+  return { name, description, defaultText: fallback, parse };
+}
+
+const port = (name: string, fallback: number, description: string): Setting<number> =>
+  integer(name, fallback, 0, 65_535, `${description} 0 takes any free port.`);
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+/** Every setting. The keys are the names in code, `name` is the environment variable. */
+export const SETTINGS = {
+  dataDir: text('GLASSHOUSE_DATA_DIR', './data', 'Directory of everything that is stored.'),
+  host: text('GLASSHOUSE_HOST', '127.0.0.1', 'Address of all listeners. Anything but loopback needs GLASSHOUSE_AUTH=keys.'),
+  port: port('GLASSHOUSE_PORT', 3000, 'Main port: every protocol is served here, gRPC too.'),
+  otlpHttpPort: port('GLASSHOUSE_OTLP_HTTP_PORT', 4318, 'OTLP over HTTP.'),
+  otlpGrpcPort: port('GLASSHOUSE_OTLP_GRPC_PORT', 4317, 'OTLP over gRPC.'),
+  clickhousePort: port('GLASSHOUSE_CLICKHOUSE_PORT', 8123, 'ClickHouse HTTP interface, read-only.'),
+  auth: choice('GLASSHOUSE_AUTH', ['open', 'keys'], 'open', 'Whether a request needs an API key. `open` is for loopback only.'),
+  adminToken: optionalText('GLASSHOUSE_ADMIN_TOKEN', 'Admin token; without it one is made in DATA_DIR/admin-token.', true),
+  storeUrl: optionalText('GLASSHOUSE_STORE_URL', 'ClickHouse to use instead of the embedded engine: https://user:password@host:8443/database.', true),
+  storeCluster: optionalText('GLASSHOUSE_STORE_CLUSTER', 'Name of the ClickHouse cluster, for replicated and distributed tables.'),
+  retentionDays: integer('GLASSHOUSE_RETENTION_DAYS', 90, 0, 3650, 'Days that telemetry is kept. 0 keeps it for good.'),
+  logLevel: choice('GLASSHOUSE_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info', 'Least severe log lines that are written.'),
+  maxBodyBytes: bytes('GLASSHOUSE_MAX_BODY_SIZE', 64 * MIB, '64MiB', 'Largest OTLP request, before and after decompression.'),
+  maxJsonBytes: bytes('GLASSHOUSE_MAX_JSON_SIZE', 20 * MIB, '20MiB', 'Largest OTLP/JSON request.'),
+  maxInflightBytes: bytes('GLASSHOUSE_MAX_INFLIGHT_SIZE', 256 * MIB, '256MiB', 'Memory for request bodies that are being read or decoded.'),
+  maxAheadSeconds: integer('GLASSHOUSE_MAX_AHEAD_SECONDS', 86_400, 0, 31_536_000, 'Items whose time is further in the future than this are refused.'),
+  walMaxBytes: bytes('GLASSHOUSE_WAL_MAX_SIZE', 8 * GIB, '8GiB', 'Largest write-ahead log; at this size senders are told to come again.'),
+  diskReserveBytes: bytes('GLASSHOUSE_DISK_RESERVE', 512 * MIB, '512MiB', 'With less free disk than this, senders are told to come again.'),
+  segmentRows: integer('GLASSHOUSE_SEGMENT_ROWS', 400_000, 1_000, 2_000_000, 'Rows at which a segment of the log is handed to the store.'),
+  segmentBytes: bytes('GLASSHOUSE_SEGMENT_SIZE', 256 * MIB, '256MiB', 'Size at which a segment of the log is handed to the store.'),
+  sealMs: integer('GLASSHOUSE_SEAL_MS', 250, 10, 60_000, 'Milliseconds after which data is handed to an idle store.'),
+  queryMaxSeconds: integer('GLASSHOUSE_QUERY_MAX_SECONDS', 60, 1, 3600, 'Longest query.'),
+  queryMaxMemory: bytes('GLASSHOUSE_QUERY_MAX_MEMORY', Math.floor(totalmem() / 8), 'an eighth of the memory', 'Memory of one query.'),
+  engineMaxMemory: bytes('GLASSHOUSE_ENGINE_MAX_MEMORY', Math.floor(totalmem() / 2), 'half of the memory', 'Memory of the embedded engine.'),
+  querySlots: integer('GLASSHOUSE_QUERY_SLOTS', Math.max(2, availableParallelism()), 1, 64, 'Queries that run at once in the embedded engine.'),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Config = Readonly<{ [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']> }>;
+
+/** Reads and checks the configuration. Throws AppError with every fault in it, one a line. */
+export function readConfig(environment: Environment): Config {
+  const values: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const [key, setting] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    try {
+      values[key] = setting.parse(valueOf(setting, environment));
+    } catch (error) {
+      faults.push(messageOf(error));
+    }
+  }
+  if (faults.length > 0) throw new AppError('bad_request', faults.join('\n'));
+  const config = { ...values, dataDir: resolve(values['dataDir'] as string) } as Config;
+  checkExposure(config);
+  return Object.freeze(config);
+}
+
+/** The value of the variable, or the contents of the file that its _FILE twin names. */
+function valueOf(setting: Setting<unknown>, environment: Environment): string | undefined {
+  const file = setting.secret === true ? environment[`${setting.name}_FILE`] : undefined;
+  if (file === undefined || file === '') return environment[setting.name];
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new AppError('bad_request', `cannot read ${setting.name}_FILE=${file}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** Open authentication is only for listeners that nobody else can reach. */
+function checkExposure(config: Config): void {
+  if (config.auth === 'keys' || LOOPBACK.test(config.host)) return;
+  throw new AppError(
+    'bad_request',
+    `cannot listen on GLASSHOUSE_HOST=${config.host} with GLASSHOUSE_AUTH=open: everybody who reaches this address could ` +
+      'read and write all telemetry. Set GLASSHOUSE_AUTH=keys (make keys with `glasshouse keys create`), or listen on 127.0.0.1.',
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * Routes over node:http, which the hot path uses without a framework in between: a route is a method, an exact path and a
+ * handler, and each protocol says how its errors look.
+ *
+ * Must stay true: a handler that throws is answered in its own protocol's error shape, and never takes the server down.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AppError } from '@glasshouse/model';
+import { toAppError } from '@glasshouse/model';
+
+/** One request and its answer. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Path without the query string. */
+  readonly path: string;
+  /** Parameters of the query string. */
+  readonly query: URLSearchParams;
+}
+
+export type Handler = (exchange: Exchange) => Promise<void> | void;
+
+/** Answers an error in a protocol's own shape. The status and headers of the table of errors are already known. */
+export type Failure = (exchange: Exchange, error: AppError) => void;
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'HEAD';
+  readonly path: string;
+  readonly handle: Handler;
+  readonly fail: Failure;
+}
+
+/** Told about requests that failed on our side, so that they are logged once and counted. */
+export type OnError = (exchange: Exchange, error: AppError) => void;
+
+export class Router {
+  private readonly routes = new Map<string, Route>();
+  private readonly onError: OnError;
+
+  constructor(routes: readonly Route[], onError: OnError) {
+    for (const route of routes) this.routes.set(`${route.method} ${route.path}`, route);
+    this.onError = onError;
+  }
+
+  /** The listener for node:http. */
+  readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
+    const target = request.url ?? '/';
+    const mark = target.indexOf('?');
+    const path = mark < 0 ? target : target.slice(0, mark);
+    const exchange: Exchange = {
+      request,
+      response,
+      path,
+      query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
+    };
+    const route = this.routes.get(`${request.method} ${path}`);
+    if (route === undefined) this.answerUnrouted(exchange);
+    else void this.run(route, exchange);
+  };
+
+  private async run(route: Route, exchange: Exchange): Promise<void> {
+    try {
+      await route.handle(exchange);
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.kind.httpStatus >= 500) this.onError(exchange, error);
+      if (exchange.response.headersSent) {
+        // The status is out: breaking the connection is the only way left to say that the answer isn't whole.
+        exchange.response.destroy();
+        return;
+      }
+      if (error.retryAfterSeconds !== undefined) {
+        exchange.response.setHeader('Retry-After', String(error.retryAfterSeconds));
+      }
+      route.fail(exchange, error);
+      discardBody(exchange.request, exchange.response);
+    }
+  }
+
+  private answerUnrouted(exchange: Exchange): void {
+    const { request, response, path } = exchange;
+    const methods = [...this.routes.values()].filter((route) => route.path === path).map((route) => route.method);
+    const status = methods.length > 0 ? 405 : 404;
+    if (methods.length > 0) response.setHeader('Allow', methods.join(', '));
+    const error =
+      status === 404
+        ? `cannot find path=${path}: see / for what this server offers`
+        : `cannot ${request.method} path=${path}: it takes ${methods.join(', ')}`;
+    sendJson(response, status, { error });
+    discardBody(request, response);
+  }
+}
+
+/** After an early answer: a body that is still coming is not read; the connection ends with it. */
+function discardBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.method === 'GET' || request.method === 'HEAD') return;
+  response.once('finish', () => request.socket.destroySoon());
+}
+
+/** Sends a JSON document. */
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  send(response, status, 'application/json', JSON.stringify(body));
+}
+
+/** Sends a whole body. */
+export function send(response: ServerResponse, status: number, contentType: string, body: string | Uint8Array): void {
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+/** `{"error": message}`: the shape of our own routes and of Tinybird's. */
+export const failJson: Failure = (exchange, error) =>
+  sendJson(exchange.response, error.kind.httpStatus, { error: error.message });

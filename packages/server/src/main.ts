@@ -1,0 +1,30 @@
+/** The server process: read the configuration, start, serve until told to stop, stop in order. */
+
+import { pino } from 'pino';
+import { messageOf } from '@glasshouse/model';
+import { startApp } from './app.ts';
+import { readConfig } from './config.ts';
+
+const config = readConfig(process.env);
+const log = pino({ level: config.logLevel, name: 'glasshouse' });
+
+try {
+  const app = await startApp(config, log);
+  log.info({ listeners: app.listeners.map(({ name, port }) => ({ name, port })) }, 'ready');
+  process.send?.({ kind: 'ready' });
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'stopping');
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'cannot stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+} catch (error) {
+  log.fatal({ err: error }, messageOf(error));
+  process.exit(1);
+}

@@ -1,0 +1,84 @@
+/** What operators and probes ask on every HTTP listener: /health (the process lives), /ready (it takes data), /metrics. */
+
+import type { Route } from '../http/router.ts';
+import { failJson, send, sendJson } from '../http/router.ts';
+import type { Metric, Sample } from './metrics.ts';
+import { renderMetrics } from './metrics.ts';
+
+/** Where the numbers come from. */
+export interface StatusSources {
+  readonly ingest: {
+    readonly openRows: number;
+    readonly counts: {
+      readonly accepted: number;
+      readonly rejected: ReadonlyMap<string, number>;
+      readonly commits: number;
+      readonly committedBytes: number;
+      readonly syncSeconds: number;
+    };
+  };
+  readonly drain: {
+    readonly backlogBytes: number;
+    readonly backlogSegments: number;
+    readonly healthy: boolean;
+    readonly counts: {
+      readonly insertedRows: number;
+      readonly insertedSegments: number;
+      readonly failedAttempts: number;
+      readonly replayedSegments: number;
+      readonly quarantinedSegments: number;
+      readonly insertSeconds: number;
+    };
+  };
+  readonly room: { readonly refused: Readonly<Record<string, number>>; ready(): Promise<void> };
+  readonly store: { ping(): Promise<boolean> };
+}
+
+export function statusRoutes(sources: StatusSources): Route[] {
+  const metrics = metricsOf(sources);
+  return [
+    { method: 'GET', path: '/health', fail: failJson, handle: ({ response }) => sendJson(response, 200, { status: 'ok' }) },
+    {
+      method: 'GET',
+      path: '/ready',
+      fail: failJson,
+      handle: async ({ response }) => {
+        await sources.room.ready();
+        const store = await sources.store.ping();
+        sendJson(response, store ? 200 : 503, { ingest: true, store, backlogSegments: sources.drain.backlogSegments });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      fail: failJson,
+      handle: ({ response }) => send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(metrics)),
+    },
+  ];
+}
+
+function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
+  const counter = (name: string, help: string, read: Metric['read']): Metric => ({ name: `glasshouse_${name}`, help, type: 'counter', read });
+  const gauge = (name: string, help: string, read: Metric['read']): Metric => ({ name: `glasshouse_${name}`, help, type: 'gauge', read });
+  const byReason = (entries: Iterable<readonly [string, number]>): Sample[] =>
+    [...entries].map(([reason, value]) => ({ labels: { reason }, value }));
+  return [
+    counter('ingest_accepted_total', 'Items made durable.', () => ingest.counts.accepted),
+    counter('ingest_rejected_total', 'Items refused, by reason.', () => byReason(ingest.counts.rejected)),
+    counter('ingest_refused_total', 'Requests refused before their body was read, by reason.', () => byReason(Object.entries(room.refused))),
+    counter('wal_commits_total', 'Group commits of the write-ahead log.', () => ingest.counts.commits),
+    counter('wal_committed_bytes_total', 'Bytes committed to the write-ahead log.', () => ingest.counts.committedBytes),
+    counter('wal_sync_seconds_total', 'Time spent writing and syncing the write-ahead log.', () => ingest.counts.syncSeconds),
+    gauge('wal_open_rows', 'Durable rows in segments that are still open.', () => ingest.openRows),
+    gauge('wal_backlog_bytes', 'Bytes of segments that wait for the store.', () => drain.backlogBytes),
+    gauge('wal_backlog_segments', 'Segments that wait for the store.', () => drain.backlogSegments),
+    counter('drain_inserted_rows_total', 'Rows handed over to the store.', () => drain.counts.insertedRows),
+    counter('drain_inserted_segments_total', 'Segments handed over to the store.', () => drain.counts.insertedSegments),
+    counter('drain_failed_attempts_total', 'Hand-overs that failed and are tried again.', () => drain.counts.failedAttempts),
+    counter('drain_replayed_segments_total', 'Segments whose state had to be looked up in the table.', () => drain.counts.replayedSegments),
+    counter('drain_quarantined_segments_total', 'Segments put aside because the store refuses them.', () => drain.counts.quarantinedSegments),
+    counter('drain_insert_seconds_total', 'Time spent handing over.', () => drain.counts.insertSeconds),
+    gauge('drain_healthy', 'Whether the last hand-over worked.', () => (drain.healthy ? 1 : 0)),
+    gauge('process_resident_memory_bytes', 'Resident memory of the server process.', () => process.memoryUsage.rss()),
+  ];
+}

@@ -1,0 +1,101 @@
+/**
+ * From a table's description to its DDL. One description gives both forms: a MergeTree for the embedded engine or a single
+ * server; a replicated local table under a distributed one for a cluster.
+ */
+
+import type { Column, DerivedColumn, FactTable } from '@glasshouse/schema';
+
+/** What the DDL of all tables depends on. */
+export interface DdlOptions {
+  readonly database: string;
+  readonly cluster: string | undefined;
+  /** Rows are deleted after this many days; undefined keeps them. */
+  readonly retentionDays: number | undefined;
+}
+
+/** Settings of every fact table, with the reason for each. */
+const TABLE_SETTINGS: Readonly<Record<string, string | number>> = {
+  // An insert returns only when its part is on disk: the drain removes the segment after that.
+  fsync_after_insert: 1,
+  fsync_part_directory: 1,
+  // The sources of a merge are removed after it, so its result must be on disk as well.
+  min_rows_to_fsync_after_merge: 1,
+  // Retention drops whole days and rewrites nothing.
+  ttl_only_drop_parts: 1,
+};
+
+/** Settings of a statement that makes a fact table: the segment's id is a dictionary of one value in each part. */
+export const TABLE_MAKING = { allow_suspicious_low_cardinality_types: 1 } as const;
+
+/** Quotes an identifier. */
+export function quoteName(name: string): string {
+  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
+}
+
+/** Quotes a string literal. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+/** The statements that create the table, in order. */
+export function createTable(table: FactTable, options: DdlOptions): string[] {
+  const { database, cluster } = options;
+  if (cluster === undefined) return [storageTable(table, `${quoteName(database)}.${quoteName(table.name)}`, 'MergeTree', options)];
+  const local = `${table.name}_local`;
+  const engine = `ReplicatedMergeTree('/clickhouse/tables/{shard}/${database}/${table.name}', '{replica}')`;
+  return [
+    storageTable(table, `${quoteName(database)}.${quoteName(local)}${onCluster(cluster)}`, engine, options),
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(table.name)}${onCluster(cluster)} AS ` +
+      `${quoteName(database)}.${quoteName(local)} ENGINE = Distributed(${quoteText(cluster)}, ${quoteText(database)}, ` +
+      `${quoteText(local)}, ${shardingKey(table)})`,
+  ];
+}
+
+/** ` ON CLUSTER 'name'`, or nothing. */
+export function onCluster(cluster: string | undefined): string {
+  return cluster === undefined ? '' : ` ON CLUSTER ${quoteText(cluster)}`;
+}
+
+/** Spans of one trace go to one shard; everything else spreads by chance. */
+function shardingKey(table: FactTable): string {
+  return table.columns.some((column) => column.name === 'trace_id') && table.name === 'spans'
+    ? 'cityHash64(trace_id)'
+    : 'rand()';
+}
+
+function storageTable(table: FactTable, name: string, engine: string, options: DdlOptions): string {
+  const parts = [
+    ...table.columns.map(columnDdl),
+    ...table.derived.map(derivedDdl),
+    ...table.indexes.map(
+      (index) => `INDEX ${quoteName(index.name)} ${index.expression} TYPE ${index.type} GRANULARITY ${index.granularity}`,
+    ),
+    ...table.projections.map((projection) => `PROJECTION ${quoteName(projection.name)} (${projection.query})`),
+  ];
+  const settings = Object.entries({ ...TABLE_SETTINGS, ...table.settings }).map(([key, value]) => `${key} = ${value}`);
+  return [
+    `CREATE TABLE IF NOT EXISTS ${name}`,
+    `(\n  ${parts.join(',\n  ')}\n)`,
+    `ENGINE = ${engine}`,
+    `PARTITION BY ${table.partitionBy}`,
+    `ORDER BY (${table.orderBy.join(', ')})`,
+    ...(options.retentionDays === undefined ? [] : [`TTL ${ttl(table, options.retentionDays)}`]),
+    `SETTINGS ${settings.join(', ')}`,
+    `COMMENT ${quoteText(table.comment)}`,
+  ].join('\n');
+}
+
+/** The TTL expression of a table. */
+export function ttl(table: FactTable, days: number): string {
+  return `${table.ttlFrom} + toIntervalDay(${days})`;
+}
+
+function columnDdl(column: Column): string {
+  const codec = column.codec === undefined ? '' : ` CODEC(${column.codec})`;
+  return `${quoteName(column.name)} ${column.type} COMMENT ${quoteText(column.comment)}${codec}`;
+}
+
+function derivedDdl(column: DerivedColumn): string {
+  const codec = column.codec === undefined ? '' : ` CODEC(${column.codec})`;
+  return `${quoteName(column.name)} ${column.type} ${column.kind} ${column.expression} COMMENT ${quoteText(column.comment)}${codec}`;
+}

@@ -1,0 +1,100 @@
+/**
+ * Numbered migrations: each runs once, in order, and is recorded in `schema_migrations`. The first makes the fact tables
+ * from their descriptions; a later change of a table is a new entry at the end.
+ *
+ * Must stay true: every statement can run twice, because a crash may come between a statement and its record.
+ */
+
+import { FACT_TABLES } from '@glasshouse/schema';
+import type { Client } from './client.ts';
+import type { DdlOptions } from './ddl.ts';
+import { createTable, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
+import { createViews, SESSION_TENANT, SHARED_DATABASE } from './views.ts';
+
+interface Migration {
+  readonly name: string;
+  readonly statements: (options: DdlOptions) => readonly string[];
+}
+
+/** Tables of the control plane: small, rewritten by newer versions of a row, read whole and cached. */
+function controlTable(name: string, columns: string, key: string): (options: DdlOptions) => string {
+  return ({ database, cluster }) => {
+    const engine =
+      cluster === undefined
+        ? 'ReplacingMergeTree(version)'
+        : `ReplicatedReplacingMergeTree('/clickhouse/tables/all/${database}/${name}', '{shard}-{replica}', version)`;
+    return (
+      `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(name)}${onCluster(cluster)} (${columns}, version UInt64) ` +
+      `ENGINE = ${engine} ORDER BY ${key} SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`
+    );
+  };
+}
+
+const MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'facts',
+    statements: (options) => FACT_TABLES.flatMap((table) => createTable(table, options)),
+  },
+  {
+    name: 'control',
+    statements: (options) => [
+      controlTable('tenants', "name String, created_at DateTime64(3, 'UTC'), deleted Bool", 'name')(options),
+      controlTable(
+        'api_keys',
+        `id String, hash FixedString(32), name String, tenant String, project String, environment String,
+         scopes Array(LowCardinality(String)), created_at DateTime64(3, 'UTC'), expires_at Nullable(DateTime64(3, 'UTC')),
+         revoked_at Nullable(DateTime64(3, 'UTC'))`,
+        'id',
+      )(options),
+    ],
+  },
+];
+
+/** Brings the store to the present schema; resolves with the names of the migrations that ran. */
+export async function migrate(client: Client, options: DdlOptions): Promise<string[]> {
+  const { database, cluster } = options;
+  const cl = onCluster(cluster);
+  await client.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${cl}`);
+  await client.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(SHARED_DATABASE)}${cl}`);
+  const ledger = `${quoteName(database)}.schema_migrations`;
+  await client.command(
+    `CREATE TABLE IF NOT EXISTS ${ledger}${cl} (number UInt32, name String, applied_at DateTime DEFAULT now()) ` +
+      `ENGINE = ${cluster === undefined ? 'MergeTree' : `ReplicatedMergeTree('/clickhouse/tables/all/${database}/schema_migrations', '{shard}-{replica}')`} ` +
+      `ORDER BY number SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`,
+  );
+  const applied = await client.rows<{ number: number }>(`SELECT DISTINCT number FROM ${ledger}`);
+  const done = new Set(applied.map((row) => row.number));
+  const ran: string[] = [];
+  for (const [index, migration] of MIGRATIONS.entries()) {
+    const number = index + 1;
+    if (done.has(number)) continue;
+    for (const statement of migration.statements(options)) await client.command(statement, { settings: TABLE_MAKING });
+    await client.insert(ledger, [{ number, name: migration.name }]);
+    ran.push(migration.name);
+  }
+  await applyRetention(client, options);
+  for (const statement of createViews(SHARED_DATABASE, database, SESSION_TENANT, cl)) await client.command(statement);
+  return ran;
+}
+
+/** Sets each table's TTL to the configured retention, if it has another one. */
+async function applyRetention(client: Client, options: DdlOptions): Promise<void> {
+  const { database, cluster, retentionDays } = options;
+  const rows = await client.rows<{ name: string; create_table_query: string }>(
+    'SELECT name, create_table_query FROM system.tables WHERE database = {database:String}',
+    { params: { database } },
+  );
+  for (const table of FACT_TABLES) {
+    const name = cluster === undefined ? table.name : `${table.name}_local`;
+    const ddl = rows.find((row) => row.name === name)?.create_table_query;
+    if (ddl === undefined) continue;
+    const current = /TTL .*?toIntervalDay\((\d+)\)/s.exec(ddl)?.[1];
+    if (current === (retentionDays === undefined ? undefined : String(retentionDays))) continue;
+    const change = retentionDays === undefined ? 'REMOVE TTL' : `MODIFY TTL ${ttl(table, retentionDays)}`;
+    await client.command(
+      `ALTER TABLE ${quoteName(database)}.${quoteName(name)}${onCluster(cluster)} ${change}`,
+      // Parts that are already there are dropped when their day is over; nothing is rewritten now.
+      { settings: { materialize_ttl_after_modify: 0 } },
+    );
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The store: what the server does with ClickHouse, in a few verbs. Facts come in as whole segments, control rows as
+ * objects, and users' queries go out as the bytes that the engine sends.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { AppError, invariant } from '@glasshouse/model';
+import { FACT_TABLES } from '@glasshouse/schema';
+import type { RawResult, StatementOptions } from './client.ts';
+import { Client, StoreError } from './client.ts';
+import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
+import { migrate } from './migrations.ts';
+import type { Target } from './target.ts';
+import { createViews, sessionComment, tenantDatabase } from './views.ts';
+
+export interface StoreOptions {
+  readonly target: Target;
+  /** Days that facts are kept; undefined keeps them for good. */
+  readonly retentionDays: number | undefined;
+}
+
+/** A segment to hand over, as the log describes it. */
+export interface SegmentFile {
+  readonly table: string;
+  readonly id: bigint;
+  readonly path: string;
+  /** Rows by UTC day, days counted from 1970-01-01. */
+  readonly days: ReadonlyMap<number, number>;
+}
+
+/**
+ * An insert of a segment makes one part per day and nothing smaller: only then is a day either there or not, which the
+ * ledger relies on. So nothing may cut the segment into several blocks.
+ */
+const ONE_PART_PER_DAY = {
+  max_insert_block_size: 10_000_000,
+  min_insert_block_size_rows: 10_000_000,
+  min_insert_block_size_bytes: 8_000_000_000,
+  max_partitions_per_insert_block: 0,
+  async_insert: 0,
+  input_format_parallel_parsing: 0,
+  max_insert_threads: 1,
+  optimize_on_insert: 0,
+};
+
+export class Store {
+  readonly target: Target;
+  private readonly writer: Client;
+  private readonly reader: Client;
+
+  private constructor(options: StoreOptions) {
+    this.target = options.target;
+    this.writer = new Client(options.target, options.target.writer, { maxConnections: 8, requestTimeoutMs: 600_000 });
+    this.reader = new Client(options.target, options.target.reader, { maxConnections: 64, requestTimeoutMs: 3_600_000 });
+  }
+
+  /** Connects and brings the schema up to date. */
+  static async open(options: StoreOptions): Promise<Store> {
+    const store = new Store(options);
+    const { database, cluster } = options.target;
+    await migrate(store.writer, { database, cluster, retentionDays: options.retentionDays });
+    return store;
+  }
+
+  ping(): Promise<boolean> {
+    return this.writer.ping();
+  }
+
+  /** Runs a statement of our own. */
+  command(sql: string, options: StatementOptions = {}): Promise<void> {
+    return this.writer.command(sql, options);
+  }
+
+  /** Runs a query of our own. 64-bit integers come as strings. */
+  rows<Row>(sql: string, options: StatementOptions = {}): Promise<Row[]> {
+    return this.writer.rows<Row>(sql, options);
+  }
+
+  /** Inserts rows into a table of the control plane. */
+  insertRows(table: string, rows: readonly object[]): Promise<void> {
+    return this.writer.insert(`${this.target.database}.${table}`, rows);
+  }
+
+  /**
+   * Runs a user's query in its tenant's session. The caller has judged the statement; this adds the walls behind that: a
+   * reader's session, the tenant named in it, and the tenant's database as the default.
+   */
+  read(tenant: string, sql: string, options: StatementOptions = {}): Promise<RawResult> {
+    return this.reader.raw(sql, {
+      database: tenantDatabase(tenant),
+      ...options,
+      settings: { ...options.settings, log_comment: sessionComment(tenant) },
+    });
+  }
+
+  /** Makes the tenant's database and the views in it. */
+  async prepareTenant(tenant: string): Promise<void> {
+    const { database, cluster } = this.target;
+    const name = tenantDatabase(tenant);
+    await this.writer.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(name)}${onCluster(cluster)}`);
+    const condition = `tenant_id = ${quoteText(tenant)}`;
+    for (const sql of createViews(name, database, condition, onCluster(cluster))) await this.writer.command(sql);
+  }
+
+  /** Inserts a whole segment. After an error it may be in the table or not: `missingDays` tells. */
+  async insertSegment(segment: SegmentFile): Promise<void> {
+    const { name, columns } = this.tableOf(segment);
+    await this.writer.insertFile(name, columns, segment.path, ONE_PART_PER_DAY, `${insertId(segment)}-${randomUUID()}`);
+  }
+
+  /** Resolves when no insert of the segment is under way any more; asks to end those that still run. */
+  async settled(segment: SegmentFile): Promise<void> {
+    const mine = `startsWith(Settings['log_comment'], {id:String}) OR startsWith(query_id, {id:String})`;
+    const params = { id: insertId(segment) };
+    for (;;) {
+      const [row] = await this.writer.rows<{ running: string }>(
+        `SELECT count() AS running FROM system.processes WHERE (${mine}) AND NOT has(['Select', 'KillQuery'], query_kind)`,
+        { params },
+      );
+      if (row === undefined || row.running === '0') return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** The days of the segment whose rows are not in the table. Throws if a day is there in part, which must not happen. */
+  async missingDays(segment: SegmentFile): Promise<number[]> {
+    const { name } = this.tableOf(segment);
+    const days = [...segment.days.keys()];
+    const [first, last] = [Math.min(...days), Math.max(...days)];
+    const found = await this.writer.rows<{ day: number; count: string }>(
+      `SELECT toUInt32(toDate(timestamp)) AS day, count() AS count FROM ${name}
+       WHERE timestamp >= toDateTime64({first:UInt32} * 86400, 9, 'UTC')
+         AND timestamp < toDateTime64(({last:UInt32} + 1) * 86400, 9, 'UTC')
+         AND _segment = {segment:UInt64} GROUP BY day`,
+      { params: { first, last, segment: segment.id.toString() }, settings: { select_sequential_consistency: 1 } },
+    );
+    const counts = new Map(found.map((row) => [row.day, Number(row.count)]));
+    const missing: number[] = [];
+    for (const [day, expected] of segment.days) {
+      const count = counts.get(day) ?? 0;
+      if (count === 0) missing.push(day);
+      else if (count !== expected) {
+        throw new AppError(
+          'internal',
+          `cannot hand over segment=${segment.path}: day ${day} holds ${count} of ${expected} rows in ${segment.table}`,
+        );
+      }
+    }
+    return missing;
+  }
+
+  /** Inserts only the given days of a segment, by way of a table of its own. */
+  async insertDays(segment: SegmentFile, days: readonly number[]): Promise<void> {
+    const { name, columns } = this.tableOf(segment);
+    const staging = `${quoteName(this.target.database)}.${quoteName(`replay_${segment.id.toString(16)}`)}`;
+    await this.writer.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
+    const columnDdl = FACT_TABLES.find((table) => table.name === segment.table)
+      ?.columns.map((column) => `${quoteName(column.name)} ${column.type}`)
+      .join(', ');
+    await this.writer.command(`CREATE TABLE ${staging} (${columnDdl}) ENGINE = MergeTree ORDER BY tuple()`, {
+      settings: TABLE_MAKING,
+    });
+    try {
+      await this.writer.insertFile(staging, columns, segment.path, ONE_PART_PER_DAY, `${insertId(segment)}-${randomUUID()}`);
+      await this.writer.command(
+        `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(toDate(timestamp)) IN {days:Array(UInt32)}`,
+        { params: { days }, settings: { ...ONE_PART_PER_DAY, max_threads: 1, max_block_size: 10_000_000 } },
+      );
+    } finally {
+      await this.writer.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
+    }
+  }
+
+  private tableOf(segment: SegmentFile): { name: string; columns: string } {
+    const table = FACT_TABLES.find((candidate) => candidate.name === segment.table);
+    invariant(table, `no fact table ${segment.table}`);
+    return {
+      name: `${quoteName(this.target.database)}.${quoteName(table.name)}`,
+      columns: table.columns.map((column) => quoteName(column.name)).join(', '),
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.writer.close(), this.reader.close()]);
+  }
+}
+
+/** What the query ids of a segment's inserts begin with. */
+function insertId(segment: SegmentFile): string {
+  return `segment-${segment.id.toString(16).padStart(16, '0')}`;
+}
+
+export { StoreError };

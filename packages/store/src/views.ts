@@ -1,0 +1,253 @@
+/**
+ * The faces of the fact tables: views for existing clients. Each is written once, over any source of facts with any filter,
+ * and is made twice: in the database `telemetry`, where it shows the tenant that the query's session names, and in each
+ * tenant's own database, where it shows that tenant.
+ *
+ * Must stay true: a view has no row to show unless a tenant is named. Nothing selects from a fact table without the filter.
+ */
+
+import { quoteName, quoteText } from './ddl.ts';
+
+/** Database of the views that every tenant may name. */
+export const SHARED_DATABASE = 'telemetry';
+
+/**
+ * The tenant of the session, as a condition on `tenant_id`. The query door ends `log_comment` with `tenant=NAME`, and a
+ * reader's session cannot change its settings; without it the expression is empty and matches no tenant.
+ */
+export const SESSION_TENANT = `tenant_id = extract(getSetting('log_comment'), 'tenant=([a-z0-9][a-z0-9_-]*)$')`;
+
+/** What `log_comment` must be for a query of the tenant. */
+export function sessionComment(tenant: string): string {
+  return `tenant=${tenant}`;
+}
+
+/** The database of a tenant's own tables and views. */
+export function tenantDatabase(tenant: string): string {
+  return `tenant_${tenant.replaceAll('-', '_')}${tenant.includes('-') ? `_${hash(tenant)}` : ''}`;
+}
+
+/** Keeps `a-b` and `a_b` apart in names that may not contain a hyphen. */
+function hash(text: string): string {
+  let value = 0x811c_9dc5;
+  for (const char of text) value = Math.imul(value ^ (char.codePointAt(0) as number), 0x0100_0193) >>> 0;
+  return value.toString(16).padStart(8, '0');
+}
+
+/** Statements that make (or replace) all views in `database`. */
+export function createViews(
+  database: string,
+  facts: string,
+  tenantCondition: string,
+  onCluster: string,
+): string[] {
+  return Object.entries(VIEWS).map(
+    ([name, { select, comment }]) =>
+      `CREATE OR REPLACE VIEW ${quoteName(database)}.${quoteName(name)}${onCluster} AS ` +
+      `${select(quoteName(facts), tenantCondition)} COMMENT ${quoteText(comment)}`,
+  );
+}
+
+interface View {
+  readonly comment: string;
+  /** The SELECT over the facts in database `facts`, limited by `tenant`. */
+  readonly select: (facts: string, tenant: string) => string;
+}
+
+const hexId = (column: string): string => `lower(hex(${column}))`;
+/** An id of zero bytes is no id. */
+const hexIdOrEmpty = (column: string, bytes: number): string =>
+  `if(${column} = toFixedString('', ${bytes}), '', lower(hex(${column})))`;
+const hexIds = (column: string): string => `arrayMap(x -> lower(hex(x)), ${column})`;
+
+const TEXT_MAP = 'Map(LowCardinality(String), String)';
+
+/** Strings and JSON text of every other type in one map, as clients of older layouts expect attributes. */
+const pairMap = (prefix: string): string => `CAST(mapConcat(${prefix}_string, ${prefix}_json), '${TEXT_MAP}')`;
+const pairMaps = (prefix: string): string =>
+  `arrayMap((s, j) -> CAST(mapConcat(s, j), '${TEXT_MAP}'), ${prefix}.attributes_string, ${prefix}.attributes_json)`;
+const ATTRIBUTES = `CAST(mapConcat(attributes_string,
+    mapApply((k, v) -> (k, toString(v)), attributes_int),
+    mapApply((k, v) -> (k, toString(v)), attributes_double),
+    mapApply((k, v) -> (k, if(v, 'true', 'false')), attributes_bool),
+    attributes_json), '${TEXT_MAP}')`;
+
+/** The facts as they are, with ids in hex: what a person writes queries against. */
+function factView(table: string, ids: string): View['select'] {
+  return (facts, tenant) =>
+    `SELECT * EXCEPT (_segment, tenant_id) ${ids === '' ? '' : `REPLACE (${ids})`} FROM ${facts}.${quoteName(table)} WHERE ${tenant}`;
+}
+
+const EXEMPLAR_IDS = `${hexIds('`exemplars.trace_id`')} AS \`exemplars.trace_id\`, ${hexIds('`exemplars.span_id`')} AS \`exemplars.span_id\``;
+
+const SPANS_VIEW: View = {
+  comment: 'Spans, ids in hex',
+  select: (facts, tenant) => `SELECT * EXCEPT (_segment, tenant_id) REPLACE (
+    ${hexId('trace_id')} AS trace_id, ${hexId('span_id')} AS span_id, ${hexIdOrEmpty('parent_span_id', 8)} AS parent_span_id,
+    ${hexIds('`links.trace_id`')} AS \`links.trace_id\`, ${hexIds('`links.span_id`')} AS \`links.span_id\`),
+    http_status_code, http_route, user_id, session_id, gen_ai_model
+    FROM ${facts}.spans WHERE ${tenant}`,
+};
+
+/** The columns of the `telemetry.traces` table that existing dashboards query. */
+const TRACES: View = {
+  comment: 'Spans in the layout of telemetry.traces',
+  select: (facts, tenant) => `SELECT
+    ${hexId('trace_id')} AS trace_id,
+    ${hexId('span_id')} AS span_id,
+    ${hexIdOrEmpty('parent_span_id', 8)} AS parent_span_id,
+    timestamp,
+    toUInt64(toUnixTimestamp64Nano(timestamp)) AS timestamp_ns,
+    toUInt32(least(intDiv(duration_ns, 1000000), 4294967295)) AS duration_ms,
+    service_name,
+    name AS span_name,
+    arrayElement(['SPAN_KIND_UNSPECIFIED', 'SPAN_KIND_INTERNAL', 'SPAN_KIND_SERVER', 'SPAN_KIND_CLIENT',
+      'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER'], kind + 1) AS span_kind,
+    if(status_code = 2, 'ERROR', 'OK') AS status_code,
+    status_message,
+    project_name,
+    if(resource_string['project.version'] != '', resource_string['project.version'],
+      resource_string['service.version']) AS project_version,
+    multiIf(resource_string['deployment.environment.name'] != '', resource_string['deployment.environment.name'],
+      resource_string['deployment.environment'] != '', resource_string['deployment.environment'],
+      environment) AS environment,
+    resource_string['host.name'] AS hostname,
+    ${ATTRIBUTES} AS attributes,
+    if(resource_string['user.id'] != '', resource_string['user.id'], user_id) AS user_id,
+    if(resource_string['session.id'] != '', resource_string['session.id'], session_id) AS session_id,
+    resource_string['os.type'] AS os_type,
+    resource_string['os.version'] AS os_version,
+    resource_string['process.runtime.name'] AS runtime_name,
+    resource_string['process.runtime.version'] AS runtime_version,
+    resource_string['cloud.provider'] AS cloud_provider,
+    resource_string['cloud.region'] AS cloud_region,
+    resource_string['cloud.availability_zone'] AS cloud_availability_zone,
+    scope_name AS instrumentation_library_name,
+    scope_version AS instrumentation_library_version
+    FROM (SELECT *, user_id, session_id FROM ${facts}.spans WHERE ${tenant})`,
+};
+
+/** The hourly roll-up. Its GROUP BY is that of the projection `red_hourly`, which the engine answers it from. */
+const METRICS_HOURLY: View = {
+  comment: 'Spans by hour, project and service: counts, errors, latency quantiles',
+  select: (facts, tenant) => `SELECT
+    hour AS timestamp, project_id, environment, project_name, service_name,
+    total AS total_count, errors AS error_count,
+    duration_sum / total / 1e6 AS avg_duration_ms, duration_max / 1e6 AS max_duration_ms,
+    q[1] / 1e6 AS p50_duration_ms, q[2] / 1e6 AS p95_duration_ms, q[3] / 1e6 AS p99_duration_ms
+    FROM (SELECT project_id, environment, project_name, service_name, toStartOfHour(timestamp) AS hour,
+      count() AS total, countIf(status_code = 2) AS errors, sum(duration_ns) AS duration_sum,
+      max(duration_ns) AS duration_max, quantilesTDigest(0.5, 0.95, 0.99)(duration_ns) AS q
+      FROM ${facts}.spans WHERE ${tenant}
+      GROUP BY tenant_id, project_id, environment, project_name, service_name, toStartOfHour(timestamp))`,
+};
+
+const OTEL_TRACES: View = {
+  comment: 'Spans in the layout of the OpenTelemetry Collector ClickHouse exporter',
+  select: (facts, tenant) => `SELECT
+    timestamp AS Timestamp, ${hexId('trace_id')} AS TraceId, ${hexId('span_id')} AS SpanId,
+    ${hexIdOrEmpty('parent_span_id', 8)} AS ParentSpanId, trace_state AS TraceState, name AS SpanName,
+    arrayElement(['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'], kind + 1) AS SpanKind,
+    service_name AS ServiceName, ${pairMap('resource')} AS ResourceAttributes,
+    scope_name AS ScopeName, scope_version AS ScopeVersion, ${ATTRIBUTES} AS SpanAttributes,
+    duration_ns AS Duration, arrayElement(['Unset', 'Ok', 'Error'], status_code + 1) AS StatusCode,
+    status_message AS StatusMessage,
+    events.timestamp AS \`Events.Timestamp\`, events.name AS \`Events.Name\`, ${pairMaps('events')} AS \`Events.Attributes\`,
+    ${hexIds('links.trace_id')} AS \`Links.TraceId\`, ${hexIds('links.span_id')} AS \`Links.SpanId\`,
+    links.trace_state AS \`Links.TraceState\`, ${pairMaps('links')} AS \`Links.Attributes\`
+    FROM ${facts}.spans WHERE ${tenant}`,
+};
+
+const OTEL_TRACE_TIMES: View = {
+  comment: 'First and last span start of each trace',
+  select: (facts, tenant) => `SELECT ${hexId('trace_id')} AS TraceId,
+    toDateTime(min(timestamp)) AS Start, toDateTime(max(timestamp)) AS End
+    FROM ${facts}.spans WHERE ${tenant} GROUP BY TraceId`,
+};
+
+const OTEL_LOGS: View = {
+  comment: 'Log records in the layout of the OpenTelemetry Collector ClickHouse exporter',
+  select: (facts, tenant) => `SELECT
+    timestamp AS Timestamp, toDateTime(timestamp) AS TimestampTime,
+    ${hexIdOrEmpty('trace_id', 16)} AS TraceId, ${hexIdOrEmpty('span_id', 8)} AS SpanId, toUInt8(flags) AS TraceFlags,
+    severity_text AS SeverityText, severity_number AS SeverityNumber, service_name AS ServiceName, body AS Body,
+    resource_schema_url AS ResourceSchemaUrl, ${pairMap('resource')} AS ResourceAttributes,
+    scope_schema_url AS ScopeSchemaUrl, scope_name AS ScopeName, scope_version AS ScopeVersion,
+    ${pairMap('scope')} AS ScopeAttributes, ${ATTRIBUTES} AS LogAttributes, event_name AS EventName
+    FROM ${facts}.logs WHERE ${tenant}`,
+};
+
+/** What all metric tables of that layout have in common. */
+const OTEL_POINT = `${pairMap('resource')} AS ResourceAttributes, resource_schema_url AS ResourceSchemaUrl,
+    scope_name AS ScopeName, scope_version AS ScopeVersion, ${pairMap('scope')} AS ScopeAttributes,
+    scope_dropped_attributes_count AS ScopeDroppedAttrCount, scope_schema_url AS ScopeSchemaUrl,
+    service_name AS ServiceName, name AS MetricName, description AS MetricDescription, unit AS MetricUnit,
+    ${ATTRIBUTES} AS Attributes, start_timestamp AS StartTimeUnix, timestamp AS TimeUnix, flags AS Flags`;
+const OTEL_EXEMPLARS = `${pairMaps('exemplars')} AS \`Exemplars.FilteredAttributes\`,
+    exemplars.timestamp AS \`Exemplars.TimeUnix\`, exemplars.value AS \`Exemplars.Value\`,
+    ${hexIds('exemplars.span_id')} AS \`Exemplars.SpanId\`, ${hexIds('exemplars.trace_id')} AS \`Exemplars.TraceId\``;
+const OTEL_TEMPORALITY = 'toInt32(temporality) AS AggregationTemporality';
+const OTEL_TOTALS = 'count AS Count, ifNull(sum, 0) AS Sum';
+const OTEL_EXTREMES = 'ifNull(min, 0) AS Min, ifNull(max, 0) AS Max';
+
+function otelMetrics(table: string, values: readonly string[]): View {
+  return {
+    comment: 'Data points in the layout of the OpenTelemetry Collector ClickHouse exporter',
+    select: (facts, tenant) =>
+      `SELECT ${[OTEL_POINT, ...values].join(', ')} FROM ${facts}.${table} WHERE ${tenant}`,
+  };
+}
+
+/** Every view, by name. */
+export const VIEWS: Readonly<Record<string, View>> = {
+  spans: SPANS_VIEW,
+  logs: {
+    comment: 'Log records, ids in hex',
+    select: factView('logs', `${hexIdOrEmpty('trace_id', 16)} AS trace_id, ${hexIdOrEmpty('span_id', 8)} AS span_id`),
+  },
+  metrics_gauge: { comment: 'Gauge data points', select: factView('metrics_gauge', EXEMPLAR_IDS) },
+  metrics_sum: { comment: 'Sum data points', select: factView('metrics_sum', EXEMPLAR_IDS) },
+  metrics_histogram: { comment: 'Histogram data points', select: factView('metrics_histogram', EXEMPLAR_IDS) },
+  metrics_exponential_histogram: {
+    comment: 'Exponential histogram data points',
+    select: factView('metrics_exponential_histogram', EXEMPLAR_IDS),
+  },
+  metrics_summary: { comment: 'Summary data points', select: factView('metrics_summary', '') },
+  traces: TRACES,
+  metrics_hourly: METRICS_HOURLY,
+  otel_traces: OTEL_TRACES,
+  otel_traces_trace_id_ts: OTEL_TRACE_TIMES,
+  otel_logs: OTEL_LOGS,
+  otel_metrics_gauge: otelMetrics('metrics_gauge', ['value AS Value', OTEL_EXEMPLARS]),
+  otel_metrics_sum: otelMetrics('metrics_sum', [
+    'value AS Value',
+    OTEL_TEMPORALITY,
+    'is_monotonic AS IsMonotonic',
+    OTEL_EXEMPLARS,
+  ]),
+  otel_metrics_histogram: otelMetrics('metrics_histogram', [
+    OTEL_TOTALS,
+    'bucket_counts AS BucketCounts',
+    'explicit_bounds AS ExplicitBounds',
+    OTEL_EXTREMES,
+    OTEL_TEMPORALITY,
+    OTEL_EXEMPLARS,
+  ]),
+  otel_metrics_exponential_histogram: otelMetrics('metrics_exponential_histogram', [
+    OTEL_TOTALS,
+    'scale AS Scale',
+    'zero_count AS ZeroCount',
+    'positive_offset AS PositiveOffset',
+    'positive_bucket_counts AS PositiveBucketCounts',
+    'negative_offset AS NegativeOffset',
+    'negative_bucket_counts AS NegativeBucketCounts',
+    OTEL_EXTREMES,
+    OTEL_TEMPORALITY,
+    OTEL_EXEMPLARS,
+  ]),
+  otel_metrics_summary: otelMetrics('metrics_summary', [
+    OTEL_TOTALS,
+    'quantiles AS `ValueAtQuantiles.Quantile`',
+    'quantile_values AS `ValueAtQuantiles.Value`',
+  ]),
+};
