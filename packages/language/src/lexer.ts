@@ -25,6 +25,7 @@ export interface Token {
 /** SQL longer than this is refused before it is looked at. */
 export const MAX_SQL_LENGTH = 262_144;
 
+// Sticky: `matchAt` sets where each of them starts before every use, so nothing is remembered between calls.
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /0[xX][0-9A-Fa-f_]+|[0-9][0-9_]*(?:\.[0-9][0-9_]*)?(?:[eE][+-]?[0-9]+)?[A-Za-z0-9_]*/y;
 const HEREDOC = /\$[A-Za-z0-9_]*\$/y;

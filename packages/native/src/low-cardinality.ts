@@ -42,6 +42,8 @@ export class LowCardinalityColumn implements Column {
   private dictionary = new Uint32Array(64);
   private dictionarySize = 0;
   private indexes: Uint8Array | Uint16Array | Uint32Array = new Uint8Array(256);
+  /** Memory of the widths that are not in use now, kept because a column that was wide once will be again. */
+  private readonly spare = new Map<number, Uint8Array | Uint16Array | Uint32Array>();
 
   private markedCount = 0;
   private markedDictionary = 0;
@@ -66,7 +68,7 @@ export class LowCardinalityColumn implements Column {
     this.count = 0;
     this.dictionarySize = 0;
     this.epoch++;
-    if (this.indexes.BYTES_PER_ELEMENT > 1) this.indexes = new Uint8Array(this.indexes.length);
+    if (this.indexes.BYTES_PER_ELEMENT > 1) this.changeWidth(1);
     if (this.interned > MAX_INTERNED_VALUES || this.arena.length > MAX_INTERNED_BYTES) this.forget();
     this.mark();
   }
@@ -144,10 +146,19 @@ export class LowCardinalityColumn implements Column {
     const needed = this.count + values;
     if (needed <= this.indexes.length) return;
     const length = Math.max(needed, this.indexes.length * 2);
-    const width = this.indexes.BYTES_PER_ELEMENT;
-    const larger = width === 1 ? new Uint8Array(length) : width === 2 ? new Uint16Array(length) : new Uint32Array(length);
+    const larger = indexArray(this.indexes.BYTES_PER_ELEMENT, length);
     larger.set(this.indexes.subarray(0, this.count));
     this.indexes = larger;
+  }
+
+  /** Continues with indexes of another width, keeping those that are there. */
+  private changeWidth(width: number): void {
+    const before = this.indexes;
+    this.spare.set(before.BYTES_PER_ELEMENT, before);
+    let after = this.spare.get(width);
+    if (after === undefined || after.length < before.length) after = indexArray(width, before.length);
+    after.set(before.subarray(0, this.count));
+    this.indexes = after;
   }
 
   /** Enters an interned value into the block's dictionary. */
@@ -157,8 +168,8 @@ export class LowCardinalityColumn implements Column {
     this.dictionary[local] = id;
     this.stamps[id] = this.epoch;
     this.locals[id] = local;
-    if (local === 0x100) this.indexes = Uint16Array.from(this.indexes);
-    else if (local === 0x1_0000) this.indexes = Uint32Array.from(this.indexes);
+    if (local === 0x100) this.changeWidth(2);
+    else if (local === 0x1_0000) this.changeWidth(4);
     return local;
   }
 
@@ -264,6 +275,10 @@ function hashOf(source: Source, start: number, length: number): number {
     for (let at = 0; at < length; at++) hash = Math.imul(hash ^ (source.bytes[start + at] as number), 0x0100_0193);
   }
   return hash ^ (hash >>> 16);
+}
+
+function indexArray(width: number, length: number): Uint8Array | Uint16Array | Uint32Array {
+  return width === 1 ? new Uint8Array(length) : width === 2 ? new Uint16Array(length) : new Uint32Array(length);
 }
 
 function grown(array: Uint32Array): Uint32Array<ArrayBuffer> {

@@ -6,7 +6,7 @@
  */
 
 /** Scalar functions by the engine's category. Names are compared without case, which the engine does itself for most of the aliases. */
-export const SCALAR_FUNCTIONS = {
+const SCALAR_FUNCTIONS = {
   Arithmetic: `
     abs avg2 byteSwap divide divideDecimal divideOrNull gcd ifNotFinite intDiv intDivOrNull intDivOrZero isFinite
     isInfinite isNaN lcm max2 midpoint min2 minus mod modOrNull modulo moduloLegacy moduloOrNull moduloOrZero multiply
@@ -313,7 +313,7 @@ export const SCALAR_FUNCTIONS = {
 } as const;
 
 /** Aggregate and window functions. Each may carry the engine's combinators (`-If`, `-State`, …). */
-export const AGGREGATE_FUNCTIONS = `
+const AGGREGATE_FUNCTIONS = `
     analysisOfVariance anova any any_respect_nulls any_value any_value_respect_nulls anyHeavy anyLast
     anyLast_respect_nulls anyLastRespectNulls anyRespectNulls anyValueRespectNulls approx_top_count approx_top_k
     approx_top_sum argAndMax argAndMin argMax argMin array_agg array_concat_agg avg avgWeighted BIT_AND BIT_OR BIT_XOR

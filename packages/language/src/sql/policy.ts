@@ -106,5 +106,5 @@ export function shorten(name: string): string {
  * message that goes to a tenant has to pass through here.
  */
 export function withoutHints(message: string): string {
-  return message.replaceAll(/[.,:;]?\s*Maybe you meant:?.*?(?=\s\([A-Z][A-Z_]+\)|$)/gsu, '.');
+  return message.replaceAll(/(?:[.,:;]\s?)?\bMaybe you meant\b.*?(?=\s\([A-Z][A-Z_]+\)|$)/gsu, '.');
 }

@@ -21,7 +21,7 @@ export function pairCtes(root: AstNode, statement: Statement): CteNames | undefi
 }
 
 /** The WithElements of one SelectQuery. They are in its first list; no other list holds any. */
-export function withElements(select: AstNode): readonly AstNode[] {
+function withElements(select: AstNode): readonly AstNode[] {
   return select.children
     .filter((child) => child.kind === 'ExpressionList')
     .flatMap((list) => list.children.filter((child) => child.kind === 'WithElement'));
