@@ -12,7 +12,7 @@ import type { Patches } from './patches.ts';
 import type { Random } from './random.ts';
 
 /** Length of a prompt's text in bytes. */
-export const PROMPT_BYTES = 1024;
+const PROMPT_BYTES = 1024;
 
 /** A span's name, kind and attributes, before it has ids and times. */
 export interface SpanShape {
@@ -35,7 +35,10 @@ export class Attributes {
 
   /** A string; every `#` and `@@@@` in it become new digits with every send. */
   text(key: string, pattern: string): Message {
-    return keyValue(key, new Message().string(1, pattern, (offset) => this.patches.pattern(offset, pattern)));
+    return keyValue(
+      key,
+      new Message().string(1, pattern, (offset) => this.patches.pattern(offset, pattern)),
+    );
   }
 
   /** Words of the corpus between two fixed strings. */
@@ -57,11 +60,17 @@ export class Attributes {
 
   /** An integer of up to 14, 21 or 28 bits (2, 3 or 4 bytes), new with every send. */
   count(key: string, bytes: 2 | 3 | 4): Message {
-    return keyValue(key, new Message().varint(3, 2 ** (7 * bytes - 1), (offset) => this.patches.varint(offset, bytes)));
+    return keyValue(
+      key,
+      new Message().varint(3, 2 ** (7 * bytes - 1), (offset) => this.patches.varint(offset, bytes)),
+    );
   }
 
   number(key: string, value: number): Message {
-    return keyValue(key, new Message().double(4, value, (offset) => this.patches.double(offset)));
+    return keyValue(
+      key,
+      new Message().double(4, value, (offset) => this.patches.double(offset)),
+    );
   }
 }
 
@@ -85,7 +94,7 @@ export function httpServer(service: Service, write: Attributes, random: Random, 
       write.integer('http.response.status_code', failed ? 503 : random.pick([200, 200, 200, 201, 304, 404])),
       write.text('server.address', `${service.name}.internal`),
       write.integer('server.port', 8443),
-      write.text('client.address', '10.###.##.##'),
+      write.text('client.address', 'fd00:8::@@@@:@@@@'),
       write.text('user_agent.original', random.pick(USER_AGENTS)),
       write.text('user.id', USER_PATTERN),
       write.text('session.id', '@@@@@@@@@@@@@@@@'),
@@ -130,7 +139,10 @@ export function database(service: Service, write: Attributes, random: Random): S
       write.text('db.namespace', service.name.replaceAll('-', '_')),
       write.text('db.operation.name', operation),
       write.text('db.collection.name', table),
-      write.text('db.query.text', `${operation} id, state, total FROM ${table} WHERE id = ######## AND tenant_id = ? LIMIT 50`),
+      write.text(
+        'db.query.text',
+        `${operation} id, state, total FROM ${table} WHERE id = ######## AND tenant_id = ? LIMIT 50`,
+      ),
       write.text('server.address', `pg-${random.below(4)}.db.internal`),
       write.integer('server.port', 5432),
       write.count('db.response.returned_rows', 2),
@@ -195,7 +207,7 @@ export function modelCall(write: Attributes, random: Random): SpanShape {
       write.text('gen_ai.operation.name', 'chat'),
       write.text('gen_ai.provider.name', model.startsWith('gpt') ? 'openai' : 'other'),
       write.text('gen_ai.request.model', model),
-      write.text('gen_ai.response.id', 'chatcmpl-@@@@@@@@@@@@@@@@@@@@@@@@'),
+      write.text('gen_ai.response.id', 'chatcmpl-@@@@@@@@@@@@@@@@'),
       write.number('gen_ai.request.temperature', 0.7),
       write.integer('gen_ai.request.max_tokens', 4096),
       write.count('gen_ai.usage.input_tokens', 2),

@@ -20,7 +20,12 @@ export const SERVICES: readonly [Service, ...Service[]] = [
   { name: 'gateway', language: 'rust', version: '0.98.0', nouns: ['routes', 'limits', 'tenants', 'certificates'] },
   { name: 'search', language: 'java', version: '5.6.2', nouns: ['queries', 'suggestions', 'indexes', 'synonyms'] },
   { name: 'recommender', language: 'python', version: '3.1.9', nouns: ['recommendations', 'features', 'embeddings'] },
-  { name: 'assistant', language: 'python', version: '0.21.0', nouns: ['conversations', 'messages', 'tools', 'memories'] },
+  {
+    name: 'assistant',
+    language: 'python',
+    version: '0.21.0',
+    nouns: ['conversations', 'messages', 'tools', 'memories'],
+  },
   { name: 'summarizer', language: 'python', version: '0.9.3', nouns: ['documents', 'summaries', 'chunks'] },
   { name: 'agent-runner', language: 'nodejs', version: '1.7.5', nouns: ['runs', 'steps', 'plans', 'artifacts'] },
   { name: 'notifications', language: 'nodejs', version: '2.8.8', nouns: ['emails', 'pushes', 'templates', 'digests'] },
@@ -36,7 +41,14 @@ export const SERVICES: readonly [Service, ...Service[]] = [
 ];
 
 export const METHODS = ['GET', 'GET', 'GET', 'POST', 'PUT', 'DELETE'] as const;
-export const MODELS = ['gpt-4.1-mini', 'gpt-4.1', 'claude-sonnet-4', 'claude-haiku-3.5', 'gemini-2.5-flash', 'llama-3.3-70b'] as const;
+export const MODELS = [
+  'gpt-4.1-mini',
+  'gpt-4.1',
+  'claude-sonnet-4',
+  'claude-haiku-3.5',
+  'gemini-2.5-flash',
+  'llama-3.3-70b',
+] as const;
 export const USER_AGENTS = [
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36',
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15',
@@ -51,7 +63,13 @@ export const ERRORS = [
   'rate limit of the model provider reached',
   'invalid state transition',
 ] as const;
-export const ERROR_TYPES = ['TimeoutError', 'ConnectionError', 'IntegrityError', 'RateLimitError', 'StateError'] as const;
+export const ERROR_TYPES = [
+  'TimeoutError',
+  'ConnectionError',
+  'IntegrityError',
+  'RateLimitError',
+  'StateError',
+] as const;
 
 /** Pattern of a user's id: 100,000 of them. */
 export const USER_PATTERN = 'usr_#####';

@@ -144,7 +144,10 @@ export interface Decoders {
 export function makeDecoders(): Decoders {
   const nested = Object.fromEntries(
     Object.entries(MESSAGES).map(([name, fields]) => {
-      const entries = fields.map(([field, type, id, rule]) => [field, { type, id, ...(rule === undefined ? {} : { rule }) }]);
+      const entries = fields.map(([field, type, id, rule]) => [
+        field,
+        { type, id, ...(rule === undefined ? {} : { rule }) },
+      ]);
       const oneofs = name === 'AnyValue' ? { oneofs: { value: { oneof: fields.map(([field]) => field) } } } : {};
       return [name, { fields: Object.fromEntries(entries) as Record<string, protobuf.IField>, ...oneofs }];
     }),

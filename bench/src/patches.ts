@@ -74,7 +74,7 @@ export class Patches {
     this.doubles.push(offset);
   }
 
-  compile(tables: DigitTables): Patcher {
+  compile(tables: Tables): Patcher {
     const fields = this.spans.flatMap((span) => [
       span.traceIdAt,
       span.spanIdAt,
@@ -102,43 +102,52 @@ export class Patches {
   }
 }
 
-/** Four characters as one little-endian word, by number. */
-export interface DigitTables {
+/** What all requests share. */
+export interface Tables {
+  /** Four characters as one little-endian word, by number. */
   readonly decimal: Int32Array;
   readonly hexadecimal: Int32Array;
+  /** Random words, read from a random place and combined with a random key: cheaper than drawing each of them. */
+  readonly noise: Int32Array;
+  readonly corpus: Buffer;
 }
 
-export function makeDigitTables(): DigitTables {
+const NOISE_WORDS = 1 << 20;
+
+export function makeTables(corpus: Buffer, random: Random): Tables {
   const table = (size: number, base: number): Int32Array =>
     Int32Array.from({ length: size }, (_, value) => Buffer.from(value.toString(base).padStart(4, '0')).readInt32LE());
-  return { decimal: table(10_000, 10), hexadecimal: table(65_536, 16) };
+  const noise = Int32Array.from({ length: NOISE_WORDS }, () => random.uint32());
+  return { decimal: table(10_000, 10), hexadecimal: table(65_536, 16), noise, corpus };
 }
 
 export class Patcher {
   private readonly places: Places;
-  private readonly tables: DigitTables;
-  /** The random words of one request: three a span, then one for every other place. */
-  private readonly words: Int32Array;
-  private readonly traceIds: Int32Array;
+  private readonly tables: Tables;
+  /** Random words that a request takes: three a span, four a trace, then one for every other place. */
+  private readonly words: number;
+  // Of the request being written: where its words begin, and their key.
+  private start = 0;
+  private key = 0;
 
-  constructor(places: Places, tables: DigitTables) {
+  constructor(places: Places, tables: Tables) {
     this.places = places;
     this.tables = tables;
-    const { spans, quads, singles, hexQuads, texts, varints, doubles } = places;
-    const others = quads.length + singles.length + hexQuads.length + texts.length + varints.length + doubles.length;
-    this.words = new Int32Array((spans.length / SPAN_FIELDS) * 3 + others);
-    this.traceIds = new Int32Array(places.traces * 4);
+    const { spans, traces, quads, singles, hexQuads, varints, doubles } = places;
+    const others = quads.length + singles.length + hexQuads.length + varints.length + doubles.length;
+    this.words = (spans.length / SPAN_FIELDS) * 3 + traces * 4 + others;
   }
 
   /** Makes the request in `target` one that was never sent; its first span starts at about `timeNs` (Unix nanoseconds). */
-  apply(target: Buffer, view: DataView, corpus: Buffer, random: Random, timeNs: bigint): void {
-    random.fill(this.words);
-    random.fill(this.traceIds);
+  apply(target: Buffer, view: DataView, random: Random, timeNs: bigint): void {
+    this.start = random.below(this.tables.noise.length - this.words);
+    this.key = random.uint32();
     this.writeSpans(view, Number(timeNs & 0xffff_ffffn), Number(timeNs >> 32n));
-    this.writeValues(view);
+    this.writeDigits(view);
+    this.writeNumbers(view);
     const { texts } = this.places;
     for (let index = 0; index < texts.length; index += 2) {
-      writeText(target, texts[index] ?? 0, texts[index + 1] ?? 0, corpus, random);
+      writeText(target, texts[index] ?? 0, texts[index + 1] ?? 0, this.tables.corpus, random);
     }
   }
 
@@ -149,25 +158,27 @@ export class Patcher {
   }
 
   private writeSpans(view: DataView, baseLow: number, baseHigh: number): void {
-    const { words, traceIds } = this;
+    const { start: spanWords, key } = this;
+    const { noise } = this.tables;
     const { spans } = this.places;
-    for (let word = 0, at = 0; at < spans.length; word += 3, at += SPAN_FIELDS) {
+    const traceWords = spanWords + (spans.length / SPAN_FIELDS) * 3;
+    for (let word = spanWords, at = 0; at < spans.length; word += 3, at += SPAN_FIELDS) {
       const traceIdAt = spans[at] ?? 0;
-      const trace = (spans[at + 6] ?? 0) * 4;
-      view.setInt32(traceIdAt, traceIds[trace] ?? 0, true);
-      view.setInt32(traceIdAt + 4, traceIds[trace + 1] ?? 0, true);
-      view.setInt32(traceIdAt + 8, traceIds[trace + 2] ?? 0, true);
-      view.setInt32(traceIdAt + 12, traceIds[trace + 3] ?? 0, true);
+      const trace = traceWords + (spans[at + 6] ?? 0) * 4;
+      view.setInt32(traceIdAt, (noise[trace] ?? 0) ^ key, true);
+      view.setInt32(traceIdAt + 4, (noise[trace + 1] ?? 0) ^ key, true);
+      view.setInt32(traceIdAt + 8, (noise[trace + 2] ?? 0) ^ key, true);
+      view.setInt32(traceIdAt + 12, (noise[trace + 3] ?? 0) ^ key, true);
       const spanIdAt = spans[at + 1] ?? 0;
-      view.setInt32(spanIdAt, words[word] ?? 0, true);
-      view.setInt32(spanIdAt + 4, words[word + 1] ?? 0, true);
+      view.setInt32(spanIdAt, (noise[word] ?? 0) ^ key, true);
+      view.setInt32(spanIdAt + 4, (noise[word + 1] ?? 0) ^ key, true);
       const parentIdAt = spans[at + 2] ?? 0;
       if (parentIdAt >= 0) {
-        const parent = (spans[at + 7] ?? 0) * 3;
-        view.setInt32(parentIdAt, words[parent] ?? 0, true);
-        view.setInt32(parentIdAt + 4, words[parent + 1] ?? 0, true);
+        const parent = spanWords + (spans[at + 7] ?? 0) * 3;
+        view.setInt32(parentIdAt, (noise[parent] ?? 0) ^ key, true);
+        view.setInt32(parentIdAt + 4, (noise[parent + 1] ?? 0) ^ key, true);
       }
-      const jitter = words[word + 2] ?? 0;
+      const jitter = (noise[word + 2] ?? 0) ^ key;
       const start = baseLow + (spans[at + 8] ?? 0) + (jitter & JITTER_NS);
       const duration = ((spans[at + 9] ?? 0) >>> 0) + ((jitter >>> 8) & JITTER_NS);
       writeTime(view, spans[at + 3] ?? 0, start, baseHigh);
@@ -177,26 +188,33 @@ export class Patcher {
     }
   }
 
-  private writeValues(view: DataView): void {
-    const { words, tables } = this;
-    const { spans, quads, singles, hexQuads, varints, doubles } = this.places;
-    const { decimal, hexadecimal } = tables;
-    let word = (spans.length / SPAN_FIELDS) * 3;
+  private writeDigits(view: DataView): void {
+    const { key } = this;
+    const { decimal, hexadecimal, noise } = this.tables;
+    const { spans, traces, quads, singles, hexQuads } = this.places;
+    let word = this.start + (spans.length / SPAN_FIELDS) * 3 + traces * 4;
     for (let index = 0; index < quads.length; index++) {
-      const value = Math.imul((words[word++] ?? 0) & 0xffff, 10_000) >>> 16;
+      const value = Math.imul(((noise[word++] ?? 0) ^ key) & 0xffff, 10_000) >>> 16;
       view.setInt32(quads[index] ?? 0, decimal[value] ?? 0, true);
     }
     for (let index = 0; index < singles.length; index++) {
-      view.setUint8(singles[index] ?? 0, 0x30 + ((((words[word++] ?? 0) & 0xffff) * 10) >>> 16));
+      view.setUint8(singles[index] ?? 0, 0x30 + (((((noise[word++] ?? 0) ^ key) & 0xffff) * 10) >>> 16));
     }
     for (let index = 0; index < hexQuads.length; index++) {
-      view.setInt32(hexQuads[index] ?? 0, hexadecimal[(words[word++] ?? 0) & 0xffff] ?? 0, true);
+      view.setInt32(hexQuads[index] ?? 0, hexadecimal[((noise[word++] ?? 0) ^ key) & 0xffff] ?? 0, true);
     }
+  }
+
+  private writeNumbers(view: DataView): void {
+    const { key } = this;
+    const { noise } = this.tables;
+    const { varints, doubles } = this.places;
+    let word = this.start + this.words - varints.length - doubles.length;
     for (let index = 0; index < doubles.length; index++) {
-      view.setInt32((doubles[index] ?? 0) + 2, words[word++] ?? 0, true);
+      view.setInt32((doubles[index] ?? 0) + 2, (noise[word++] ?? 0) ^ key, true);
     }
     for (let index = 0; index < varints.length; index += 2) {
-      writeVarint(view, varints[index] ?? 0, varints[index + 1] ?? 0, words[word++] ?? 0);
+      writeVarint(view, varints[index] ?? 0, varints[index + 1] ?? 0, (noise[word++] ?? 0) ^ key);
     }
   }
 }

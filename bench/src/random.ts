@@ -30,23 +30,6 @@ export class Random {
     return word;
   }
 
-  /** Fills `words` with random bits; several times as fast as drawing them one by one. */
-  fill(words: Int32Array): void {
-    let { a, b, c, counter } = this;
-    for (let index = 0; index < words.length; index++) {
-      const word = (((a + b) | 0) + counter) | 0;
-      counter = (counter + 1) | 0;
-      a = b ^ (b >>> 9);
-      b = (c + (c << 3)) | 0;
-      c = (((c << 21) | (c >>> 11)) + word) | 0;
-      words[index] = word;
-    }
-    this.a = a;
-    this.b = b;
-    this.c = c;
-    this.counter = counter;
-  }
-
   /** An integer from 0 up to, not including, `limit`; biased by less than limit / 2^32. */
   below(limit: number): number {
     return Math.floor(((this.uint32() >>> 0) / 0x1_0000_0000) * limit);

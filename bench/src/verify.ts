@@ -56,7 +56,8 @@ function logsOf(template: Template, timeNs: bigint): number {
   const request = makeDecoders().logs(bodyOf(template));
   const records = request.resourceLogs.flatMap((resource) => resource.scopeLogs.flatMap((scope) => scope.logRecords));
   const wrong = records.find((record) => !/^[a-z. ]{91}id=\d{6}$/.test(record.body.stringValue ?? ''));
-  if (wrong !== undefined) throw new Error(`cannot trust the workload: a log line reads ${wrong.body.stringValue ?? ''}`);
+  if (wrong !== undefined)
+    throw new Error(`cannot trust the workload: a log line reads ${wrong.body.stringValue ?? ''}`);
   return records.length;
 }
 

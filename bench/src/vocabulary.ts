@@ -7,7 +7,8 @@
 
 import type { Random } from './random.ts';
 
-const SYLLABLES = 'ba be bi bo da de di do fa fe fi ga go ha he ka ke ki la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se si so ta te ti to ul un va ve vi wa ya za ing ion ent ers and the str pre con';
+const SYLLABLES =
+  'ba be bi bo da de di do fa fe fi ga go ha he ka ke ki la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se si so ta te ti to ul un va ve vi wa ya za ing ion ent ers and the str pre con';
 const WORDS = 4_000;
 const CORPUS_BYTES = 8 << 20;
 
@@ -40,7 +41,7 @@ function makeCorpus(words: readonly string[], random: Random): Buffer {
   for (let rank = 0; rank < words.length; rank++) cumulative[rank] = total += 1 / (rank + 2.7);
   const encoded = words.map((word) => Buffer.from(`${word} `));
   const corpus = Buffer.alloc(CORPUS_BYTES, ' ');
-  for (let at = 0, sentence = 0; at < CORPUS_BYTES - 64; ) {
+  for (let at = 0, sentence = 0; at < CORPUS_BYTES - 64;) {
     const word = encoded[rankOf(cumulative, random.fraction() * total)] ?? Buffer.from(' ');
     at += word.copy(corpus, at);
     sentence++;

@@ -11,12 +11,11 @@ import { ERRORS, SERVICES } from './catalog.ts';
 import type { Service } from './catalog.ts';
 import { Attributes, database, event, httpClient, httpServer, internal, modelCall, queue } from './attributes.ts';
 import type { SpanShape } from './attributes.ts';
-import type { DigitTables, Patcher, SpanPlaces } from './patches.ts';
-import { makeDigitTables, Patches } from './patches.ts';
+import type { Patcher, SpanPlaces, Tables } from './patches.ts';
+import { makeTables, Patches } from './patches.ts';
 import { Message } from './protobuf.ts';
 import { Random } from './random.ts';
 import { makeVocabulary } from './vocabulary.ts';
-import type { Vocabulary } from './vocabulary.ts';
 
 export const ITEMS_PER_REQUEST = 512;
 export const RESOURCES_PER_REQUEST = 3;
@@ -24,11 +23,14 @@ export const EVENTS_PER_REQUEST = Math.round(ITEMS_PER_REQUEST * 0.2);
 export const MODEL_CALLS_PER_REQUEST = Math.round(ITEMS_PER_REQUEST * 0.1);
 export const ERRORS_PER_REQUEST = Math.round(ITEMS_PER_REQUEST * 0.05);
 /** Log lines end in `id=` and six digits: each of a million values is rare. */
-export const LOG_TEXT_BYTES = 90;
+const LOG_TEXT_BYTES = 90;
 
 const TRACES_PER_REQUEST = 64;
 /** Every trace has this many spans of the first, second and third resource: eight in all. */
 const SPANS_OF_RESOURCE = [3, 3, 2] as const;
+/** The words are the same for every workload, so that the queries can know them. */
+export const VOCABULARY_SEED = 1;
+
 /** Free bytes before the body, for the sender's header. */
 const HEADROOM = 256;
 
@@ -48,14 +50,13 @@ export interface Template {
 
 /** Makes `count` different templates; equal seeds make equal ones. */
 export function makeTemplates(signal: Signal, count: number, seed: number): Template[] {
-  // The words are the same for every seed, so that the queries can know them.
-  const vocabulary = makeVocabulary(new Random(1));
-  const tables = makeDigitTables();
+  const vocabulary = makeVocabulary(new Random(VOCABULARY_SEED));
   const random = new Random(seed);
-  return Array.from({ length: count }, () => makeTemplate(signal, vocabulary, tables, random));
+  const tables = makeTables(vocabulary.corpus, random);
+  return Array.from({ length: count }, () => makeTemplate(signal, tables, random));
 }
 
-function makeTemplate(signal: Signal, vocabulary: Vocabulary, tables: DigitTables, random: Random): Template {
+function makeTemplate(signal: Signal, tables: Tables, random: Random): Template {
   const patches = new Patches();
   const message = signal === 'traces' ? traceRequest(patches, random) : logRequest(patches, random);
   const buffer = Buffer.alloc(HEADROOM + message.length);
@@ -66,7 +67,7 @@ function makeTemplate(signal: Signal, vocabulary: Vocabulary, tables: DigitTable
     buffer,
     bodyStart: HEADROOM,
     items: ITEMS_PER_REQUEST,
-    refresh: (timeNs) => patcher.apply(buffer, view, vocabulary.corpus, random, timeNs),
+    refresh: (timeNs) => patcher.apply(buffer, view, random, timeNs),
     firstTraceId: () => patcher.firstTraceId(buffer),
   };
 }

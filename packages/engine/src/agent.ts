@@ -5,8 +5,15 @@
  */
 import { Agent, type AgentOptions } from 'node:http';
 
-/** An agent for `http_agent` of `@clickhouse/client`, for any host name in the URL. */
+/**
+ * An agent for `http_agent` of one `@clickhouse/client`, for any host name in the URL. Each client needs its own: it closes
+ * sockets which it believes idle, also while another user of the same agent waits on them ("socket hang up").
+ */
 export function createAgent(engine: { readonly socketPath: string }, maxSockets = 64): Agent {
-  const options: AgentOptions & { readonly socketPath: string } = { keepAlive: true, maxSockets, socketPath: engine.socketPath };
+  const options: AgentOptions & { readonly socketPath: string } = {
+    keepAlive: true,
+    maxSockets,
+    socketPath: engine.socketPath,
+  };
   return new Agent(options);
 }

@@ -9,7 +9,8 @@ import type { IncomingMessage } from 'node:http';
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
-import { Exception } from './exception.ts';
+import { messageOf } from '@glasshouse/model';
+import { Exception, toException } from './exception.ts';
 import { judge, type InsertStatement, type Statement } from './statement.ts';
 
 /** Longest SQL text, without inline data. */
@@ -70,7 +71,9 @@ export async function readWork(query: string | undefined, req: IncomingMessage):
   let nextPeek = PEEK_BYTES;
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   for (;;) {
-    const { value, done } = await chunks.next();
+    const { value, done } = await chunks.next().catch((error: unknown) => {
+      throw decodingFailure(error);
+    });
     if (done === true) return settle(text, judge(text, true), undefined);
     text = text.length === 0 ? value : Buffer.concat([text, value]);
     if (text.length < nextPeek) continue;
@@ -126,6 +129,13 @@ function decoderFor(coding: string): Transform | undefined {
     default:
       throw new Exception(89, 'UNKNOWN_COMPRESSION_METHOD', `Unknown compression method: ${coding}`);
   }
+}
+
+/** What zlib reports about a body is the sender's mistake. */
+export function decodingFailure(error: unknown): Exception {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!/^(?:Z_|ERR_|ZSTD_)/.test(code)) return toException(error);
+  return new Exception(271, 'CANNOT_DECOMPRESS', `Cannot decompress the data: ${messageOf(error)}`, { cause: error });
 }
 
 /** Writes the data to `path` and says how many bytes it was (as they came, perhaps compressed). */

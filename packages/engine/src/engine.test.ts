@@ -25,9 +25,14 @@ if (given !== undefined && given !== '') {
   let engine: Engine | undefined;
   const dir = mkdtempSync(join(tmpdir(), 'glasshouse-contract-'));
   describeStore('embedded', async () => {
-    engine = await startEngine({ dataDir: join(dir, 'engine'), backupDir: join(dir, 'backup'), maxMemoryBytes: 2 * 1024 ** 3 });
+    engine = await startEngine({
+      dataDir: join(dir, 'engine'),
+      backupDir: join(dir, 'backup'),
+      maxMemoryBytes: 2 * 1024 ** 3,
+    });
     const { user, password } = engine.credentials.writer;
-    return { url: engine.url, username: user, password, agent: createAgent(engine) };
+    const { url, socketPath } = engine;
+    return { url, username: user, password, agent: () => createAgent({ socketPath }) };
   });
   afterAll(async () => {
     await engine?.stop();

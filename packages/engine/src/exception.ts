@@ -19,9 +19,7 @@ export class Exception extends Error {
 }
 
 const STATUS_NUMBERS: Readonly<Record<number, readonly number[]>> = {
-  400: [
-    6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676,
-  ],
+  400: [6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676],
   401: [194],
   403: [192, 193, 497, 512, 516],
   404: [46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511],
@@ -45,7 +43,8 @@ export function httpStatus(number: number): number {
 
 const SHAPE = /^(?:Query failed: )?Code: (\d+)\. DB::Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\)\s*$/;
 /** The binding wraps what its reading side or its output threw, number and all; only the innermost is news. */
-const NESTED = /^Code: (\d+)\. (?:DB::)?\w*Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\) \(version [^()]*(?:\([^()]*\))?\)\.?$/;
+const NESTED =
+  /^Code: (\d+)\. (?:DB::)?\w*Exception: ([\s\S]*?)\s*\(([A-Z][A-Z0-9_]+)\) \(version [^()]*(?:\([^()]*\))?\)\.?$/;
 
 /** Reads what the binding threw. Anything that is not in ClickHouse's form becomes 1002 (UNKNOWN_EXCEPTION). */
 export function toException(error: unknown): Exception {

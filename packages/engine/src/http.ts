@@ -125,7 +125,8 @@ export class HttpFace {
   ): Promise<Summary> {
     const work = await readWork(request.query, req);
     const { statement } = work;
-    const reads = statement.kind === 'result' ? statement.reads : statement.kind === 'command' && statement.verb === 'EXPLAIN';
+    const reads =
+      statement.kind === 'result' ? statement.reads : statement.kind === 'command' && statement.verb === 'EXPLAIN';
     if (!reads) refuseWriting(request, statement);
     const { slots, sessions, spoolDir } = this.#options;
     const place = request.user === 'reader' ? slots.read : reads ? slots.check : slots.write;
@@ -142,7 +143,8 @@ export class HttpFace {
 
   #state(request: Request, { statement }: Work, queryId: string): Run['state'] {
     const { readerLimits } = this.#options;
-    const settings = request.user === 'reader' ? withinLimits(request.settings, readerLimits) : new Map(request.settings);
+    const settings =
+      request.user === 'reader' ? withinLimits(request.settings, readerLimits) : new Map(request.settings);
     const loads = statement.kind === 'insert' || (statement.kind === 'command' && statement.fromFile);
     if (loads) for (const [name, value] of INSERT_DEFAULTS) if (!settings.has(name)) settings.set(name, value);
     settings.set('log_comment', commentPrefix(queryId) + (request.settings.get('log_comment') ?? ''));

@@ -8,7 +8,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { spool, type InsertData } from './body.ts';
+import { decodingFailure, spool, type InsertData } from './body.ts';
 import type { Summary } from './answer.ts';
 import { Exception, toException } from './exception.ts';
 import { cancellable, type Run } from './query.ts';
@@ -59,15 +59,15 @@ export async function runInsert(
 }
 
 function spoolFailure(error: unknown, signal: AbortSignal): Exception {
-  if (error instanceof Exception) return error;
-  if (signal.aborted) return new Exception(394, 'QUERY_WAS_CANCELLED', 'The client went away before the data was complete');
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'ENOSPC') return new Exception(243, 'NOT_ENOUGH_SPACE', 'Cannot spool the data: no space left on device', { cause: error });
-  // What zlib reports is the sender's mistake.
-  if (code.startsWith('Z_') || code.startsWith('ERR_') || code.startsWith('ZSTD_')) {
-    return new Exception(271, 'CANNOT_DECOMPRESS', `Cannot decompress the data: ${String(error)}`, { cause: error });
+  if (signal.aborted) {
+    return new Exception(394, 'QUERY_WAS_CANCELLED', 'The client went away before the data was complete', {
+      cause: error,
+    });
   }
-  return toException(error);
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+    return new Exception(243, 'NOT_ENOUGH_SPACE', 'Cannot keep the data: no space left on device', { cause: error });
+  }
+  return decodingFailure(error);
 }
 
 /** Takes the spool file's name out of the engine's text: it means nothing to the client, who sent a body. */

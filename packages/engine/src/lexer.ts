@@ -22,7 +22,8 @@ const WORD = /[A-Za-z_0-9$]+/y;
 const NUMBER = /[0-9][0-9A-Za-z_]*(?:\.[0-9_]*)?(?:[eEpP][+-]?[0-9_]+)?/y;
 const HEREDOC_TAG = /\$[A-Za-z_0-9]*\$/y;
 /** White space of other scripts that the engine skips: no-break, en/em and thin spaces, zero-width marks, byte order mark. */
-const WIDE_WHITE = /(?:\xc2\xa0|\xe1\x9a\x80|\xe1\xa0\x8e|\xe2\x80[\x80-\x8b\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf)+/y;
+const WIDE_WHITE =
+  /(?:\xc2\xa0|\xe1\x9a\x80|\xe1\xa0\x8e|\xe2\x80[\x80-\x8b\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf)+/y;
 
 /**
  * Yields the tokens of `text`, in which each character stands for one byte (latin1), so that offsets are byte offsets.
@@ -115,8 +116,7 @@ function next(text: string, start: number): Token {
   const digits = match(NUMBER, text, start);
   const word = match(WORD, text, start);
   if (digits > 0 && digits >= word) return { kind: 'number', start, end: start + digits, text: '' };
-  if (word > 0)
-    return { kind: 'word', start, end: start + word, text: text.slice(start, start + word).toUpperCase() };
+  if (word > 0) return { kind: 'word', start, end: start + word, text: text.slice(start, start + word).toUpperCase() };
   return { kind: 'symbol', start, end: start + 1, text: character };
 }
 

@@ -4,22 +4,26 @@
  *
  * Must stay true: this process never outlives its parent, even when that is killed: the end of the IPC channel ends it.
  */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '@glasshouse/model';
 import { writeConfig } from './config.ts';
+import { makeFifos } from './fifo.ts';
 import { HttpFace } from './http.ts';
 import { prepareSpool } from './insert.ts';
 import type { FromChild, OpenMessage, ToChild } from './messages.ts';
 import { Sessions } from './sessions.ts';
 import { Slots } from './slots.ts';
 
+/** How long running requests may go on when the engine stops. */
+const GRACE_MS = 5_000;
+/** How long cancelled ones may take to end. */
+const CANCEL_MS = 2_000;
+
 interface Running {
   readonly face: HttpFace;
   readonly sessions: Sessions;
-  readonly runtimeDir: string;
 }
 
 async function open(options: OpenMessage): Promise<{ running: Running; version: string }> {
@@ -34,10 +38,15 @@ async function open(options: OpenMessage): Promise<{ running: Running; version: 
   sessions.open();
   // Only the owner of the database's lock may empty the spool folder.
   prepareSpool(spoolDir);
-  const [version = '', timezone = '', displayName = ''] = await sessions.ask('SELECT version(), timezone(), displayName()');
+  const [version = '', timezone = '', displayName = ''] = await sessions.ask(
+    'SELECT version(), timezone(), displayName()',
+  );
 
-  const fifos = makeFifos(options.runtimeDir, options.readSlots + options.checkSlots + options.writeSlots);
-  const take = (count: number): string[] => fifos.splice(0, count);
+  const count = options.readSlots + options.checkSlots + options.writeSlots;
+  const fifos = Array.from({ length: count }, (_, index) => join(options.runtimeDir, `result-${index}`));
+  for (const path of fifos) rmSync(path, { force: true });
+  await makeFifos(fifos);
+  const take = (places: number): string[] => fifos.splice(0, places);
   const face = new HttpFace({
     sessions,
     identity: { version, timezone, displayName },
@@ -62,38 +71,33 @@ async function open(options: OpenMessage): Promise<{ running: Running; version: 
   rmSync(options.socketPath, { force: true });
   face.server.listen(options.socketPath);
   await once(face.server, 'listening');
-  return { running: { face, sessions, runtimeDir: options.runtimeDir }, version };
+  return { running: { face, sessions }, version };
 }
 
-function makeFifos(runtimeDir: string, count: number): string[] {
-  const paths = Array.from({ length: count }, (_, index) => join(runtimeDir, `result-${index}`));
-  for (const path of paths) rmSync(path, { force: true });
-  execFileSync('mkfifo', ['-m', '600', ...paths]);
-  return paths;
-}
-
-/** Stops listening, lets what runs end within `graceMs`, cancels the rest, and leaves. */
-async function close(running: Running | undefined, graceMs: number, orphaned: boolean): Promise<never> {
-  const leave = (): never => {
-    if (orphaned && running !== undefined) rmSync(running.runtimeDir, { recursive: true, force: true });
-    // The binding's exit hooks wait for engine threads; a hook that hangs must not keep the data directory locked.
-    process.kill(process.pid, 'SIGKILL');
-    return process.exit(1);
-  };
-  setTimeout(leave, graceMs + 5_000);
-  if (running !== undefined) {
-    running.face.server.close();
-    running.face.server.closeIdleConnections();
-    const deadline = Date.now() + graceMs;
-    while (running.face.running > 0 && Date.now() < deadline) await pause(20);
-    running.face.abortAll();
-    const last = Date.now() + 2_000;
-    while (running.face.running > 0 && Date.now() < last) await pause(20);
-    if (running.face.running > 0) return leave();
-    running.sessions.close();
-    if (orphaned) rmSync(running.runtimeDir, { recursive: true, force: true });
-  }
+/** Stops listening, lets what runs end within `GRACE_MS`, cancels the rest, closes the database, and leaves. */
+async function close(running: Running | undefined): Promise<never> {
+  setTimeout(() => die(), GRACE_MS + CANCEL_MS + 3_000);
+  if (running === undefined) return process.exit(0);
+  const { face, sessions } = running;
+  face.server.close();
+  face.server.closeIdleConnections();
+  await idle(face, GRACE_MS);
+  face.abortAll();
+  if (!(await idle(face, CANCEL_MS))) return die();
+  sessions.close();
   return process.exit(0);
+}
+
+async function idle(face: HttpFace, withinMs: number): Promise<boolean> {
+  const deadline = Date.now() + withinMs;
+  while (face.running > 0 && Date.now() < deadline) await pause(20);
+  return face.running === 0;
+}
+
+/** Ends the process without the binding's exit hooks, which wait for engine threads. The database is made for it. */
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  return process.exit(1);
 }
 
 function pause(milliseconds: number): Promise<void> {
@@ -109,18 +113,21 @@ function tell(message: FromChild): Promise<void> {
 
 function main(): void {
   let running: Running | undefined;
-  let closing = false;
-  const leave = (graceMs: number, orphaned: boolean): void => {
-    if (closing) return;
-    closing = true;
-    void close(running, graceMs, orphaned);
-  };
+  let runtimeDir: string | undefined;
   // A signal to the whole process group is the parent's to answer: it still needs the engine while it stops.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => undefined);
-  process.on('disconnect', () => leave(0, true));
+  process.on('disconnect', () => {
+    // The parent is gone, and its successor wants the data directory now.
+    if (runtimeDir !== undefined) rmSync(runtimeDir, { recursive: true, force: true });
+    die();
+  });
   process.on('message', (message: ToChild) => {
-    if (message.type === 'stop') return leave(5_000, false);
+    if (message.type === 'stop') {
+      void close(running);
+      return;
+    }
+    runtimeDir = message.runtimeDir;
     open(message).then(
       async (opened) => {
         running = opened.running;
@@ -132,7 +139,8 @@ function main(): void {
       },
     );
   });
-  if (process.send === undefined) throw new Error('cannot start the engine process: it is started by its supervisor only');
+  if (process.send === undefined)
+    throw new Error('cannot start the engine process: it is started by its supervisor only');
 }
 
 main();

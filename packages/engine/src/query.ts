@@ -37,7 +37,7 @@ export async function runResult(
   answer.format(format);
   try {
     return await run.sessions.run(run.state, async (execute) => {
-      const fifo = new Fifo(slot.fifo);
+      const fifo = await Fifo.open(slot.fifo);
       try {
         const sql = `${statement.head}\nINTO OUTFILE ${quoteString(slot.fifo)} TRUNCATE\nFORMAT ${format}\n${statement.tail}`;
         const pumped = fifo.pump((chunk) => answer.write(chunk));

@@ -39,7 +39,14 @@ export interface Request {
 }
 
 /** URL parameters that are neither settings nor read here; the embedded engine has no quotas and sends no traces. */
-const IGNORED = new Set(['quota_key', 'stacktrace', 'close_session', 'client_protocol_version', 'session_timeout', 'session_check']);
+const IGNORED = new Set([
+  'quota_key',
+  'stacktrace',
+  'close_session',
+  'client_protocol_version',
+  'session_timeout',
+  'session_check',
+]);
 const MAX_HOLD_BYTES = 64 << 20;
 
 /** Reads the request line and headers. @throws Exception 516 (credential), 48 (what is not supported), 36 (malformed). */
@@ -68,7 +75,8 @@ export function readRequest(req: IncomingMessage, url: URL, credentials: Credent
     else if (name === 'compress' || name === 'decompress') {
       if (truth(value)) throw unsupported(`${name}=${value}`, 'use Accept-Encoding and Content-Encoding');
     } else if (name === 'session_id') throw unsupported(name, 'every request has a session of its own');
-    else if (name === 'role') throw new Exception(511, 'UNKNOWN_ROLE', `There is no role \`${value}\` in the embedded engine`);
+    else if (name === 'role')
+      throw new Exception(511, 'UNKNOWN_ROLE', `There is no role \`${value}\` in the embedded engine`);
     else settings.set(name, value);
   }
   if (queryId !== undefined && /[\r\n]/.test(queryId)) {

@@ -58,7 +58,21 @@ export function isKnown(statement: Statement): boolean {
 }
 
 /** After one of these, `format` is a name and not the clause. */
-const NAME_FOLLOWS = new Set(['SELECT', 'FROM', 'JOIN', 'AS', 'BY', 'AND', 'OR', 'NOT', 'WHERE', 'ON', 'IN', 'TABLE', 'DISTINCT']);
+const NAME_FOLLOWS = new Set([
+  'SELECT',
+  'FROM',
+  'JOIN',
+  'AS',
+  'BY',
+  'AND',
+  'OR',
+  'NOT',
+  'WHERE',
+  'ON',
+  'IN',
+  'TABLE',
+  'DISTINCT',
+]);
 
 /**
  * Judges the whole text of a request.
@@ -152,7 +166,8 @@ function judgeInsert(
       const settings = settingsStart < 0 ? '' : slice(bytes, settingsStart, token.start);
       if (token.text === 'VALUES') return { kind: 'insert', before, settings, format: 'Values', dataStart: token.end };
       const name = pull(tokens, complete);
-      if (name === undefined || name.end === more) return undefined;
+      if (name === undefined) return complete ? whole(bytes, first, text, false) : undefined;
+      if (name.end === more) return undefined;
       if (name.text === 'VALUES') return { kind: 'insert', before, settings, format: 'Values', dataStart: name.end };
       const dataStart = afterFormat(text, name.end);
       return { kind: 'insert', before, settings, format: slice(bytes, name.start, name.end), dataStart };
@@ -210,7 +225,11 @@ function pull(tokens: Generator<Token, void, undefined>, complete: boolean): Tok
   if (value.kind !== 'error') return value;
   // An unfinished text may end inside a string or a comment.
   if (!complete) return undefined;
-  throw new Exception(62, 'SYNTAX_ERROR', `Syntax error: a string or comment that begins at position ${value.start + 1} is not closed`);
+  throw new Exception(
+    62,
+    'SYNTAX_ERROR',
+    `Syntax error: a string or comment that begins at position ${value.start + 1} is not closed`,
+  );
 }
 
 function depthZero(tokens: readonly Token[]): Token[] {

@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -64,6 +64,8 @@ const STEADY_MS = 60_000;
 const HEALTH_EVERY_MS = 5_000;
 const HEALTH_DEADLINE_MS = 15_000;
 const HEALTH_FAILURES = 3;
+/** How long a first start waits for a predecessor to leave the data directory. */
+const TAKEOVER_MS = 3_000;
 const STOP_DEADLINE_MS = 15_000;
 const CHECK_SLOTS = 2;
 const WRITE_SLOTS = 2;
@@ -77,7 +79,10 @@ const SPARE_THREADS = 6;
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   if (/[*?{}[\]]/.test(resolve(options.dataDir))) {
-    throw new AppError('bad_request', `cannot open dataDir=${options.dataDir}: the engine reads *?{}[] in a path as a pattern`);
+    throw new AppError(
+      'bad_request',
+      `cannot open dataDir=${options.dataDir}: the engine reads *?{}[] in a path as a pattern`,
+    );
   }
   const runtimeDir = options.runtimeDir ?? mkdtempSync(join(tmpdir(), 'glasshouse-engine-'));
   chmodSync(runtimeDir, 0o700);
@@ -126,8 +131,18 @@ class Supervisor implements Engine {
   }
 
   async start(): Promise<void> {
+    const deadline = Date.now() + TAKEOVER_MS;
     try {
-      await this.#launch();
+      for (;;) {
+        const error = await this.#launch().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        if (error === undefined) return;
+        // The engine of a server that was killed lets go of the directory a moment after it.
+        if (!(error instanceof AppError) || error.code !== 'conflict' || Date.now() >= deadline) throw error;
+        await pause(FIRST_DELAY_MS);
+      }
     } catch (error) {
       this.#stopping = true;
       await this.#exited;
@@ -168,7 +183,12 @@ class Supervisor implements Engine {
         wasReady = true;
         this.#change('ready');
         this.#watch(child);
-        this.#emit({ type: 'ready', pid: child.pid ?? 0, version: message.version, startMs: performance.now() - begun });
+        this.#emit({
+          type: 'ready',
+          pid: child.pid ?? 0,
+          version: message.version,
+          startMs: performance.now() - begun,
+        });
         ready.resolve();
       }
     });
@@ -211,7 +231,12 @@ class Supervisor implements Engine {
     const child = spawn(process.execPath, [...flags, entry], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // Days are UTC days wherever the machine stands: partitions must not move with it.
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...this.#options.env, TZ: 'UTC', UV_THREADPOOL_SIZE: String(threads) },
+      env: {
+        PATH: '/usr/local/bin:/usr/bin:/bin',
+        ...this.#options.env,
+        TZ: 'UTC',
+        UV_THREADPOOL_SIZE: String(threads),
+      },
     });
     let tail = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -291,10 +316,25 @@ function ping(socketPath: string, timeoutMs: number): Promise<void> {
   });
 }
 
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 function startFailure(dataDir: string, reason: string, code: number | null, signal: string | null): AppError {
   if (reason.includes('Cannot lock file')) {
-    return new AppError('conflict', `cannot open dataDir=${dataDir}: another engine process is using it`, { cause: reason });
+    const owner = lockOwner(dataDir);
+    const who = owner === undefined ? 'another engine process' : `another engine process (pid ${owner})`;
+    return new AppError('conflict', `cannot open dataDir=${dataDir}: ${who} is using it`, { cause: reason });
   }
   const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
   return new AppError('internal', `cannot start the engine on dataDir=${dataDir}: ${reason === '' ? how : reason}`);
+}
+
+/** The process that the engine's own lock file names. */
+function lockOwner(dataDir: string): string | undefined {
+  try {
+    return /^PID: (\d+)/m.exec(readFileSync(join(dataDir, 'db', 'status'), 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
 }

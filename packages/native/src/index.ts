@@ -6,5 +6,5 @@ export { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
 export { ArrayColumn, MapColumn } from './nested.ts';
 export { NullableColumn } from './nullable.ts';
 export { DayCounter } from './partition.ts';
-export { encodeText, sameBytes, sourceOf } from './text.ts';
+export { encodeText, sameBytes, SOURCE_SLACK, sourceOf } from './text.ts';
 export type { Source } from './text.ts';

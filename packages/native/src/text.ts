@@ -19,11 +19,15 @@ const BULK_BYTES = 160;
 const NON_ASCII = 0x8080_8080 | 0;
 
 const encoder = new TextEncoder();
-const lossyDecoder = new TextDecoder();
+// A leading U+FEFF is part of the text, not a mark to take off.
+const lossyDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Bytes after the text in a Source made by `sourceOf`. */
+export const SOURCE_SLACK = 16;
 
 /** A Source over bytes that are not one yet. Copies, to have the slack that word-wise reads need. */
 export function sourceOf(bytes: Uint8Array): Source {
-  const copy = new Uint8Array(bytes.length + 16);
+  const copy = new Uint8Array(bytes.length + SOURCE_SLACK);
   copy.set(bytes);
   return { bytes: copy, view: new DataView(copy.buffer) };
 }

@@ -3,21 +3,26 @@
  * here and handed to what needs it.
  */
 
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine, EngineEvent } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { AppError, messageOf } from '@glasshouse/model';
-import { embeddedTarget, remoteTarget, Store } from '@glasshouse/store';
+import { embeddedTarget, remoteTarget, Store, StoreError } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import type { Principals } from './control/principals.ts';
+import { clickhouseRoutes } from './api/clickhouse.ts';
+import { controlRoutes } from './api/control.ts';
+import { sqlRoutes } from './api/sql.ts';
+import { Access } from './control/access.ts';
+import { AdminToken } from './control/admin-token.ts';
 import type { Listener } from './http/listen.ts';
 import { listenHttp } from './http/listen.ts';
 import type { OnError, Route } from './http/router.ts';
 import { Router } from './http/router.ts';
 import { Ingest } from './pipeline/ingest.ts';
+import { Door } from './query/door.ts';
 import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
 import { otlpHttpRoutes } from './receivers/otlp-http.ts';
 import { statusRoutes } from './telemetry/status.ts';
@@ -45,7 +50,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const engine = config.storeUrl === undefined ? await openEngine(config, log) : undefined;
   const target = engine === undefined ? remoteTarget(config.storeUrl as string, config.storeCluster) : embeddedTarget(engine);
-  const store = await Store.open({ target, retentionDays: config.retentionDays || undefined });
+  const store = Store.connect({ target, retentionDays: config.retentionDays || undefined });
+  const migrated = migrate(store, log);
+  // The embedded engine is there or we would not be here; a remote store may come later, and the log takes data until then.
+  if (engine !== undefined) await migrated;
 
   const drain = new Drain({ store, now: Date.now, onEvent: (event) => logDrain(log, event) });
   const room = new LogRoom(
@@ -82,8 +90,30 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     if (ingest.openRows > 0 && drain.backlogSegments === 0) ingest.seal();
   }, config.sealMs);
 
-  const principals: Principals = openPrincipals();
-  const { listeners, skipped, closeGrpc } = await listen(config, log, { ingest, principals, drain, room, store });
+  const adminToken = AdminToken.open({ dataDir: config.dataDir, given: config.adminToken, random: randomBytes });
+  const access = await Access.open({
+    store,
+    mode: config.auth,
+    adminToken,
+    now: Date.now,
+    snapshotPath: join(config.dataDir, 'keys.json'),
+    onStore: (up, reason) => (up ? log.info('the control plane reads from the store again') : log.warn({ reason }, 'the control plane cannot read from the store')),
+  });
+  const door = new Door({
+    store,
+    limits: {
+      maxExecutionSeconds: config.queryMaxSeconds,
+      maxMemoryBytes: config.queryMaxMemory,
+      maxThreads: config.querySlots,
+      maxResultBytes: config.queryMaxResult,
+      concurrent: config.tenantQueries,
+      waiting: config.tenantQueries * 10,
+      waitMs: 10_000,
+    },
+    audit: (line) => log.info(line, 'query'),
+    now: Date.now,
+  });
+  const { listeners, skipped, closeGrpc } = await listen(config, log, { ingest, access, door, drain, room, store });
 
   return {
     listeners,
@@ -96,20 +126,26 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       drain.stop();
       await draining;
       room.stop();
+      access.close();
       await store.close();
       await engine?.stop();
     },
   };
 }
 
-function openPrincipals(): Principals {
-  return {
-    resolve: () => ({
-      placement: { tenant: 'default', project: 'default', environment: 'dev' },
-      scopes: ['ingest', 'query'],
-      keyId: 'open',
-    }),
-  };
+/** Brings the schema up to date, for as long as it takes. */
+async function migrate(store: Store, log: Logger): Promise<void> {
+  for (let delayMs = 500; ; delayMs = Math.min(delayMs * 2, 30_000)) {
+    try {
+      const ran = await store.migrate();
+      if (ran.length > 0) log.info({ migrations: ran }, 'migrated the store');
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.number !== 0) throw error;
+      log.warn({ err: error }, 'cannot migrate the store yet');
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
 }
 
 function openEngine(config: Config, log: Logger): Promise<Engine> {
@@ -132,7 +168,8 @@ function nodeNumber(dataDir: string): number {
 
 interface Served {
   readonly ingest: Ingest;
-  readonly principals: Principals;
+  readonly access: Access;
+  readonly door: Door;
   readonly drain: Drain;
   readonly room: LogRoom;
   readonly store: Store;
@@ -143,17 +180,19 @@ async function listen(
   log: Logger,
   parts: Served,
 ): Promise<{ listeners: Listener[]; skipped: string[]; closeGrpc: () => Promise<void> }> {
-  const { ingest: sink, principals } = parts;
+  const { ingest: sink, access: principals, door } = parts;
   const onError: OnError = ({ request, path }, error) =>
     log.error({ err: error, method: request.method, path }, 'a request failed');
   const common = statusRoutes(parts);
   const otlp = otlpHttpRoutes({ sink, principals, maxBodyBytes: config.maxBodyBytes, maxJsonBytes: config.maxJsonBytes });
+  const clickhouse = clickhouseRoutes(door, principals);
+  const everything = [...otlp, ...sqlRoutes(door, principals), ...clickhouse, ...controlRoutes(principals, Date.now)];
   const grpc = otlpGrpcServer({ sink, principals, maxBodyBytes: config.maxBodyBytes });
   const router = (routes: Route[]): Router => new Router([...common, ...routes], onError);
 
   const grpcInjector = grpc.createConnectionInjector((await import('@grpc/grpc-js')).ServerCredentials.createInsecure());
   const listeners = [
-    await listenHttp('main', config.host, config.port, router(otlp).listener, (socket) => grpcInjector.injectConnection(socket)),
+    await listenHttp('main', config.host, config.port, router(everything).listener, (socket) => grpcInjector.injectConnection(socket)),
   ];
   const skipped: string[] = [];
   const convenience = async (name: string, open: () => Promise<Listener>): Promise<void> => {
@@ -170,6 +209,9 @@ async function listen(
     listenHttp('otlp-grpc', config.host, config.otlpGrpcPort, router([]).listener, (socket) =>
       grpcInjector.injectConnection(socket),
     ),
+  );
+  await convenience('clickhouse', () =>
+    listenHttp('clickhouse', config.host, config.clickhousePort, router(clickhouse).listener),
   );
   return { listeners, skipped, closeGrpc: () => new Promise((resolve) => grpc.tryShutdown(() => resolve())) };
 }

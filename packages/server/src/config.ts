@@ -60,7 +60,7 @@ function bytes(name: string, fallback: number, defaultText: string, description:
   return { name, description, defaultText, parse };
 }
 
-function choice<T extends string>(name: string, choices: readonly T[], fallback: T, description: string): Setting<T> {
+function choice<const T extends string>(name: string, choices: readonly T[], fallback: T, description: string): Setting<T> {
   const parse = (value: string | undefined): T => {
     if (value === undefined || value === '') return fallback;
     return choices.find((option) => option === value) ?? refuse(name, value, `give one of ${choices.join(', ')}`);
@@ -99,6 +99,8 @@ export const SETTINGS = {
   sealMs: integer('GLASSHOUSE_SEAL_MS', 250, 10, 60_000, 'Milliseconds after which data is handed to an idle store.'),
   queryMaxSeconds: integer('GLASSHOUSE_QUERY_MAX_SECONDS', 60, 1, 3600, 'Longest query.'),
   queryMaxMemory: bytes('GLASSHOUSE_QUERY_MAX_MEMORY', Math.floor(totalmem() / 8), 'an eighth of the memory', 'Memory of one query.'),
+  queryMaxResult: bytes('GLASSHOUSE_QUERY_MAX_RESULT', 16 * GIB, '16GiB', 'Largest result of one query.'),
+  tenantQueries: integer('GLASSHOUSE_TENANT_QUERIES', 8, 1, 256, 'Queries of one tenant that run at once; more wait.'),
   engineMaxMemory: bytes('GLASSHOUSE_ENGINE_MAX_MEMORY', Math.floor(totalmem() / 2), 'half of the memory', 'Memory of the embedded engine.'),
   querySlots: integer('GLASSHOUSE_QUERY_SLOTS', Math.max(2, availableParallelism()), 1, 64, 'Queries that run at once in the embedded engine.'),
 } satisfies Record<string, Setting<unknown>>;

@@ -48,7 +48,11 @@ export class Client {
   private readonly client: ClickHouseClient;
   private readonly target: Target;
 
-  constructor(target: Target, login: Login, options: { readonly maxConnections: number; readonly requestTimeoutMs: number }) {
+  constructor(
+    target: Target,
+    login: Login,
+    options: { readonly maxConnections: number; readonly requestTimeoutMs: number },
+  ) {
     this.target = target;
     this.client = createClient({
       url: target.url,
@@ -56,7 +60,7 @@ export class Client {
       password: login.password,
       max_open_connections: options.maxConnections,
       request_timeout: options.requestTimeoutMs,
-      ...(target.agent === undefined ? {} : { http_agent: target.agent }),
+      ...(target.makeAgent === undefined ? {} : { http_agent: target.makeAgent() }),
       keep_alive: { enabled: true, idle_socket_ttl: 2500 },
       // Errors come back as exceptions and are logged where they are handled.
       log: { level: 127 as never },

@@ -40,7 +40,8 @@ export function quoteText(text: string): string {
 /** The statements that create the table, in order. */
 export function createTable(table: FactTable, options: DdlOptions): string[] {
   const { database, cluster } = options;
-  if (cluster === undefined) return [storageTable(table, `${quoteName(database)}.${quoteName(table.name)}`, 'MergeTree', options)];
+  if (cluster === undefined)
+    return [storageTable(table, `${quoteName(database)}.${quoteName(table.name)}`, 'MergeTree', options)];
   const local = `${table.name}_local`;
   const engine = `ReplicatedMergeTree('/clickhouse/tables/{shard}/${database}/${table.name}', '{replica}')`;
   return [
@@ -68,7 +69,8 @@ function storageTable(table: FactTable, name: string, engine: string, options: D
     ...table.columns.map(columnDdl),
     ...table.derived.map(derivedDdl),
     ...table.indexes.map(
-      (index) => `INDEX ${quoteName(index.name)} ${index.expression} TYPE ${index.type} GRANULARITY ${index.granularity}`,
+      (index) =>
+        `INDEX ${quoteName(index.name)} ${index.expression} TYPE ${index.type} GRANULARITY ${index.granularity}`,
     ),
     ...table.projections.map((projection) => `PROJECTION ${quoteName(projection.name)} (${projection.query})`),
   ];

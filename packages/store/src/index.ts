@@ -4,4 +4,4 @@ export { Store } from './store.ts';
 export type { SegmentFile, StoreOptions } from './store.ts';
 export { embeddedTarget, remoteTarget } from './target.ts';
 export type { Target } from './target.ts';
-export { SHARED_DATABASE, tenantDatabase, VIEWS } from './views.ts';
+export { CATALOG, SHARED_DATABASE, tenantDatabase, VIEWS } from './views.ts';

@@ -9,11 +9,12 @@ import { FACT_TABLES } from '@glasshouse/schema';
 import type { Client } from './client.ts';
 import type { DdlOptions } from './ddl.ts';
 import { createTable, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
-import { createViews, SESSION_TENANT, SHARED_DATABASE } from './views.ts';
+import { createCatalog, createViews, SESSION_TENANT, SHARED_DATABASE } from './views.ts';
 
 interface Migration {
   readonly name: string;
-  readonly statements: (options: DdlOptions) => readonly string[];
+  /** Steps in order; the statements of one step do not depend on each other. */
+  readonly steps: (options: DdlOptions) => readonly (readonly string[])[];
 }
 
 /** Tables of the control plane: small, rewritten by newer versions of a row, read whole and cached. */
@@ -33,19 +34,27 @@ function controlTable(name: string, columns: string, key: string): (options: Ddl
 const MIGRATIONS: readonly Migration[] = [
   {
     name: 'facts',
-    statements: (options) => FACT_TABLES.flatMap((table) => createTable(table, options)),
+    steps: (options) => {
+      const tables = FACT_TABLES.map((table) => createTable(table, options));
+      return [
+        tables.flatMap((statements) => statements.slice(0, 1)),
+        tables.flatMap((statements) => statements.slice(1)),
+      ];
+    },
   },
   {
     name: 'control',
-    statements: (options) => [
-      controlTable('tenants', "name String, created_at DateTime64(3, 'UTC'), deleted Bool", 'name')(options),
-      controlTable(
-        'api_keys',
-        `id String, hash FixedString(32), name String, tenant String, project String, environment String,
+    steps: (options) => [
+      [
+        controlTable('tenants', "name String, created_at DateTime64(3, 'UTC'), deleted Bool", 'name')(options),
+        controlTable(
+          'api_keys',
+          `id String, hash FixedString(32), name String, tenant String, project String, environment String,
          scopes Array(LowCardinality(String)), created_at DateTime64(3, 'UTC'), expires_at Nullable(DateTime64(3, 'UTC')),
          revoked_at Nullable(DateTime64(3, 'UTC'))`,
-        'id',
-      )(options),
+          'id',
+        )(options),
+      ],
     ],
   },
 ];
@@ -68,12 +77,15 @@ export async function migrate(client: Client, options: DdlOptions): Promise<stri
   for (const [index, migration] of MIGRATIONS.entries()) {
     const number = index + 1;
     if (done.has(number)) continue;
-    for (const statement of migration.statements(options)) await client.command(statement, { settings: TABLE_MAKING });
+    for (const step of migration.steps(options)) {
+      await Promise.all(step.map((statement) => client.command(statement, { settings: TABLE_MAKING })));
+    }
     await client.insert(ledger, [{ number, name: migration.name }]);
     ran.push(migration.name);
   }
   await applyRetention(client, options);
-  for (const statement of createViews(SHARED_DATABASE, database, SESSION_TENANT, cl)) await client.command(statement);
+  const views = [...createViews(SHARED_DATABASE, database, SESSION_TENANT, cl), ...createCatalog(cl)];
+  await Promise.all(views.map((statement) => client.command(statement)));
   return ran;
 }
 

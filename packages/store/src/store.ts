@@ -47,19 +47,34 @@ export class Store {
   readonly target: Target;
   private readonly writer: Client;
   private readonly reader: Client;
+  private readonly retentionDays: number | undefined;
 
   private constructor(options: StoreOptions) {
     this.target = options.target;
+    this.retentionDays = options.retentionDays;
     this.writer = new Client(options.target, options.target.writer, { maxConnections: 8, requestTimeoutMs: 600_000 });
-    this.reader = new Client(options.target, options.target.reader, { maxConnections: 64, requestTimeoutMs: 3_600_000 });
+    this.reader = new Client(options.target, options.target.reader, {
+      maxConnections: 64,
+      requestTimeoutMs: 3_600_000,
+    });
+  }
+
+  /** Connects lazily: nothing is asked of the store yet, so this works while it is down. `migrate` must follow. */
+  static connect(options: StoreOptions): Store {
+    return new Store(options);
   }
 
   /** Connects and brings the schema up to date. */
   static async open(options: StoreOptions): Promise<Store> {
-    const store = new Store(options);
-    const { database, cluster } = options.target;
-    await migrate(store.writer, { database, cluster, retentionDays: options.retentionDays });
+    const store = Store.connect(options);
+    await store.migrate();
     return store;
+  }
+
+  /** Brings the schema up to date; may be called again after a failure. Resolves with the names of the migrations that ran. */
+  migrate(): Promise<string[]> {
+    const { database, cluster } = this.target;
+    return migrate(this.writer, { database, cluster, retentionDays: this.retentionDays });
   }
 
   ping(): Promise<boolean> {
@@ -89,7 +104,7 @@ export class Store {
     return this.reader.raw(sql, {
       database: tenantDatabase(tenant),
       ...options,
-      settings: { ...options.settings, log_comment: sessionComment(tenant) },
+      settings: { ...options.settings, readonly: 1, log_comment: sessionComment(tenant) },
     });
   }
 
@@ -99,7 +114,8 @@ export class Store {
     const name = tenantDatabase(tenant);
     await this.writer.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(name)}${onCluster(cluster)}`);
     const condition = `tenant_id = ${quoteText(tenant)}`;
-    for (const sql of createViews(name, database, condition, onCluster(cluster))) await this.writer.command(sql);
+    const views = createViews(name, database, condition, onCluster(cluster));
+    await Promise.all(views.map((sql) => this.writer.command(sql)));
   }
 
   /** Inserts a whole segment. After an error it may be in the table or not: `missingDays` tells. */
@@ -161,7 +177,13 @@ export class Store {
       settings: TABLE_MAKING,
     });
     try {
-      await this.writer.insertFile(staging, columns, segment.path, ONE_PART_PER_DAY, `${insertId(segment)}-${randomUUID()}`);
+      await this.writer.insertFile(
+        staging,
+        columns,
+        segment.path,
+        ONE_PART_PER_DAY,
+        `${insertId(segment)}-${randomUUID()}`,
+      );
       await this.writer.command(
         `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(toDate(timestamp)) IN {days:Array(UInt32)}`,
         { params: { days }, settings: { ...ONE_PART_PER_DAY, max_threads: 1, max_block_size: 10_000_000 } },

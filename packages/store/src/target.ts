@@ -18,8 +18,11 @@ export interface Target {
   readonly writer: Login;
   /** Runs users' queries: with the embedded engine a user that may only read. */
   readonly reader: Login;
-  /** Connects through a socket instead of the URL's host. */
-  readonly agent: Agent | undefined;
+  /**
+   * Makes what connects through a socket instead of the URL's host. Each client needs its own: it closes idle connections by
+   * its own clock, and would close one in the middle of another client's query.
+   */
+  readonly makeAgent: (() => Agent) | undefined;
   /** Database of the fact tables. */
   readonly database: string;
   /** Name of the cluster for `ON CLUSTER`, if the tables are replicated and distributed. */
@@ -33,7 +36,8 @@ export function embeddedTarget(engine: Engine): Target {
     url: engine.url,
     writer: engine.credentials.writer,
     reader: engine.credentials.reader,
-    agent: new Agent({ keepAlive: true, socketPath: engine.socketPath } as ConstructorParameters<typeof Agent>[0]),
+    makeAgent: () =>
+      new Agent({ keepAlive: true, socketPath: engine.socketPath } as ConstructorParameters<typeof Agent>[0]),
     database: FACT_DATABASE,
     cluster: undefined,
     readsPaths: true,
@@ -46,17 +50,24 @@ export function remoteTarget(storeUrl: string, cluster: string | undefined): Tar
   try {
     url = new URL(storeUrl);
   } catch (cause) {
-    throw new AppError('bad_request', 'cannot read GLASSHOUSE_STORE_URL: it is not a URL such as https://user:password@host:8443/glasshouse', { cause });
+    throw new AppError(
+      'bad_request',
+      'cannot read GLASSHOUSE_STORE_URL: it is not a URL such as https://user:password@host:8443/glasshouse',
+      { cause },
+    );
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new AppError('bad_request', `cannot use GLASSHOUSE_STORE_URL with ${url.protocol}: give the HTTP interface, http: or https:`);
+    throw new AppError(
+      'bad_request',
+      `cannot use GLASSHOUSE_STORE_URL with ${url.protocol}: give the HTTP interface, http: or https:`,
+    );
   }
   const login = { user: decodeURIComponent(url.username) || 'default', password: decodeURIComponent(url.password) };
   return {
     url: url.origin,
     writer: login,
     reader: login,
-    agent: undefined,
+    makeAgent: undefined,
     database: url.pathname.replace(/^\/|\/$/g, '') || FACT_DATABASE,
     cluster,
     readsPaths: false,

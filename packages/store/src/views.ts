@@ -22,31 +22,56 @@ export function sessionComment(tenant: string): string {
   return `tenant=${tenant}`;
 }
 
-/** The database of a tenant's own tables and views. */
+/**
+ * The database of a tenant's own tables and views. No two tenants share one: a name with a hyphen gets two underscores in
+ * front, with which no name may begin, and its underscores are escaped.
+ */
 export function tenantDatabase(tenant: string): string {
-  return `tenant_${tenant.replaceAll('-', '_')}${tenant.includes('-') ? `_${hash(tenant)}` : ''}`;
-}
-
-/** Keeps `a-b` and `a_b` apart in names that may not contain a hyphen. */
-function hash(text: string): string {
-  let value = 0x811c_9dc5;
-  for (const char of text) value = Math.imul(value ^ (char.codePointAt(0) as number), 0x0100_0193) >>> 0;
-  return value.toString(16).padStart(8, '0');
+  if (!tenant.includes('-')) return `tenant_${tenant}`;
+  return `tenant__${tenant.replaceAll('_', '_u').replaceAll('-', '__')}`;
 }
 
 /** Statements that make (or replace) all views in `database`. */
-export function createViews(
-  database: string,
-  facts: string,
-  tenantCondition: string,
-  onCluster: string,
-): string[] {
+export function createViews(database: string, facts: string, tenantCondition: string, onCluster: string): string[] {
   return Object.entries(VIEWS).map(
     ([name, { select, comment }]) =>
       `CREATE OR REPLACE VIEW ${quoteName(database)}.${quoteName(name)}${onCluster} AS ` +
       `${select(quoteName(facts), tenantCondition)} COMMENT ${quoteText(comment)}`,
   );
 }
+
+/** Statements that make (or replace) the views by which a tenant sees its own part of the system tables. */
+export function createCatalog(onCluster: string): string[] {
+  return Object.entries(CATALOG).map(
+    ([name, select]) =>
+      `CREATE OR REPLACE VIEW ${quoteName(SHARED_DATABASE)}.${quoteName(name)}${onCluster} AS ${select} COMMENT 'Catalogue'`,
+  );
+}
+
+/** What a tenant may know of: its own database, which is its session's, and the shared one. */
+const VISIBLE = `IN (currentDatabase(), '${SHARED_DATABASE}')`;
+const NO_CATALOG = `NOT startsWith(table, 'catalog_')`;
+
+/** The catalogue by name: `catalog_x` stands for `system.x`. */
+export const CATALOG: Readonly<Record<string, string>> = {
+  catalog_databases: `SELECT name, engine, '' AS data_path, '' AS metadata_path, uuid, comment
+    FROM system.databases WHERE name ${VISIBLE}`,
+  catalog_tables: `SELECT database, name, uuid, engine, is_temporary, CAST([], 'Array(String)') AS data_paths, '' AS metadata_path,
+    metadata_modification_time, metadata_version, CAST([], 'Array(String)') AS dependencies_database,
+    CAST([], 'Array(String)') AS dependencies_table, '' AS create_table_query, engine AS engine_full, '' AS as_select,
+    partition_key, sorting_key, primary_key, sampling_key, total_rows, total_bytes, comment, database AS table_schema, table
+    FROM (SELECT *, name AS table FROM system.tables WHERE database ${VISIBLE}) WHERE ${NO_CATALOG}`,
+  catalog_columns: `SELECT database, table, name, type, position, default_kind, default_expression, comment,
+    is_in_partition_key, is_in_sorting_key, is_in_primary_key, is_in_sampling_key, compression_codec,
+    character_octet_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision
+    FROM system.columns WHERE database ${VISIBLE} AND ${NO_CATALOG}`,
+  catalog_functions: `SELECT name, is_aggregate, case_insensitive, alias_to, description, syntax
+    FROM system.functions WHERE origin = 'System'`,
+  catalog_settings: `SELECT name, value, changed, description, type, readonly FROM system.settings
+    WHERE name IN ('readonly', 'max_execution_time', 'max_memory_usage', 'max_result_bytes', 'max_result_rows', 'max_threads')`,
+  catalog_data_type_families: 'SELECT name, case_insensitive, alias_to FROM system.data_type_families',
+  catalog_formats: 'SELECT name, is_output FROM system.formats WHERE is_output',
+};
 
 interface View {
   readonly comment: string;
@@ -193,8 +218,7 @@ const OTEL_EXTREMES = 'ifNull(min, 0) AS Min, ifNull(max, 0) AS Max';
 function otelMetrics(table: string, values: readonly string[]): View {
   return {
     comment: 'Data points in the layout of the OpenTelemetry Collector ClickHouse exporter',
-    select: (facts, tenant) =>
-      `SELECT ${[OTEL_POINT, ...values].join(', ')} FROM ${facts}.${table} WHERE ${tenant}`,
+    select: (facts, tenant) => `SELECT ${[OTEL_POINT, ...values].join(', ')} FROM ${facts}.${table} WHERE ${tenant}`,
   };
 }
 

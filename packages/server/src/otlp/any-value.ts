@@ -21,7 +21,7 @@ export const ARRAY_VALUE = 0x2a;
 export const KVLIST_VALUE = 0x32;
 export const BYTES_VALUE = 0x3a;
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The JSON text of the AnyValue message in `[pos, end)`. */
 export function anyValueJson(wire: Wire, pos: number, end: number, depth = 0): string {

@@ -6,7 +6,7 @@
  */
 
 import type { Block } from '@glasshouse/native';
-import { FixedColumn, LowCardinalityColumn, MapColumn, sourceOf, StringColumn } from '@glasshouse/native';
+import { FixedColumn, LowCardinalityColumn, MapColumn, SOURCE_SLACK, sourceOf, StringColumn } from '@glasshouse/native';
 import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE } from './any-value.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
@@ -19,6 +19,27 @@ class KeyValue {
   valueEnd = 0;
 
   read(wire: Wire, pos: number, end: number): void {
+    const bytes = wire.bytes;
+    // Nearly every KeyValue is a key shorter than 128 bytes and then a value that ends with the message.
+    const keyStart = pos + 2;
+    const keyEnd = keyStart + (bytes[pos + 1] as number);
+    if (bytes[pos] === 0x0a && keyEnd < end && bytes[keyEnd] === 0x12 && keyEnd < keyStart + 0x80) {
+      let valueLength = bytes[keyEnd + 1] as number;
+      let valueStart = keyEnd + 2;
+      // A length of three bytes or more can't fit here by chance: what is misread of it counts in steps of 16 KiB.
+      if (valueLength >= 0x80) valueLength = (valueLength & 0x7f) | ((bytes[valueStart++] as number) << 7);
+      if (valueStart + valueLength === end) {
+        this.keyStart = keyStart;
+        this.keyEnd = keyEnd;
+        this.valueStart = valueStart;
+        this.valueEnd = end;
+        return;
+      }
+    }
+    this.readAny(wire, pos, end);
+  }
+
+  private readAny(wire: Wire, pos: number, end: number): void {
     this.keyStart = this.keyEnd = this.valueStart = this.valueEnd = pos;
     const bytes = wire.bytes;
     while (pos < end) {
@@ -179,7 +200,7 @@ export class SharedAttributes {
     }
     const json = sourceOf(Buffer.from(anyValueJson(wire, valueStart, valueEnd)));
     this.cells[2].push(this.others.keys.localOf(wire, keyStart, keyEnd));
-    this.cells[3].push(this.others.values.localOf(json, 0, json.bytes.length - 16));
+    this.cells[3].push(this.others.values.localOf(json, 0, json.bytes.length - SOURCE_SLACK));
   }
 
   /** Appends the set to `rows` rows. */

@@ -7,8 +7,8 @@
  */
 
 import type { Placement } from '@glasshouse/model';
-import type { Block } from '@glasshouse/native';
-import { ConstantColumn, encodeText, FixedColumn, LowCardinalityColumn, sameBytes, sourceOf } from '@glasshouse/native';
+import type { Block, Source } from '@glasshouse/native';
+import { SOURCE_SLACK, ConstantColumn, encodeText, FixedColumn, LowCardinalityColumn, sameBytes, sourceOf } from '@glasshouse/native';
 import { SharedAttributes } from './attributes.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
@@ -114,6 +114,8 @@ export class EnvelopeColumns {
   private readonly block: Block;
   private readonly segment: ConstantColumn;
   private readonly labels = new Map<string, LowCardinalityColumn>();
+  /** The last placement, encoded: requests of one sender follow each other. */
+  private readonly encoded = new Map<string, { text: string; source: Source }>();
   private readonly resourceDropped: FixedColumn;
   private readonly scopeDropped: FixedColumn;
   private readonly resource: SharedAttributes;
@@ -159,7 +161,7 @@ export class EnvelopeColumns {
       this.resource.append(wire, pos, end, (keyStart, keyEnd, start, valueEnd) => {
         const keyLength = keyEnd - keyStart;
         const isKey = (key: typeof SERVICE_NAME): boolean =>
-          keyLength === key.bytes.length - 16 && sameBytes(key.view, 0, wire.view, keyStart, keyLength);
+          keyLength === key.bytes.length - SOURCE_SLACK && sameBytes(key.view, 0, wire.view, keyStart, keyLength);
         const range = isKey(SERVICE_NAME)
           ? service
           : isKey(PROJECT_NAME)
@@ -202,7 +204,9 @@ export class EnvelopeColumns {
 
   private repeatText(name: string, text: string, rows: number): void {
     const column = this.label(name);
-    column.repeat(column.localOfString(text), rows);
+    if (this.encoded.get(name)?.text !== text) this.encoded.set(name, { text, source: sourceOf(encodeText(text)) });
+    const { source } = this.encoded.get(name) as { source: Source };
+    column.repeat(column.localOf(source, 0, source.bytes.length - SOURCE_SLACK), rows);
   }
 
   private repeatRange(name: string, wire: Wire, range: Range, rows: number): void {

@@ -72,9 +72,17 @@ export class LogReader implements ItemReader {
   item(wire: Wire, pos: number, end: number): void {
     this.timeAt = this.observedAt = -1;
     let decided = false;
-    let [traceIdAt, spanIdAt] = [-1, -1];
-    let [textStart, textEnd, bodyStart, bodyEnd, eventStart, eventEnd] = [0, 0, 0, 0, 0, 0];
-    let [severity, flags, dropped] = [0, 0, 0];
+    let traceIdAt = -1;
+    let spanIdAt = -1;
+    let textStart = 0;
+    let textEnd = 0;
+    let bodyStart = 0;
+    let bodyEnd = 0;
+    let eventStart = 0;
+    let eventEnd = 0;
+    let severity = 0;
+    let flags = 0;
+    let dropped = 0;
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;

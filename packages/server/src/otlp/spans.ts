@@ -82,8 +82,17 @@ export class SpanReader implements ItemReader {
     this.traceIdAt = this.spanIdAt = this.startAt = this.endAt = -1;
     let decided = false;
     let parentAt = -1;
-    let [stateStart, stateEnd, nameStart, nameEnd, statusStart, statusEnd] = [0, 0, 0, 0, 0, 0];
-    let [kind, flags, droppedAttributes, droppedEvents, droppedLinks] = [0, 0, 0, 0, 0];
+    let stateStart = 0;
+    let stateEnd = 0;
+    let nameStart = 0;
+    let nameEnd = 0;
+    let statusStart = 0;
+    let statusEnd = 0;
+    let kind = 0;
+    let flags = 0;
+    let droppedAttributes = 0;
+    let droppedEvents = 0;
+    let droppedLinks = 0;
     const bytes = wire.bytes;
     while (pos < end) {
       let tag = bytes[pos++] as number;
@@ -235,7 +244,8 @@ export class SpanReader implements ItemReader {
   /** Status { message = 2, code = 3 }. */
   private appendStatus(wire: Wire, pos: number, end: number): void {
     let code = 0;
-    let [messageStart, messageEnd] = [0, 0];
+    let messageStart = 0;
+    let messageEnd = 0;
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;
@@ -272,7 +282,11 @@ class EventColumns {
   }
 
   append(wire: Wire, pos: number, end: number): void {
-    let [low, high, nameStart, nameEnd, dropped] = [0, 0, 0, 0, 0];
+    let low = 0;
+    let high = 0;
+    let nameStart = 0;
+    let nameEnd = 0;
+    let dropped = 0;
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;
@@ -330,8 +344,12 @@ class LinkColumns {
   }
 
   append(wire: Wire, pos: number, end: number): void {
-    let [traceIdAt, spanIdAt] = [-1, -1];
-    let [stateStart, stateEnd, dropped, flags] = [0, 0, 0, 0];
+    let traceIdAt = -1;
+    let spanIdAt = -1;
+    let stateStart = 0;
+    let stateEnd = 0;
+    let dropped = 0;
+    let flags = 0;
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;

@@ -1,0 +1,99 @@
+/** Section (b): the same load through the straightforward pipeline of `naive.ts`, and how many times faster the product is. */
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Context } from './context.ts';
+import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
+import { spread, statuses } from './ingest.ts';
+import { runLoad } from './job.ts';
+import type { FromNaive, ToNaive } from './naive.ts';
+import { usageOf } from './process-tree.ts';
+import type { Table } from './report.ts';
+import { decimals, thousands, times } from './report.ts';
+
+const WARM_UP_SECONDS = 2;
+/** Its batches are what waits while an insert runs: more connections give it larger ones. */
+const CONNECTION_COUNTS = [CONNECTIONS, 64] as const;
+
+export function compareNaive(context: Context, sustained: number | undefined): Promise<Table> {
+  return withDirectory(context, 'naive', async (directory) => {
+    const seconds = Math.max(5, Math.round(context.options.seconds / 3));
+    const naive = await startNaive(directory);
+    const load = { port: naive.port, signal: 'traces', templates: TEMPLATES } as const;
+    const rows: string[][] = [];
+    let accepted = (await runLoad({ ...load, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, seed: 31 })).accepted;
+    for (const connections of CONNECTION_COUNTS) {
+      context.say(`naive: ${connections} connections, ${seconds} s`);
+      const before = usageOf(naive.pid);
+      const report = await runLoad({ ...load, connections, seconds, seed: 31 + connections });
+      const cpu = usageOf(naive.pid).cpuSeconds - before.cpuSeconds;
+      const rate = report.accepted / report.seconds;
+      accepted += report.accepted;
+      rows.push([
+        `${connections} connections`,
+        thousands(rate),
+        spread(report),
+        `${decimals((cpu / report.accepted) * 1e6, 1)} s`,
+        sustained === undefined ? 'run ingest too' : times(sustained / rate),
+        statuses(report),
+      ]);
+    }
+    const stored = await naive.stop();
+    if (stored !== accepted)
+      throw new Error(`cannot compare: the naive pipeline stored ${stored} of ${accepted} spans`);
+    return {
+      title: 'The straightforward pipeline',
+      text:
+        `protobufjs decodes, one object per span, JSONEachRow into the same table in the same engine; acknowledged after ` +
+        `the insert, no write-ahead log. ${seconds} s each; the ratio is that of spans in the table per second.`,
+      head: [
+        'load',
+        'spans/s',
+        'ack p50 / p99 / max',
+        'processor time per million',
+        'the product is faster by',
+        'answers',
+      ],
+      rows,
+    };
+  });
+}
+
+interface Naive {
+  readonly pid: number;
+  readonly port: number;
+  /** Ends it; resolves with the number of spans in its table. */
+  stop(): Promise<number>;
+}
+
+async function startNaive(dataDir: string): Promise<Naive> {
+  const child = fork(fileURLToPath(new URL('./naive.ts', import.meta.url)));
+  const send = (message: ToNaive): void => {
+    child.send(message);
+  };
+  const receive = async (): Promise<FromNaive> => {
+    const [message] = (await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(() => Promise.reject(new Error('cannot compare: the naive pipeline ended'))),
+    ])) as [FromNaive];
+    return message;
+  };
+  const ready = receive();
+  send({ type: 'open', dataDir });
+  const message = await ready;
+  if (message.type !== 'ready') throw new Error(`BUG: the naive pipeline said ${message.type} first`);
+  return {
+    pid: child.pid ?? 0,
+    port: message.port,
+    stop: async () => {
+      const answer = receive();
+      send({ type: 'count' });
+      const count = await answer;
+      const exited = once(child, 'exit');
+      send({ type: 'stop' });
+      await exited;
+      return count.type === 'rows' ? count.rows : 0;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** Section (a), first half: how much the server takes for as long as it lasts, and what that costs. */
+
+import type { Context } from './context.ts';
+import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
+import { countRows, untilDrained } from './inserted.ts';
+import type { LoadReport } from './job.ts';
+import { runLoad, startLoad } from './job.ts';
+import { measureVisibility } from './marker.ts';
+import { usageOf, watchPeak } from './process-tree.ts';
+import type { Table } from './report.ts';
+import { decimals, megabytes, milliseconds, thousands } from './report.ts';
+import { pause, startServer } from './server.ts';
+import { columnSizes, mergeAll, openStore, sizeOf } from './store.ts';
+
+const IDLE_MS = 4_000;
+const WARM_UP_SECONDS = 3;
+
+export interface IngestResult {
+  /** Spans in the table per second of the whole run, from the first request until the log was empty. */
+  readonly sustained: number;
+  readonly table: Table;
+}
+
+export function measureIngest(context: Context): Promise<IngestResult> {
+  return withDirectory(context, 'ingest', async (directory) => {
+    const { seconds } = context.options;
+    const server = await startServer(directory);
+    await pause(IDLE_MS);
+    const idle = usageOf(server.pid);
+    const visibleIdle = await measureVisibility(server, 10, 1);
+    const load = { port: server.otlpPort, signal: 'traces', connections: CONNECTIONS, templates: TEMPLATES } as const;
+    const warm = await runLoad({ ...load, seconds: WARM_UP_SECONDS, seed: 11 });
+    await untilDrained(server);
+
+    context.say(`ingest: ${seconds} s of as much as it takes`);
+    const before = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const peak = watchPeak(server.pid);
+    const running = startLoad({ ...load, seconds, seed: 12 });
+    await running.begun;
+    const visibleBusy = await measureVisibility(server, Math.max(3, Math.floor(seconds / 4)), 2);
+    const report = await running.report;
+    const atEnd = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const drainSeconds = await untilDrained(server);
+    const drained = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const peakBytes = peak.stop();
+    await server.stop();
+
+    context.say('ingest: merging what was inserted');
+    const open = await openStore(directory);
+    const written = await sizeOf(open, 'spans');
+    const merged = await mergeAll(open, 'spans');
+    const columns = await columnSizes(open, 'spans', merged.rows);
+    await open.close();
+
+    const markers = visibleIdle.count + visibleBusy.count;
+    const expected = warm.accepted + report.accepted + markers;
+    const sustained = report.accepted / (report.seconds + drainSeconds);
+    const perMillion = (usage: { cpuSeconds: number }): string =>
+      `${decimals(((usage.cpuSeconds - before.usage.cpuSeconds) / report.accepted) * 1e6, 2)} s`;
+    const table: Table = {
+      title: 'Ingest, closed loop',
+      text:
+        `${CONNECTIONS} connections over OTLP/HTTP protobuf, 512 spans a request, each sends as soon as it is answered, ` +
+        `for ${decimals(report.seconds, 1)} s. Inserted is counted in the table.`,
+      head: ['', 'value'],
+      rows: [
+        ['acknowledged spans/s', thousands(report.accepted / report.seconds)],
+        ['inserted spans/s, during the load', thousands((atEnd.rows - before.rows) / report.seconds)],
+        ['inserted spans/s, until all are in the table', thousands(sustained)],
+        ['seconds from the last ack until all are in the table', decimals(drainSeconds, 1)],
+        ['MB/s on the wire', thousands(report.bytes / report.seconds / 1e6)],
+        ['ack latency p50 / p99 / max', spread(report)],
+        ['answers by status', statuses(report)],
+        ['spans acknowledged / in the table', `${thousands(expected)} / ${thousands(written.rows)}`],
+        ['processor time per million spans, during the load', perMillion(atEnd.usage)],
+        ['processor time per million spans, until inserted', perMillion(drained.usage)],
+        ['load generator, cores', decimals(report.cpuSeconds / report.seconds, 2)],
+        ['resident memory, idle (anonymous part)', `${megabytes(idle.rssBytes)} (${megabytes(idle.anonymousBytes)})`],
+        ['resident memory, peak', megabytes(peakBytes)],
+        ['bytes per span on disk, as inserted', decimals(written.bytes / written.rows, 1)],
+        ['bytes per span on disk, after merges', decimals(merged.bytes / merged.rows, 1)],
+        ['largest columns, bytes per span', columns.map(([name, bytes]) => `${name} ${decimals(bytes, 1)}`).join(', ')],
+        [
+          'time until queryable, idle, p50 / max',
+          `${milliseconds(visibleIdle.p50)} / ${milliseconds(visibleIdle.max)}`,
+        ],
+        [
+          'time until queryable, at this load, p50 / max',
+          `${milliseconds(visibleBusy.p50)} / ${milliseconds(visibleBusy.max)}`,
+        ],
+        ['ready after the start of the process', milliseconds(server.readyMs)],
+      ],
+    };
+    return { sustained, table };
+  });
+}
+
+export function spread({ latency }: LoadReport): string {
+  return [latency.p50, latency.p99, latency.max].map(milliseconds).join(' / ');
+}
+
+export function statuses({ statuses }: LoadReport): string {
+  return Object.entries(statuses)
+    .map(([status, count]) => `${status}: ${thousands(count)}`)
+    .join(', ');
+}

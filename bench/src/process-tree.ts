@@ -1,0 +1,92 @@
+/**
+ * Processor time and memory of a process with all its children, read from /proc: the server is two processes, and both count.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Ticks per second of the times in /proc, fixed at 100 on every Linux platform. */
+const TICKS = 100;
+const SAMPLE_MS = 250;
+
+export interface Usage {
+  /** Processor seconds since the processes started. */
+  readonly cpuSeconds: number;
+  /** Resident bytes; memory that several processes map is counted in each. */
+  readonly rssBytes: number;
+  /** The part of it that is not backed by files, such as the engine's library. */
+  readonly anonymousBytes: number;
+}
+
+interface Stat {
+  readonly parent: number;
+  readonly cpuSeconds: number;
+}
+
+/** The tree's usage at this moment. */
+export function usageOf(root: number): Usage {
+  let [cpuSeconds, rssBytes, anonymousBytes] = [0, 0, 0];
+  for (const [pid, stat] of treeOf(root)) {
+    cpuSeconds += stat.cpuSeconds;
+    const status = read(`/proc/${pid}/status`);
+    rssBytes += kilobytes(status, 'VmRSS') * 1024;
+    anonymousBytes += kilobytes(status, 'RssAnon') * 1024;
+  }
+  return { cpuSeconds, rssBytes, anonymousBytes };
+}
+
+/** Watches the tree's memory until `stop`, which returns the largest size seen. */
+export function watchPeak(root: number): { stop(): number } {
+  let peak = usageOf(root).rssBytes;
+  const sample = (): void => {
+    peak = Math.max(peak, usageOf(root).rssBytes);
+  };
+  const timer = setInterval(sample, SAMPLE_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      sample();
+      return peak;
+    },
+  };
+}
+
+function treeOf(root: number): Map<number, Stat> {
+  const all = new Map<number, Stat>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = statOf(Number(name));
+    if (stat !== undefined) all.set(Number(name), stat);
+  }
+  const tree = new Map<number, Stat>();
+  const add = (pid: number): void => {
+    const stat = all.get(pid);
+    if (stat === undefined) return;
+    tree.set(pid, stat);
+    for (const [child, { parent }] of all) if (parent === pid) add(child);
+  };
+  add(root);
+  return tree;
+}
+
+/** proc_pid_stat(5): the fields behind the command, which stands in parentheses and may hold anything. */
+function statOf(pid: number): Stat | undefined {
+  const text = read(`/proc/${pid}/stat`);
+  if (text === '') return undefined;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const field = (number: number): number => Number(fields[number - 3]);
+  // Own user and system time, and that of children that have ended.
+  return { parent: field(4), cpuSeconds: (field(14) + field(15) + field(16) + field(17)) / TICKS };
+}
+
+/** Empty if the process is gone. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function kilobytes(status: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+}

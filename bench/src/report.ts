@@ -1,0 +1,46 @@
+/** Tables of results, for the terminal and for the benchmark page, and the numbers in them as people read them. */
+
+export interface Table {
+  readonly title: string;
+  /** What was done, in a sentence or two. */
+  readonly text: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+export function decimals(value: number, digits: number): string {
+  return value.toFixed(digits);
+}
+
+export function milliseconds(value: number): string {
+  return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${thousands(bytes / 1e6)} MB`;
+}
+
+export function times(ratio: number): string {
+  return `${ratio.toFixed(ratio < 10 ? 2 : 1)} ×`;
+}
+
+/** Columns in line, for a terminal. */
+export function asText({ title, text, head, rows }: Table): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ');
+  return ['', title, text, '', ...lines.map((cells) => `  ${line(cells)}`), ''].join('\n');
+}
+
+export function asMarkdown({ title, text, head, rows }: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [`## ${title}`, '', text, '', line(head), line(rule), ...rows.map(line), ''].join('\n');
+}

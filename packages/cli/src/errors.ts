@@ -1,0 +1,45 @@
+/**
+ * What ends a command with something other than success. The exit codes are a promise to scripts, so they are declared here
+ * once and every error knows its own.
+ */
+
+import { AppError } from '@glasshouse/model';
+
+export const EXIT_CODES = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
+
+/** As `--help` explains the exit codes. */
+export const EXIT_CODE_HELP = '0 done, 1 failed, 2 wrong usage or configuration, 3 the server is not running or not reachable';
+
+/** The command line or the configuration is wrong: exit code 2. `hint` says where to read how it is right. */
+export class UsageError extends AppError {
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string, cause?: unknown) {
+    super('bad_request', message, { cause });
+    this.name = 'UsageError';
+    this.hint = hint;
+  }
+}
+
+/** There is no server to talk to: exit code 3. */
+export class UnreachableError extends AppError {
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string, cause?: unknown) {
+    super('unavailable', message, { cause });
+    this.name = 'UnreachableError';
+    this.hint = hint;
+  }
+}
+
+/** The exit code of anything thrown. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_CODES.usage;
+  if (error instanceof UnreachableError) return EXIT_CODES.unreachable;
+  return EXIT_CODES.failed;
+}
+
+/** What the user can do about an error, if it knows. */
+export function hintOf(error: unknown): string | undefined {
+  return error instanceof UsageError || error instanceof UnreachableError ? error.hint : undefined;
+}

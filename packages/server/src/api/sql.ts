@@ -1,0 +1,107 @@
+/**
+ * `/v0/sql`: SQL over HTTP in Tinybird's shape (https://www.tinybird.co/docs/api-reference/query-api). JSON unless the
+ * statement or `format` says otherwise; 64-bit integers are JSON numbers; errors are `{"error": text}`.
+ *
+ * Must stay true: parameters that aren't known here are ignored, because clients send many.
+ */
+
+import { AppError } from '@glasshouse/model';
+import type { Principals } from '../control/principals.ts';
+import { readBody } from '../http/body.ts';
+import type { Exchange, Failure, Route } from '../http/router.ts';
+import { sendJson } from '../http/router.ts';
+import type { Door } from '../query/door.ts';
+import { fromAppError } from '../query/errors.ts';
+import { callerOf } from './caller.ts';
+import { acceptedCoding, deliver, signalOf } from './deliver.ts';
+
+const MAX_SQL_BYTES = 1 << 20;
+
+/** `format=` in the short forms that clients send. */
+const SHORT_FORMATS: Readonly<Record<string, string>> = {
+  json: 'JSON',
+  csv: 'CSVWithNames',
+  tsv: 'TSVWithNames',
+  ndjson: 'JSONEachRow',
+  jsonl: 'JSONEachRow',
+};
+
+export function sqlRoutes(door: Door, principals: Principals): Route[] {
+  const handle = (exchange: Exchange): Promise<void> => answerSql(door, principals, exchange);
+  return [
+    { method: 'GET', path: '/v0/sql', handle, fail: failSql },
+    { method: 'POST', path: '/v0/sql', handle, fail: failSql },
+  ];
+}
+
+async function answerSql(door: Door, principals: Principals, exchange: Exchange): Promise<void> {
+  const signal = signalOf(exchange.response);
+  const fields = await readFields(exchange);
+  const principal = await callerOf(principals, { ...exchange, query: fields }, 'query');
+  const sql = fields.get('q');
+  if (sql === null || sql.trim() === '') {
+    throw new AppError('bad_request', 'cannot run the query: there is none; send it as q=SELECT… or as the body');
+  }
+  const format = fields.get('format') ?? 'JSON';
+  const answer = await door.run(principal, sql, {
+    format: SHORT_FORMATS[format.toLowerCase()] ?? format,
+    settings: { output_format_json_quote_64bit_integers: '0', output_format_json_quote_64bit_floats: '0' },
+    params: Object.fromEntries(fields),
+    signal,
+  });
+  await deliver(
+    exchange.response,
+    answer,
+    { 'Content-Type': contentType(answer.format, answer.headers['content-type']), 'X-Query-Id': answer.queryId },
+    acceptedCoding(exchange),
+  );
+}
+
+/** The parameters of the URL, and on POST those of a form or the statement as the plain body. */
+async function readFields({ request, query }: Exchange): Promise<URLSearchParams> {
+  if (request.method !== 'POST') return query;
+  const fields = new URLSearchParams(query);
+  const body = (await readBody(request, MAX_SQL_BYTES)).toString('utf8');
+  if (body === '') return fields;
+  const type = request.headers['content-type'] ?? '';
+  if (type.startsWith('application/x-www-form-urlencoded') && /^[\w.-]+=/u.test(body)) {
+    for (const [name, value] of new URLSearchParams(body)) fields.set(name, value);
+    return fields;
+  }
+  if (type.startsWith('application/json')) {
+    for (const [name, value] of jsonFields(body)) fields.set(name, value);
+    return fields;
+  }
+  if (!fields.has('q')) fields.set('q', body);
+  return fields;
+}
+
+function jsonFields(body: string): [string, string][] {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (cause) {
+    throw new AppError('bad_request', 'cannot read the body: it is not JSON', { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new AppError('bad_request', 'cannot read the body: it must be an object such as {"q": "SELECT 1"}');
+  }
+  return Object.entries(value).map(([name, field]) => [
+    name,
+    typeof field === 'string' ? field : JSON.stringify(field),
+  ]);
+}
+
+/** Clients compare these two exactly. */
+function contentType(format: string, given: string | undefined): string {
+  if (format.startsWith('CSV')) return 'text/csv';
+  if (format === 'JSON') return 'application/json';
+  return given ?? 'text/plain';
+}
+
+const failSql: Failure = (exchange, thrown) => {
+  const error = fromAppError(thrown);
+  // A credential that isn't good enough is 403 in this API, whatever is wrong with it; only a missing one is 401.
+  const status = error.kind.httpStatus;
+  sendJson(exchange.response, status, { error: error.message, code: error.type });
+};
