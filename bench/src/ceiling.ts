@@ -52,7 +52,7 @@ async function captureSegments(context: Context, directory: string): Promise<str
   context.say('ceiling: filling the log of a server');
   const kept = join(directory, 'segments');
   mkdirSync(kept);
-  const server = await startServer(join(directory, 'server'));
+  await using server = await startServer(join(directory, 'server'));
   const wal = join(directory, 'server', 'wal');
   const running = startLoad({
     port: server.otlpPort,
@@ -93,7 +93,7 @@ async function load(
   streams: number,
   seconds: number,
 ): Promise<{ rate: number; bytes: number; cpu: number }> {
-  const open = await openStore(dataDir);
+  await using open = await openStore(dataDir);
   const engine = open.engine.pid() ?? 0;
   const before = usageOf(engine);
   const startedAt = performance.now();

@@ -19,7 +19,7 @@ const CONNECTION_COUNTS = [CONNECTIONS, 64] as const;
 export function compareNaive(context: Context, sustained: number | undefined): Promise<Table> {
   return withDirectory(context, 'naive', async (directory) => {
     const seconds = Math.max(5, Math.round(context.options.seconds / 3));
-    const naive = await startNaive(directory);
+    await using naive = await startNaive(directory);
     const load = { port: naive.port, signal: 'traces', templates: TEMPLATES } as const;
     const rows: string[][] = [];
     let accepted = (await runLoad({ ...load, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, seed: 31 })).accepted;
@@ -60,7 +60,7 @@ export function compareNaive(context: Context, sustained: number | undefined): P
   });
 }
 
-interface Naive {
+interface Naive extends AsyncDisposable {
   readonly pid: number;
   readonly port: number;
   /** Ends it; resolves with the number of spans in its table. */
@@ -71,6 +71,11 @@ async function startNaive(dataDir: string): Promise<Naive> {
   const child = fork(fileURLToPath(new URL('./naive.ts', import.meta.url)));
   const send = (message: ToNaive): void => {
     child.send(message);
+  };
+  // A signal to it reaches its engine as the end of a channel.
+  const kill = (): Promise<void> => {
+    child.kill('SIGKILL');
+    return Promise.resolve();
   };
   const receive = async (): Promise<FromNaive> => {
     const [message] = (await Promise.race([
@@ -86,6 +91,7 @@ async function startNaive(dataDir: string): Promise<Naive> {
   return {
     pid: child.pid ?? 0,
     port: message.port,
+    [Symbol.asyncDispose]: kill,
     stop: async () => {
       const answer = receive();
       send({ type: 'count' });

@@ -6,7 +6,7 @@ import { countRows, untilDrained } from './inserted.ts';
 import type { LoadReport } from './job.ts';
 import { runLoad, startLoad } from './job.ts';
 import { measureVisibility } from './marker.ts';
-import { usageOf, watchPeak } from './process-tree.ts';
+import { machineCpuSeconds, usageOf, watchPeak } from './process-tree.ts';
 import type { Table } from './report.ts';
 import { decimals, megabytes, milliseconds, thousands } from './report.ts';
 import { pause, startServer } from './server.ts';
@@ -24,7 +24,7 @@ export interface IngestResult {
 export function measureIngest(context: Context): Promise<IngestResult> {
   return withDirectory(context, 'ingest', async (directory) => {
     const { seconds } = context.options;
-    const server = await startServer(directory);
+    await using server = await startServer(directory);
     await pause(IDLE_MS);
     const idle = usageOf(server.pid);
     const visibleIdle = await measureVisibility(server, 10, 1);
@@ -33,20 +33,20 @@ export function measureIngest(context: Context): Promise<IngestResult> {
     await untilDrained(server);
 
     context.say(`ingest: ${seconds} s of as much as it takes`);
-    const before = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const before = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid), machine: machineCpuSeconds() };
     const peak = watchPeak(server.pid);
     const running = startLoad({ ...load, seconds, seed: 12 });
     await running.begun;
     const visibleBusy = await measureVisibility(server, Math.max(3, Math.floor(seconds / 4)), 2);
     const report = await running.report;
-    const atEnd = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const atEnd = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid), machine: machineCpuSeconds() };
     const drainSeconds = await untilDrained(server);
     const drained = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
     const peakBytes = peak.stop();
     await server.stop();
 
     context.say('ingest: merging what was inserted');
-    const open = await openStore(directory);
+    await using open = await openStore(directory);
     const written = await sizeOf(open, 'spans');
     const merged = await mergeAll(open, 'spans');
     const columns = await columnSizes(open, 'spans', merged.rows);
@@ -54,6 +54,8 @@ export function measureIngest(context: Context): Promise<IngestResult> {
 
     const markers = visibleIdle.count + visibleBusy.count;
     const expected = warm.accepted + report.accepted + markers;
+    const serverSeconds = atEnd.usage.cpuSeconds - before.usage.cpuSeconds;
+    const others = atEnd.machine - before.machine - serverSeconds - report.cpuSeconds;
     const sustained = report.accepted / (report.seconds + drainSeconds);
     const perMillion = (usage: { cpuSeconds: number }): string =>
       `${decimals(((usage.cpuSeconds - before.usage.cpuSeconds) / report.accepted) * 1e6, 2)} s`;
@@ -75,6 +77,8 @@ export function measureIngest(context: Context): Promise<IngestResult> {
         ['processor time per million spans, during the load', perMillion(atEnd.usage)],
         ['processor time per million spans, until inserted', perMillion(drained.usage)],
         ['load generator, cores', decimals(report.cpuSeconds / report.seconds, 2)],
+        ['the server, cores during the load', decimals(serverSeconds / report.seconds, 2)],
+        ['everything else on the machine, cores', decimals(others / report.seconds, 2)],
         ['resident memory, idle (anonymous part)', `${megabytes(idle.rssBytes)} (${megabytes(idle.anonymousBytes)})`],
         ['resident memory, peak', megabytes(peakBytes)],
         ['bytes per span on disk, as inserted', decimals(written.bytes / written.rows, 1)],

@@ -6,7 +6,7 @@ import { untilDrained } from './inserted.ts';
 import { spread, statuses } from './ingest.ts';
 import type { LoadJob, LoadReport } from './job.ts';
 import { runLoad } from './job.ts';
-import { usageOf, watchPeak } from './process-tree.ts';
+import { machineCpuSeconds, usageOf, watchPeak } from './process-tree.ts';
 import type { Table } from './report.ts';
 import { decimals, megabytes, thousands } from './report.ts';
 import type { Server } from './server.ts';
@@ -26,7 +26,7 @@ const HEAVY_SQL = `SELECT service_name, count(), quantiles(0.5, 0.9, 0.99)(durat
 export function measureLatency(context: Context): Promise<Table> {
   return withDirectory(context, 'latency', async (directory) => {
     const seconds = Math.max(5, Math.round(context.options.seconds / 3));
-    const server = await startServer(directory);
+    await using server = await startServer(directory);
     await pause(IDLE_MS);
     const base = {
       port: server.otlpPort,
@@ -43,11 +43,13 @@ export function measureLatency(context: Context): Promise<Table> {
       context.say(`latency: ${label}, ${seconds} s`);
       await untilDrained(server);
       const finish = await during?.();
-      const before = usageOf(server.pid);
+      const before = { ...usageOf(server.pid), machine: machineCpuSeconds() };
       const peak = watchPeak(server.pid);
       const report = await runLoad(job);
       const peakBytes = peak.stop();
-      const cores = (usageOf(server.pid).cpuSeconds - before.cpuSeconds) / report.seconds;
+      const machine = machineCpuSeconds() - before.machine - report.cpuSeconds;
+      const own = usageOf(server.pid).cpuSeconds - before.cpuSeconds;
+      const cores = `${decimals(own / report.seconds, 2)} / ${decimals((machine - own) / report.seconds, 2)}`;
       const note = (await finish?.()) ?? '';
       rows.push(line(label, report, cores, peakBytes, note));
     };
@@ -68,19 +70,19 @@ export function measureLatency(context: Context): Promise<Table> {
       text:
         `Requests of 512 spans at fixed times for ${seconds} s each, latency from the time at which a request was to be sent. ` +
         `Memory is resident, of the whole process tree; idle it was ${megabytes(idle.rssBytes)}.`,
-      head: ['load', 'spans/s acked', 'p50 / p99 / max', 'late', 'cores', 'peak memory', 'answers', ''],
+      head: ['load', 'spans/s acked', 'p50 / p99 / max', 'late', 'cores / of others', 'peak memory', 'answers', ''],
       rows,
     };
   });
 }
 
-function line(label: string, report: LoadReport, cores: number, peakBytes: number, note: string): string[] {
+function line(label: string, report: LoadReport, cores: string, peakBytes: number, note: string): string[] {
   return [
     label,
     thousands(report.accepted / report.seconds),
     spread(report),
     String(report.late),
-    decimals(cores, 2),
+    cores,
     megabytes(peakBytes),
     statuses(report),
     note,

@@ -60,7 +60,7 @@ async function measureAll(context: Context, show: (table: Table) => void): Promi
 }
 
 async function aboutTable(context: Context, facts: WorkloadFacts): Promise<Table> {
-  const open = await openStore(join(context.directory, 'version'));
+  await using open = await openStore(join(context.directory, 'version'));
   const [row] = await open.store.rows<{ version: string }>('SELECT version() AS version');
   await open.close();
   return {

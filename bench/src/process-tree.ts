@@ -34,6 +34,16 @@ export function usageOf(root: number): Usage {
   return { cpuSeconds, rssBytes, anonymousBytes };
 }
 
+/**
+ * Processor seconds that everything on this machine has used since it started, with what its host took away. What is left of
+ * a difference after the known processes says how much a run was disturbed.
+ */
+export function machineCpuSeconds(): number {
+  const fields = read('/proc/stat').split('\n')[0]?.trim().split(/\s+/).slice(1).map(Number) ?? [];
+  const [user = 0, nice = 0, system = 0, , , interrupts = 0, softInterrupts = 0, stolen = 0] = fields;
+  return (user + nice + system + interrupts + softInterrupts + stolen) / TICKS;
+}
+
 /** Watches the tree's memory until `stop`, which returns the largest size seen. */
 export function watchPeak(root: number): { stop(): number } {
   let peak = usageOf(root).rssBytes;

@@ -32,10 +32,11 @@ export function times(ratio: number): string {
 export function asText({ title, text, head, rows }: Table): string {
   const lines = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  ');
+  // Numbers of a table stand under each other; of a list of facts, the text does.
+  const isList = head.length === 2;
+  const pad = (cell: string, column: number): string =>
+    column === 0 || isList ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  const line = (cells: readonly string[]): string => cells.map(pad).join('  ').trimEnd();
   return ['', title, text, '', ...lines.map((cells) => `  ${line(cells)}`), ''].join('\n');
 }
 

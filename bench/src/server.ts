@@ -18,9 +18,12 @@ const POLL_MS = 10;
 /** The answer of `/v0/sql`, as far as it is used here. */
 export interface SqlAnswer<Row> {
   readonly data: readonly Row[];
+  /** Seconds that the engine took of the whole. */
+  readonly statistics: { readonly elapsed: number };
 }
 
-export interface Server {
+/** Ends with its scope, so that a section that fails leaves nothing running. */
+export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly dataDir: string;
   /** Port of OTLP over HTTP. */
@@ -28,6 +31,8 @@ export interface Server {
   /** From the start of the process until it took data. */
   readonly readyMs: number;
   sql<Row>(query: string): Promise<readonly Row[]>;
+  /** The same with what the server says about it. */
+  ask<Row>(query: string): Promise<SqlAnswer<Row>>;
   /** A number of /metrics, summed over its labels. */
   metric(name: string): Promise<number>;
   stop(): Promise<void>;
@@ -62,9 +67,11 @@ export async function startServer(dataDir: string, settings: Readonly<Record<str
     dataDir,
     otlpPort: otlp ?? 0,
     readyMs: performance.now() - startedAt,
-    sql: (query) => ask(base, query),
+    sql: async <Row>(query: string) => (await ask<Row>(base, query)).data,
+    ask: (query) => ask(base, query),
     metric: (name) => readMetric(base, name),
     stop: () => stop(child),
+    [Symbol.asyncDispose]: () => stop(child),
   };
 }
 
@@ -89,11 +96,11 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(overdue);
 }
 
-async function ask<Row>(base: string, query: string): Promise<readonly Row[]> {
+async function ask<Row>(base: string, query: string): Promise<SqlAnswer<Row>> {
   const response = await fetch(`${base}/v0/sql`, { method: 'POST', body: query });
   const text = await response.text();
   if (!response.ok) throw new Error(`cannot query ${query}: ${response.status} ${text.slice(0, 300)}`);
-  return (JSON.parse(text) as SqlAnswer<Row>).data;
+  return JSON.parse(text) as SqlAnswer<Row>;
 }
 
 async function readMetric(base: string, name: string): Promise<number> {

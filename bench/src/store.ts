@@ -10,7 +10,8 @@ import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { embeddedTarget, Store } from '@glasshouse/store';
 
-export interface OpenStore {
+/** Closes with its scope. */
+export interface OpenStore extends AsyncDisposable {
   readonly store: Store;
   readonly engine: Engine;
   close(): Promise<void>;
@@ -25,14 +26,9 @@ export async function openStore(dataDir: string): Promise<OpenStore> {
     maxMemoryBytes: Math.floor(totalmem() / 2),
   });
   const store = await Store.open({ target: embeddedTarget(engine), retentionDays: 90 });
-  return {
-    store,
-    engine,
-    close: async () => {
-      await store.close();
-      await engine.stop();
-    },
-  };
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= store.close().then(() => engine.stop()));
+  return { store, engine, close, [Symbol.asyncDispose]: close };
 }
 
 /** Size of a table. */

@@ -8,21 +8,28 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const LEAST_NODE = 24;
 const PACKAGE = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const MAIN = path.join(PACKAGE, 'dist', 'main.js');
 
 if (Number(process.versions.node.split('.')[0]) < LEAST_NODE) switchNode();
-else if (!existsSync(MAIN)) refuse(`${PACKAGE} is not built; run \`make build\` (or \`npm run build\`) in the repository`);
-else import(new URL('../dist/main.js', import.meta.url).href).then(({ run }) => run());
+else if (!existsSync(MAIN))
+  refuse(`${PACKAGE} is not built; run \`make build\` (or \`npm run build\`) in the repository`);
+else {
+  /** @type {{ run: () => Promise<void> }} */
+  const { run } = await import(pathToFileURL(MAIN).href);
+  await run();
+}
 
 /** Runs the same command with the Node that npm installed beside us. */
 function switchNode() {
   const node = installedNode();
   if (node === undefined || process.env['GLASSHOUSE_NODE_SWITCHED'] === '1') {
-    refuse(`this is Node ${process.versions.node} and Node ${LEAST_NODE} is needed; run \`npm ci\` in the repository, which brings it`);
+    refuse(
+      `this is Node ${process.versions.node} and Node ${LEAST_NODE} is needed; run \`npm ci\` in the repository, which brings it`,
+    );
     return;
   }
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
@@ -31,12 +38,16 @@ function switchNode() {
   });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // Ctrl-C on a terminal reaches the child without us.
-  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  process.on('SIGINT', () => {
+    if (!process.stdin.isTTY) child.kill('SIGINT');
+  });
   child.once('error', (error) => refuse(`${node} does not start: ${error.message}`));
-  child.once('exit', (code, signal) => process.exit(code ?? 128 + (os.constants.signals[signal] ?? 0)));
+  child.once('exit', (code, signal) =>
+    process.exit(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal])),
+  );
 }
 
-/** The binary of the npm package `node`, looked for where imports would be. */
+/** The binary of the npm package `node`, looked for where imports would be. @returns {string | undefined} */
 function installedNode() {
   const name = process.platform === 'win32' ? 'node.exe' : 'node';
   for (let folder = PACKAGE; ; folder = path.dirname(folder)) {
@@ -46,6 +57,7 @@ function installedNode() {
   }
 }
 
+/** @param {string} why */
 function refuse(why) {
   process.stderr.write(`glasshouse: cannot run: ${why}\n`);
   process.exitCode = 1;

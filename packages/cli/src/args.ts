@@ -29,17 +29,34 @@ export const COMMON_OPTIONS: Options = {
 
 /** Options of commands that work on a data directory. */
 export const DATA_OPTIONS: Options = {
-  'data-dir': { type: 'string', value: 'DIR', description: 'Data directory (default: GLASSHOUSE_DATA_DIR, else ./data)' },
+  'data-dir': {
+    type: 'string',
+    value: 'DIR',
+    description: 'Data directory (default: GLASSHOUSE_DATA_DIR, else ./data)',
+  },
 };
 
 /** Options of commands that talk to a server. */
 export const SERVER_OPTIONS: Options = {
   ...DATA_OPTIONS,
-  url: { type: 'string', value: 'URL', description: 'Server to talk to (default: the one that runs on the data directory)' },
+  url: {
+    type: 'string',
+    value: 'URL',
+    description: 'Server to talk to (default: the one that runs on the data directory)',
+  },
   token: {
     type: 'string',
     value: 'TOKEN',
     description: 'API key or admin token (default: GLASSHOUSE_ADMIN_TOKEN, else DIR/admin-token)',
+  },
+};
+
+/** For commands that ask as a tenant. */
+export const TENANT_OPTION: Options = {
+  tenant: {
+    type: 'string',
+    value: 'NAME',
+    description: 'Tenant to ask for; needs the admin token (default: that of the credential)',
   },
 };
 
@@ -64,14 +81,22 @@ export class Arguments {
     return typeof value === 'string' ? value : this.options[name]?.fallback;
   }
 
-  /** All values of an option that may be given several times; commas separate too. */
+  /** All values of an option that may be given several times. */
+  all(name: string): readonly string[] {
+    return [this.values[name] ?? this.options[name]?.fallback ?? []].flat().map(String);
+  }
+
+  /** As `all`, with commas that separate too. */
   list(name: string): readonly string[] {
-    const value = this.values[name] ?? this.options[name]?.fallback ?? [];
-    return [value]
-      .flat()
-      .flatMap((text) => String(text).split(','))
+    return this.all(name)
+      .flatMap((text) => text.split(','))
       .map((text) => text.trim())
       .filter((text) => text !== '');
+  }
+
+  /** The same without one option. */
+  without(name: string): Arguments {
+    return new Arguments(this.options, { ...this.values, [name]: undefined }, this.positionals);
   }
 
   /** A whole number of at least `least`. @throws UsageError */
@@ -113,12 +138,19 @@ export function parseArguments(name: string, options: Options, most: number, arg
       ),
     });
     if (positionals.length > most) {
-      throw new UsageError(`cannot use argument=${positionals[most]}: ${name} takes ${most === 0 ? 'none' : `at most ${most}`}`, hint);
+      throw new UsageError(
+        `cannot use argument=${positionals[most]}: ${name} takes ${most === 0 ? 'none' : `at most ${most}`}`,
+        hint,
+      );
     }
     return new Arguments(table, values, positionals);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`cannot read the arguments of ${name}: ${firstSentence(messageOf(error))}${nearestOption(error, table)}`, hint, error);
+    throw new UsageError(
+      `cannot read the arguments of ${name}: ${firstSentence(messageOf(error))}${nearestOption(error, table)}`,
+      hint,
+      error,
+    );
   }
 }
 

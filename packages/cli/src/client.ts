@@ -66,7 +66,11 @@ export class Client {
       return await fetch(this.url + path, { ...init, headers });
     } catch (error) {
       if (init.signal?.aborted === true) throw new AppError('cancelled', 'cancelled', { cause: error });
-      throw new UnreachableError(`cannot reach ${this.url}: ${causeOf(error)}`, 'is it running? see `glasshouse status`', error);
+      throw new UnreachableError(
+        `cannot reach ${this.url}: ${causeOf(error)}`,
+        'is it running? see `glasshouse status`',
+        error,
+      );
     }
   }
 
@@ -114,7 +118,11 @@ export class Client {
 
   /** A long request that reports as lines of JSON. Resolves to the result. @throws AppError with the error it reports */
   async job(path: string, body: unknown, onLine: (line: JobLine) => void): Promise<Readonly<Record<string, Value>>> {
-    const response = await this.ask(path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+    const response = await this.ask(path, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/json' },
+    });
     let result: Readonly<Record<string, Value>> | undefined;
     for await (const text of linesOf(response)) {
       const line = JSON.parse(text) as JobLine;
@@ -142,11 +150,17 @@ export function brokenOff(cause: unknown, signal?: AbortSignal): AppError {
   return new AppError('internal', `cannot read the whole result: it broke off (${causeOf(cause)})`, { cause });
 }
 
+/** The body of an answer as it arrives. */
+export async function* bodyOf({ body }: Response): AsyncGenerator<Uint8Array> {
+  // The declaration of a response's body leaves the type of its pieces open.
+  if (body !== null) yield* body as unknown as AsyncIterable<Uint8Array>;
+}
+
 /** The body of an answer, line by line. */
 async function* linesOf(response: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of bodyOf(response)) {
     rest += decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
@@ -158,7 +172,8 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
 /** The error that an answer stands for: its status decides the code, its body the words. */
 function errorOf(status: number, body: string): AppError {
   const code =
-    (Object.keys(ERROR_KINDS) as ErrorCode[]).find((key) => ERROR_KINDS[key].httpStatus === status) ?? (status < 500 ? 'bad_request' : 'internal');
+    (Object.keys(ERROR_KINDS) as ErrorCode[]).find((key) => ERROR_KINDS[key].httpStatus === status) ??
+    (status < 500 ? 'bad_request' : 'internal');
   return new AppError(code, messageIn(body) ?? `the server answered ${status}`);
 }
 
@@ -175,7 +190,10 @@ function messageIn(body: string): string | undefined {
 /** Parses JSON; a number that a double can't hold stays the text that it was. */
 export function parseExact(text: string): Value {
   return JSON.parse(text, (_, value: Value, context?: { readonly source?: string }) =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value) && context?.source !== undefined
+    typeof value === 'number' &&
+    !Number.isSafeInteger(value) &&
+    Number.isInteger(value) &&
+    context?.source !== undefined
       ? context.source
       : value,
   ) as Value;
@@ -186,4 +204,10 @@ function causeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof AggregateError) return cause.errors.map(messageOf).join(', ');
   return messageOf(cause ?? error);
+}
+
+/** A value as text: JSON for what has structure. */
+export function textOf(value: Value | undefined): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

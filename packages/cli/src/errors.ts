@@ -8,7 +8,8 @@ import { AppError } from '@glasshouse/model';
 export const EXIT_CODES = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
 
 /** As `--help` explains the exit codes. */
-export const EXIT_CODE_HELP = '0 done, 1 failed, 2 wrong usage or configuration, 3 the server is not running or not reachable';
+export const EXIT_CODE_HELP =
+  '0 done, 1 failed, 2 wrong usage or configuration, 3 the server is not running or not reachable';
 
 /** The command line or the configuration is wrong: exit code 2. `hint` says where to read how it is right. */
 export class UsageError extends AppError {

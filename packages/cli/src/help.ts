@@ -38,7 +38,9 @@ export function printHelp(output: Output, command: Command): void {
   const bold = (text: string): string => output.paint('bold', text);
   output.line(`${bold(`glasshouse ${command.name}`)}: ${command.summary}`);
   output.line();
-  output.line(`${bold('Usage')}  glasshouse ${[command.name, command.usage, '[OPTIONS]'].filter((part) => part !== '').join(' ')}`);
+  output.line(
+    `${bold('Usage')}  glasshouse ${[command.name, command.usage, '[OPTIONS]'].filter((part) => part !== '').join(' ')}`,
+  );
   for (const paragraph of command.description) {
     output.line();
     output.lines(wrap(paragraph, TEXT_WIDTH));

@@ -17,7 +17,10 @@ export function version(): string {
 export function serverMain(): string {
   const path = join(serverFolder(), 'dist', 'main.js');
   if (!existsSync(path)) {
-    throw new UnreachableError(`cannot start the server: ${path} is missing`, 'run `make build` (or `npm run build`) in the repository');
+    throw new UnreachableError(
+      `cannot start the server: ${path} is missing`,
+      'run `make build` (or `npm run build`) in the repository',
+    );
   }
   return path;
 }

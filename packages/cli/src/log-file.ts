@@ -92,7 +92,9 @@ export function readyEvent(dataDir: string, offset: number): { listeners: LogLin
     .filter((line) => line !== undefined);
   return {
     listeners: lines.find(({ msg, listeners }) => msg === 'ready' && listeners !== undefined)?.listeners,
-    skipped: lines.filter(({ listener, msg }) => listener !== undefined && msg !== undefined).map(({ msg }) => msg ?? ''),
+    skipped: lines
+      .filter(({ listener, msg }) => listener !== undefined && msg !== undefined)
+      .map(({ msg }) => msg ?? ''),
   };
 }
 
@@ -107,7 +109,14 @@ export function reasonIn(lines: readonly string[]): string | undefined {
   return undefined;
 }
 
-const LEVELS: Readonly<Record<number, string>> = { 10: 'TRACE', 20: 'DEBUG', 30: 'INFO', 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
+const LEVELS: Readonly<Record<number, string>> = {
+  10: 'TRACE',
+  20: 'DEBUG',
+  30: 'INFO',
+  40: 'WARN',
+  50: 'ERROR',
+  60: 'FATAL',
+};
 const HIDDEN = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg']);
 
 /** A line as a person reads it: time, level, message, fields. What is not JSON stays as it is. */

@@ -67,15 +67,22 @@ async function dispatch(argv: readonly string[], context: Context): Promise<numb
   if (name === 'help') return dispatch(rest.includes('--help') ? rest : [...rest, '--help'], context);
   const command = commands.find((one) => one.name === name);
   if (command === undefined) {
-    const near = nearest(name, commands.map((one) => one.name));
+    const near = nearest(
+      name,
+      commands.map((one) => one.name),
+    );
     const guess = near === undefined ? '' : `; did you mean ${near}?`;
-    throw new UsageError(`cannot run ${name}: there is no such command${guess}`, '`glasshouse` alone lists the commands');
+    throw new UsageError(
+      `cannot run ${name}: there is no such command${guess}`,
+      '`glasshouse` alone lists the commands',
+    );
   }
   return runCommand(command, rest, context);
 }
 
 async function runCommand(command: Command, argv: readonly string[], context: Context): Promise<number> {
-  if (argv.includes('--help') || argv.includes('-h')) {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  if (own.includes('--help') || own.includes('-h')) {
     printHelp(context.output, command);
     return 0;
   }

@@ -10,9 +10,10 @@ import { textWidth } from './width.ts';
 
 /** The part of a stream that is needed here; a test gives its own. */
 export interface TextSink {
-  write(text: string): unknown;
+  write(data: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  once?(event: 'drain', listener: () => void): unknown;
 }
 
 export type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -57,8 +58,11 @@ export class Output {
     };
   }
 
-  write(text: string | Uint8Array): void {
-    this.out.write(text as string);
+  /** Writes raw bytes as they are, and resolves when more may come. */
+  async raw(chunk: Uint8Array): Promise<void> {
+    const { out } = this;
+    if (out.write(chunk) === false && out.once !== undefined)
+      await new Promise<void>((resolve) => out.once?.('drain', resolve));
   }
 
   line(text = ''): void {

@@ -10,7 +10,10 @@ import { urlOf } from './target.ts';
 
 const DEADLINE_MS = 5_000;
 /** Client preface and an empty SETTINGS frame (RFC 9113, section 3.4). */
-const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]);
+const PREFACE = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
 const SETTINGS_FRAME = 4;
 
 export interface Probe extends Address {
@@ -33,7 +36,11 @@ async function probe(address: Address): Promise<Probe> {
       case 'otlp-grpc':
         return done(true, await greetHttp2(address));
       case 'clickhouse':
-        return done(...(await getText(`${urlOf(address)}/ping`, (body) => (body.trim() === 'Ok.' ? 'answers /ping' : `/ping says ${body.slice(0, 80)}`))));
+        return done(
+          ...(await getText(`${urlOf(address)}/ping`, (body) =>
+            body.trim() === 'Ok.' ? 'answers /ping' : `/ping says ${body.slice(0, 80)}`,
+          )),
+        );
       default:
         return done(...(await getText(`${urlOf(address)}/ready`, () => 'ready')));
     }

@@ -31,11 +31,17 @@ const LEAST_WIDTH = 10;
 const NULL_TEXT = 'NULL';
 
 /** The lines of a table. */
-export function layoutTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], sheet: Sheet = PLAIN_SHEET): string[] {
+export function layoutTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  sheet: Sheet = PLAIN_SHEET,
+): string[] {
   if (columns.length === 0) return [];
   const texts = rows.map((row) => columns.map((_, index) => cellText(row[index] ?? null)));
   const titles = columns.map(({ title }) => printable(title));
-  const natural = columns.map((_, index) => texts.reduce((widest, row) => Math.max(widest, textWidth(row[index] ?? '')), textWidth(titles[index] ?? '')));
+  const natural = columns.map((_, index) =>
+    texts.reduce((widest, row) => Math.max(widest, textWidth(row[index] ?? '')), textWidth(titles[index] ?? '')),
+  );
   const widths = sheet.width === undefined ? natural : shrink(natural, sheet.width - GAP * (columns.length - 1));
   if (widths === undefined) return layoutRecords(titles, texts, rows, sheet);
 
@@ -68,14 +74,21 @@ export function layoutPairs(pairs: readonly (readonly [string, string])[], sheet
 }
 
 /** One field a line, for rows that are wider than the terminal. */
-function layoutRecords(titles: readonly string[], texts: readonly (readonly string[])[], rows: readonly (readonly Cell[])[], sheet: Sheet): string[] {
+function layoutRecords(
+  titles: readonly string[],
+  texts: readonly (readonly string[])[],
+  rows: readonly (readonly Cell[])[],
+  sheet: Sheet,
+): string[] {
   const lines: string[] = [];
   const nameWidth = Math.max(...titles.map(textWidth));
   texts.forEach((row, number) => {
     lines.push(sheet.dim(`── row ${number + 1} ──`));
     titles.forEach((title, index) => {
       const text = fit(row[index] ?? '', Math.max(LEAST_WIDTH, (sheet.width ?? 80) - nameWidth - GAP));
-      lines.push(`${sheet.bold(pad(title, nameWidth))}${' '.repeat(GAP)}${painter(rows[number]?.[index] ?? null, sheet)(text)}`.trimEnd());
+      lines.push(
+        `${sheet.bold(pad(title, nameWidth))}${' '.repeat(GAP)}${painter(rows[number]?.[index] ?? null, sheet)(text)}`.trimEnd(),
+      );
     });
   });
   return lines;

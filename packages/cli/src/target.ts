@@ -49,11 +49,19 @@ export function environmentOf(env: Environment, args: Arguments): Environment {
 export function targetOf(context: Context, args: Arguments): Target {
   const url = args.text('url');
   if (url !== undefined) {
-    return { url: checkedUrl(url), token: args.text('token') ?? (context.env['GLASSHOUSE_ADMIN_TOKEN'] || undefined), record: undefined };
+    return {
+      url: checkedUrl(url),
+      token: args.text('token') ?? (context.env['GLASSHOUSE_ADMIN_TOKEN'] || undefined),
+      record: undefined,
+    };
   }
   const config = configOf(context.env, args);
   const record = runningServer(config.dataDir);
-  const main = record?.listeners.find(({ name }) => name === 'main') ?? { name: 'main', host: config.host, port: config.port };
+  const main = record?.listeners.find(({ name }) => name === 'main') ?? {
+    name: 'main',
+    host: config.host,
+    port: config.port,
+  };
   return { url: urlOf(main), token: args.text('token') ?? config.adminToken ?? tokenFile(config.dataDir), record };
 }
 
@@ -102,5 +110,8 @@ function checkedUrl(text: string): string {
 
 /** The error for a command that needs a running server. */
 export function notRunning(dataDir: string): UnreachableError {
-  return new UnreachableError(`no server runs on ${dataDir}`, 'start it with `glasshouse start`, or name another with --data-dir');
+  return new UnreachableError(
+    `no server runs on ${dataDir}`,
+    'start it with `glasshouse start`, or name another with --data-dir',
+  );
 }

@@ -71,11 +71,11 @@ export async function readWork(query: string | undefined, req: IncomingMessage):
   let nextPeek = PEEK_BYTES;
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   for (;;) {
-    const { value, done } = await chunks.next().catch((error: unknown) => {
+    const step = await chunks.next().catch((error: unknown) => {
       throw decodingFailure(error);
     });
-    if (done === true) return settle(text, judge(text, true), undefined);
-    text = text.length === 0 ? value : Buffer.concat([text, value]);
+    if (step.done === true) return settle(text, judge(text, true), undefined);
+    text = text.length === 0 ? step.value : Buffer.concat([text, step.value]);
     if (text.length < nextPeek) continue;
     nextPeek *= 2;
     const statement = judge(text, false);

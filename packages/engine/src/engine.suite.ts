@@ -516,7 +516,7 @@ export function describeStore(name: string, address: () => Promise<StoreAddress>
             const result = await client.query({ query: query.replace(' FORMAT CSV', ''), format: 'JSONEachRow' });
             for await (const chunk of result.stream()) void chunk;
           })(),
-        ).rejects.toThrow();
+        ).rejects.toThrow(/throwIf/);
       });
 
       it('refuses a wrong password', async () => {
@@ -553,7 +553,7 @@ export function describeStore(name: string, address: () => Promise<StoreAddress>
         query.catch(() => undefined);
         await expect.poll(() => running(marker), { timeout: 10_000 }).toBe(1);
         controller.abort();
-        await expect(query).rejects.toThrow();
+        await expect(query).rejects.toThrow(/abort/);
         await expect.poll(() => running(marker), { timeout: 10_000 }).toBe(0);
       });
 

@@ -41,6 +41,6 @@ const FAMILIES: readonly (readonly [prefix: string, type: string])[] = [
 export function contentType(format: string): string {
   const exact = EXACT[format];
   if (exact !== undefined) return exact;
-  if (/^CSVWithNames/.test(format)) return 'text/csv; charset=UTF-8; header=present';
+  if (format.startsWith('CSVWithNames')) return 'text/csv; charset=UTF-8; header=present';
   return FAMILIES.find(([prefix]) => format.startsWith(prefix))?.[1] ?? TEXT_TYPE;
 }

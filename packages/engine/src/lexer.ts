@@ -101,11 +101,15 @@ function next(text: string, start: number): Token {
       if (tag > 0) {
         const close = text.indexOf(text.slice(start, start + tag), start + tag);
         if (close >= 0) return { kind: 'string', start, end: close + tag, text: '' };
-        // The engine reads an unclosed here-document as a plain dollar sign; nothing legitimate looks like that.
-        return { kind: 'error', start, end: text.length, text: '' };
       }
+      // Where a here-document would begin if its tag were a legal one, versions of the engine differ.
+      if (text.includes('$', start + 1)) return { kind: 'error', start, end: text.length, text: '' };
       break;
     }
+    case '\\':
+    case '\0':
+      // The engine may take these for the end of a statement or of the text.
+      return { kind: 'error', start, end: text.length, text: '' };
     case '\xe2': {
       if (text.startsWith('\xe2\x80\x98', start)) return typographic(text, start, '\xe2\x80\x99', 'string');
       if (text.startsWith('\xe2\x80\x9c', start)) return typographic(text, start, '\xe2\x80\x9d', 'quoted');

@@ -6,6 +6,7 @@
  * then is the slot free.
  */
 import type { Answer, Summary } from './answer.ts';
+import { Exception, toException } from './exception.ts';
 import { Fifo } from './fifo.ts';
 import { quoteString, type SessionState, type Sessions } from './sessions.ts';
 import type { Slots } from './slots.ts';
@@ -52,9 +53,26 @@ export async function runResult(
         await fifo.close();
       }
     });
+  } catch (error) {
+    throw withoutOutfile(toException(error), slot.fifo, statement.format === undefined ? format : undefined);
   } finally {
     slot.release();
   }
+}
+
+/** Takes the clauses that were added here out of the engine's text, which quotes the statement. */
+function withoutOutfile(exception: Exception, path: string, addedFormat: string | undefined): Exception {
+  const clause = `INTO OUTFILE ${quoteString(path)} TRUNCATE`;
+  let { message } = exception;
+  if (!message.includes(path)) return exception;
+  if (message.includes(clause)) {
+    const added = addedFormat === undefined ? clause : `${clause}\nFORMAT ${addedFormat}`;
+    message = message.replace(`\n${added}`, '').replace(added, '').replace(added.replace('\n', ' '), '');
+  } else {
+    // The statement was not finished where the clause began, and the engine tripped over the clause.
+    message = message.replace(/failed at position [\s\S]*?(\. Expected|$)/, 'failed at the end of the query$1');
+  }
+  return new Exception(exception.number, exception.type, message, { cause: exception });
 }
 
 /** Runs a statement as it stands. Its output, if any (DDL answers with nothing), is small and goes through memory. */

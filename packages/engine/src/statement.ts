@@ -228,7 +228,7 @@ function pull(tokens: Generator<Token, void, undefined>, complete: boolean): Tok
   throw new Exception(
     62,
     'SYNTAX_ERROR',
-    `Syntax error: a string or comment that begins at position ${value.start + 1} is not closed`,
+    `Syntax error: failed at position ${value.start + 1}: a string or comment is not closed, or a character is out of place`,
   );
 }
 

@@ -133,20 +133,22 @@ class Supervisor implements Engine {
   async start(): Promise<void> {
     const deadline = Date.now() + TAKEOVER_MS;
     try {
-      for (;;) {
-        const error = await this.#launch().then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
-        if (error === undefined) return;
-        // The engine of a server that was killed lets go of the directory a moment after it.
-        if (!(error instanceof AppError) || error.code !== 'conflict' || Date.now() >= deadline) throw error;
-        await pause(FIRST_DELAY_MS);
-      }
+      while (!(await this.#tryLaunch(deadline))) await pause(FIRST_DELAY_MS);
     } catch (error) {
       this.#stopping = true;
       await this.#exited;
       this.#removeRuntimeDir();
+      throw error;
+    }
+  }
+
+  /** False when a predecessor still has the directory and there is time left: the engine of a killed server ends just after it. */
+  async #tryLaunch(deadline: number): Promise<boolean> {
+    try {
+      await this.#launch();
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'conflict' && Date.now() < deadline) return false;
       throw error;
     }
   }

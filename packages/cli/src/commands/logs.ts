@@ -1,5 +1,6 @@
 /** `logs`: the server's log, as a person reads it, or as it is. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@glasshouse/model';
 import { DATA_OPTIONS } from '../args.ts';
 import type { Command } from '../command.ts';
@@ -41,7 +42,7 @@ export const logs: Command = {
     const signal = interruption();
     let rest = '';
     while (!signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS);
       const size = logSize(dataDir);
       if (size === end) continue;
       const read = readLog(dataDir, end);

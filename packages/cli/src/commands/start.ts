@@ -8,9 +8,9 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync } from 'node:fs';
 import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@glasshouse/model';
 import type { Config } from '@glasshouse/server';
-import type { Arguments } from '../args.ts';
 import { DATA_OPTIONS } from '../args.ts';
 import type { Command, Context } from '../command.ts';
 import { serverMain, version } from '../installation.ts';
@@ -49,12 +49,19 @@ export const start: Command = {
   ],
   options: {
     ...DATA_OPTIONS,
-    foreground: { type: 'boolean', short: 'f', description: 'Run in the foreground and log to the terminal, for a supervisor or a container' },
+    foreground: {
+      type: 'boolean',
+      short: 'f',
+      description: 'Run in the foreground and log to the terminal, for a supervisor or a container',
+    },
   },
   positionals: 0,
   examples: [
     { command: 'glasshouse start', what: 'start on the default ports, with data in ./data' },
-    { command: 'GLASSHOUSE_PORT=3100 glasshouse start --data-dir /var/lib/glasshouse', what: 'another main port, another place' },
+    {
+      command: 'GLASSHOUSE_PORT=3100 glasshouse start --data-dir /var/lib/glasshouse',
+      what: 'another main port, another place',
+    },
     { command: 'glasshouse start --foreground', what: 'stay in the foreground until Ctrl-C' },
   ],
   more: 'docs/reference/configuration.md',
@@ -89,17 +96,28 @@ function makeDataDir(dataDir: string): void {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new AppError('internal', `cannot make GLASSHOUSE_DATA_DIR=${dataDir}: ${(cause as Error).message}`, { cause });
+    throw new AppError('internal', `cannot make GLASSHOUSE_DATA_DIR=${dataDir}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
 function alreadyRunning({ pid, listeners }: PidRecord, dataDir: string): AppError {
   const main = listeners.find(({ name }) => name === 'main');
   const where = main === undefined ? 'it is starting' : urlOf(main);
-  return new AppError('conflict', `cannot start on GLASSHOUSE_DATA_DIR=${dataDir}: a server is running there already (process ${pid}, ${where})`);
+  return new AppError(
+    'conflict',
+    `cannot start on GLASSHOUSE_DATA_DIR=${dataDir}: a server is running there already (process ${pid}, ${where})`,
+  );
 }
 
-async function startBackground(context: Context, config: Config, main: string, env: NodeJS.ProcessEnv, own: PidRecord): Promise<Started> {
+async function startBackground(
+  context: Context,
+  config: Config,
+  main: string,
+  env: NodeJS.ProcessEnv,
+  own: PidRecord,
+): Promise<Started> {
   const startedMs = context.now();
   const { fd, offset } = openLog(config.dataDir);
   const child = spawn(process.execPath, [main], { detached: true, stdio: ['ignore', fd, fd, 'ipc'], env });
@@ -114,7 +132,7 @@ async function startBackground(context: Context, config: Config, main: string, e
     while (watch.ready() === undefined) {
       const passedMs = context.now() - startedMs;
       progress.update(`Starting … ${Math.floor(passedMs / 1000)} s`);
-      const ended = await Promise.race([watch.ended, pause(POLL_MS)]);
+      const ended = await Promise.race([watch.ended, sleep(POLL_MS, undefined)]);
       if (ended !== undefined) throw failedStart(config.dataDir, offset, ended, child.pid);
       if (passedMs > DEADLINE_MS) {
         child.kill('SIGTERM');
@@ -145,7 +163,9 @@ function watchChild(child: ChildProcess): { ready: () => ReadyMessage | undefine
   });
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+    );
   });
   return { ready: () => ready, ended };
 }
@@ -155,7 +175,10 @@ function failedStart(dataDir: string, offset: number, ended: string, pid: number
   removePidFile(dataDir, pid);
   const lines = tailLines(dataDir, LOG_LINES, offset);
   const why = reasonIn(lines) ?? ended;
-  const words = lines.length === 0 ? '' : `\nThe last lines of ${logPath(dataDir)}:\n${lines.map((line) => `  ${showLine(line)}`).join('\n')}`;
+  const words =
+    lines.length === 0
+      ? ''
+      : `\nThe last lines of ${logPath(dataDir)}:\n${lines.map((line) => `  ${showLine(line)}`).join('\n')}`;
   return new AppError('internal', `cannot start the server: ${why}${words}`);
 }
 
@@ -165,9 +188,19 @@ function addresses(config: Config, listeners: ReadyMessage['listeners']): Addres
 }
 
 /** Runs the server as our child with our terminal, hands signals on, and ends as it ends. */
-async function runForeground({ now }: Context, config: Config, main: string, env: NodeJS.ProcessEnv, own: PidRecord): Promise<number> {
+async function runForeground(
+  { now }: Context,
+  config: Config,
+  main: string,
+  env: NodeJS.ProcessEnv,
+  own: PidRecord,
+): Promise<number> {
   // In a session of its own the child gets no signal twice: from us and from the terminal.
-  const child = spawn(process.execPath, [main], { detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
+  const child = spawn(process.execPath, [main], {
+    detached: true,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env,
+  });
   let handedOnMs = Number.NEGATIVE_INFINITY;
   const handOn = (): void => {
     // npm and the terminal may both tell us, and a second signal ends the server at once.
@@ -195,18 +228,24 @@ async function runForeground({ now }: Context, config: Config, main: string, env
   }
 }
 
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /** Where to point things. A port that could not be had is served by the main one. */
-function endpoints(listeners: readonly Address[]): { main: string; otlpHttp: string; otlpGrpc: string; clickhouse: string | undefined } {
+function endpoints(listeners: readonly Address[]): {
+  main: string;
+  otlpHttp: string;
+  otlpGrpc: string;
+  clickhouse: string | undefined;
+} {
   const find = (name: string): string | undefined => {
     const address = listeners.find((one) => one.name === name);
     return address === undefined ? undefined : urlOf(address);
   };
   const main = find('main') ?? '';
-  return { main, otlpHttp: find('otlp-http') ?? main, otlpGrpc: find('otlp-grpc') ?? main, clickhouse: find('clickhouse') };
+  return {
+    main,
+    otlpHttp: find('otlp-http') ?? main,
+    otlpGrpc: find('otlp-grpc') ?? main,
+    clickhouse: find('clickhouse'),
+  };
 }
 
 function report(config: Config, { record, skipped, tookMs }: Started): unknown {
@@ -224,7 +263,9 @@ function report(config: Config, { record, skipped, tookMs }: Started): unknown {
 function printStarted({ output }: Context, config: Config, { record, skipped, tookMs }: Started): void {
   const bold = (text: string): string => output.paint('bold', text);
   const { main, otlpHttp, otlpGrpc, clickhouse } = endpoints(record.listeners);
-  output.line(output.paint('green', `Glasshouse ${record.version} is ready (${durationText(tookMs)}, process ${record.pid}).`));
+  output.line(
+    output.paint('green', `Glasshouse ${record.version} is ready (${durationText(tookMs)}, process ${record.pid}).`),
+  );
   output.line();
   output.pairs([
     ['Web page', main],
@@ -234,14 +275,19 @@ function printStarted({ output }: Context, config: Config, { record, skipped, to
     ...(clickhouse === undefined ? [] : ([['ClickHouse', clickhouse]] as const)),
     ['Data', config.dataDir],
     ['Log', logPath(config.dataDir)],
-    ['Admin token', config.adminToken === undefined ? `in ${tokenPath(config.dataDir)}` : 'as given by GLASSHOUSE_ADMIN_TOKEN'],
+    [
+      'Admin token',
+      config.adminToken === undefined ? `in ${tokenPath(config.dataDir)}` : 'as given by GLASSHOUSE_ADMIN_TOKEN',
+    ],
   ]);
   output.line();
   output.line(bold('Point an application here'));
   output.line(`  export OTEL_EXPORTER_OTLP_ENDPOINT=${otlpHttp}`);
   output.line('  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf');
   if (config.auth === 'keys') {
-    output.line('  export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20KEY"   # `glasshouse keys create` makes a KEY');
+    output.line(
+      '  export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20KEY"   # `glasshouse keys create` makes a KEY',
+    );
   }
   output.line(bold('or, over gRPC'));
   output.line(`  export OTEL_EXPORTER_OTLP_ENDPOINT=${otlpGrpc}`);

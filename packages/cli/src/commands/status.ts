@@ -55,15 +55,28 @@ export const status: Command = {
     const dataDir = args.text('url') === undefined ? dataDirOf(env, args) : undefined;
     const listeners = await probeAll(addressesOf(target));
     if (listeners.every(({ ok }) => !ok)) {
-      if (args.flag('json')) output.json({ running: record !== undefined, ready: false, url: target.url, pid: record?.pid, dataDir, listeners });
-      else if (record === undefined) output.line(`Not running: nobody answers at ${target.url}${dataDir === undefined ? '' : `, and no server runs on ${dataDir}`}.`);
+      if (args.flag('json'))
+        output.json({
+          running: record !== undefined,
+          ready: false,
+          url: target.url,
+          pid: record?.pid,
+          dataDir,
+          listeners,
+        });
+      else if (record === undefined)
+        output.line(
+          `Not running: nobody answers at ${target.url}${dataDir === undefined ? '' : `, and no server runs on ${dataDir}`}.`,
+        );
       else output.line(`Process ${record.pid} lives, but does not answer at ${target.url}: ${listeners[0]?.detail}`);
       return EXIT_CODES.unreachable;
     }
     const report = await gather(new Client(target), record, listeners, dataDir, now());
     if (args.flag('json')) output.json({ ...report, dataDir });
     else {
-      output.line(`${output.paint('green', 'Running')}${record === undefined ? `, not started by \`glasshouse start\` here` : ''}`);
+      output.line(
+        `${output.paint('green', 'Running')}${record === undefined ? `, not started by \`glasshouse start\` here` : ''}`,
+      );
       output.pairs(describe(report, dataDir));
       output.line();
       output.table(
@@ -84,10 +97,18 @@ export const status: Command = {
 export function addressesOf({ record, url }: Target): readonly Address[] {
   if (record !== undefined && record.listeners.length > 0) return record.listeners;
   const { hostname, port, protocol } = new URL(url);
-  return [{ name: 'main', host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) }];
+  return [
+    { name: 'main', host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) },
+  ];
 }
 
-async function gather(client: Client, record: PidRecord | undefined, listeners: readonly Probe[], dataDir: string | undefined, nowMs: number): Promise<Report> {
+async function gather(
+  client: Client,
+  record: PidRecord | undefined,
+  listeners: readonly Probe[],
+  dataDir: string | undefined,
+  nowMs: number,
+): Promise<Report> {
   const metrics = await Metrics.read(client);
   const tree = record === undefined ? undefined : treeMemory(record.pid);
   return {
@@ -125,10 +146,20 @@ function describe(report: Report, dataDir: string | undefined): (readonly [strin
     ['Web page', report.url],
     ['Taken in', `${countText(acceptedItems)} items since the start${rejected}${refused}`],
     ['Stored', `${countText(storedRows)} rows since the start${quarantined}`],
-    ['Waiting', `${countText(backlog.openRows)} rows in the log, ${countText(backlog.segments)} segments (${bytesText(backlog.bytes)}) for the store`],
+    [
+      'Waiting',
+      `${countText(backlog.openRows)} rows in the log, ${countText(backlog.segments)} segments (${bytesText(backlog.bytes)}) for the store`,
+    ],
     ['Store', report.storeHealthy ? 'healthy' : 'does not take data at the moment; it waits in the log'],
     ...(report.memoryBytes === undefined ? [] : ([['Memory', bytesText(report.memoryBytes)]] as const)),
-    ...(disk === undefined ? [] : ([['Disk', `${bytesText(disk.usedBytes)} used by ${dataDir}, ${bytesText(disk.freeBytes)} of ${bytesText(disk.totalBytes)} free`]] as const)),
+    ...(disk === undefined
+      ? []
+      : ([
+          [
+            'Disk',
+            `${bytesText(disk.usedBytes)} used by ${dataDir}, ${bytesText(disk.freeBytes)} of ${bytesText(disk.totalBytes)} free`,
+          ],
+        ] as const)),
   ];
 }
 
@@ -149,7 +180,8 @@ async function directoryBytes(path: string): Promise<number> {
       const child = join(path, entry.name);
       if (entry.isDirectory()) bytes += await directoryBytes(child);
       // The same data may have two names: an admin token's draft, a part's link in a backup.
-      else if (entry.isFile()) bytes += await stat(child).then(({ blocks, nlink }) => (blocks * 512) / Math.max(nlink, 1));
+      else if (entry.isFile())
+        bytes += await stat(child).then(({ blocks, nlink }) => (blocks * 512) / Math.max(nlink, 1));
     }
   } catch {
     // The engine removes what it has merged while we look.

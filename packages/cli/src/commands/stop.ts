@@ -1,5 +1,6 @@
 /** `stop`: asks the server to end in order, and waits until it has. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@glasshouse/model';
 import { DATA_OPTIONS } from '../args.ts';
 import type { Command } from '../command.ts';
@@ -50,7 +51,7 @@ export const stop: Command = {
           );
         }
         progress.update(`Stopping process ${pid} … ${Math.floor(passedMs / 1000)} s`);
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        await sleep(POLL_MS);
       }
     } finally {
       progress.end();

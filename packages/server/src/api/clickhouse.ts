@@ -51,6 +51,7 @@ async function answerQuery(door: Door, principals: Principals, exchange: Exchang
     format: query.get('default_format') ?? headerOf(request.headers, 'x-clickhouse-format') ?? 'TabSeparated',
     settings: Object.fromEntries(query),
     params: queryParams(query),
+    paramsEscaped: true,
     signal,
     ...(queryId === undefined ? {} : { queryId }),
   };
@@ -109,28 +110,10 @@ function checkDatabase(name: string | undefined, tenant: string): void {
   );
 }
 
-/** `param_x`, whose values are escaped as in TSV. */
-function queryParams(query: URLSearchParams): Record<string, string | null> {
-  const params: Record<string, string | null> = {};
-  for (const [name, value] of query) {
-    if (name.startsWith('param_')) params[name.slice('param_'.length)] = value === '\\N' ? null : unescapeTsv(value);
-  }
-  return params;
-}
-
-const ESCAPED: Readonly<Record<string, string>> = {
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  0: '\0',
-  a: '\u0007',
-  v: '\v',
-};
-
-function unescapeTsv(value: string): string {
-  return value.replaceAll(/\\(.)/gsu, (_, char: string) => ESCAPED[char] ?? char);
+/** The values of `param_x`. */
+function queryParams(query: URLSearchParams): Record<string, string> {
+  const params = [...query].filter(([name]) => name.startsWith('param_'));
+  return Object.fromEntries(params.map(([name, value]) => [name.slice('param_'.length), value]));
 }
 
 function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {

@@ -38,7 +38,12 @@ describe('the result', () => {
     ['SELECT 1 AS a', { format: 'csv' }, 'text/csv', '"a"\n1\n'],
     ['SELECT 1 AS a FORMAT JSONEachRow', {}, 'application/x-ndjson; charset=UTF-8', '{"a":1}\n'],
     ['SELECT 1 AS a FORMAT TSV', {}, 'text/tab-separated-values; charset=UTF-8', '1\n'],
-    ['SELECT 1 AS a', { format: 'json', tenant_id: 'x', from: 'ui' }, 'application/json', expect.stringContaining('"a": 1')],
+    [
+      'SELECT 1 AS a',
+      { format: 'json', tenant_id: 'x', from: 'ui' },
+      'application/json',
+      expect.stringContaining('"a": 1'),
+    ],
   ])('%j %j has the format that was asked for', async (q, extra, type, text) => {
     const answer = await stand.sql(q, undefined, extra as Record<string, string>);
     expect([answer.status, answer.headers.get('content-type'), answer.text]).toEqual([200, type, text]);
@@ -107,7 +112,7 @@ describe('an error', () => {
     ['SELECT * FROM tenant_other.spans', 403, 'tenant_other.spans'],
     ["SELECT file('/etc/passwd')", 403, 'function file'],
     ['INSERT INTO spans VALUES (1)', 403, 'changes nothing'],
-    ['SELECT 1 SETTINGS max_threads = 1', 403, 'SETTINGS'],
+    ['SELECT 1 SETTINGS max_threads = 1', 403, 'setting'],
     ['SELECT sleep(3)', 403, 'function sleep'],
   ])('of %j has status %i and says %j', async (q, status, part) => {
     const answer = await stand.sql(q);
@@ -132,7 +137,9 @@ describe('an error', () => {
   });
 
   it('after output has begun breaks the answer instead of ending it', async () => {
-    await expect(stand.sql('SELECT throwIf(number = 20000000), toString(number) FROM numbers(30000000) FORMAT TSV')).rejects.toThrow();
+    await expect(
+      stand.sql('SELECT throwIf(number = 20000000), toString(number) FROM numbers(30000000) FORMAT TSV'),
+    ).rejects.toThrow();
   });
 
   it('of a result over the limit never looks like a whole result', async () => {

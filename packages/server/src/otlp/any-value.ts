@@ -23,58 +23,61 @@ export const BYTES_VALUE = 0x3a;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
+/** A field of a message: its tag, and where its value is (behind the length, where there is one). */
+export interface ValueField {
+  readonly tag: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The field of the AnyValue in `[pos, end)` that counts: the last one that is known, as in any oneof. Tag 0 if there is none. */
+export function valueField(wire: Wire, pos: number, end: number): ValueField {
+  const found = { tag: 0, start: end, end };
+  while (pos < end) {
+    const tag = wire.varint(pos);
+    const start = wire.pos;
+    pos = wire.skip(tag, start, end);
+    switch (tag) {
+      case STRING_VALUE:
+      case BOOL_VALUE:
+      case INT_VALUE:
+      case DOUBLE_VALUE:
+      case ARRAY_VALUE:
+      case KVLIST_VALUE:
+      case BYTES_VALUE:
+        found.tag = tag;
+        // For length-delimited fields `skip` leaves the position behind the length.
+        found.start = (tag & 7) === 2 ? wire.pos : start;
+        found.end = pos;
+    }
+  }
+  return found;
+}
+
 /** The JSON text of the AnyValue message in `[pos, end)`. */
 export function anyValueJson(wire: Wire, pos: number, end: number, depth = 0): string {
   if (depth > MAX_DEPTH) throw malformed(`a value is nested deeper than ${MAX_DEPTH} levels`);
-  let json = 'null';
-  while (pos < end) {
-    const tag = wire.varint(pos);
-    pos = wire.pos;
-    switch (tag) {
-      case STRING_VALUE: {
-        const fieldEnd = wire.enter(pos, end);
-        json = JSON.stringify(textAt(wire, wire.pos, fieldEnd));
-        pos = fieldEnd;
-        break;
-      }
-      case BOOL_VALUE:
-        wire.varint64(pos);
-        json = (wire.low | wire.high) === 0 ? 'false' : 'true';
-        pos = wire.pos;
-        break;
-      case INT_VALUE:
-        wire.varint64(pos);
-        json = intText(wire.low, wire.high);
-        pos = wire.pos;
-        break;
-      case DOUBLE_VALUE:
-        json = doubleText(wire.view.getFloat64(pos, true));
-        pos += 8;
-        break;
-      case ARRAY_VALUE: {
-        const fieldEnd = wire.enter(pos, end);
-        json = `[${listJson(wire, wire.pos, fieldEnd, depth)}]`;
-        pos = fieldEnd;
-        break;
-      }
-      case KVLIST_VALUE: {
-        const fieldEnd = wire.enter(pos, end);
-        json = `{${mapJson(wire, wire.pos, fieldEnd, depth)}}`;
-        pos = fieldEnd;
-        break;
-      }
-      case BYTES_VALUE: {
-        const fieldEnd = wire.enter(pos, end);
-        json = `{"bytes":"${base64At(wire, wire.pos, fieldEnd)}"}`;
-        pos = fieldEnd;
-        break;
-      }
-      default:
-        pos = wire.skip(tag, pos, end);
-    }
+  const field = valueField(wire, pos, end);
+  switch (field.tag) {
+    case STRING_VALUE:
+      return JSON.stringify(textAt(wire, field.start, field.end));
+    case BOOL_VALUE:
+      wire.varint64(field.start);
+      return (wire.low | wire.high) === 0 ? 'false' : 'true';
+    case INT_VALUE:
+      wire.varint64(field.start);
+      return intText(wire.low, wire.high);
+    case DOUBLE_VALUE:
+      return doubleText(wire.view.getFloat64(field.start, true));
+    case ARRAY_VALUE:
+      return `[${listJson(wire, field.start, field.end, depth)}]`;
+    case KVLIST_VALUE:
+      return `{${mapJson(wire, field.start, field.end, depth)}}`;
+    case BYTES_VALUE:
+      return `{"bytes":"${base64At(wire, field.start, field.end)}"}`;
+    default:
+      return 'null';
   }
-  if (pos !== end) throw malformed('an attribute value is cut off');
-  return json;
 }
 
 /** Elements of an ArrayValue (field 1 repeated), comma-separated. */

@@ -7,7 +7,7 @@
 
 import type { Block } from '@glasshouse/native';
 import { FixedColumn, LowCardinalityColumn, MapColumn, SOURCE_SLACK, sourceOf, StringColumn } from '@glasshouse/native';
-import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE } from './any-value.ts';
+import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE, valueField } from './any-value.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -17,6 +17,8 @@ class KeyValue {
   keyEnd = 0;
   valueStart = 0;
   valueEnd = 0;
+  textStart = 0;
+  textEnd = 0;
 
   read(wire: Wire, pos: number, end: number): void {
     const bytes = wire.bytes;
@@ -26,9 +28,9 @@ class KeyValue {
     if (bytes[pos] === 0x0a && keyEnd < end && bytes[keyEnd] === 0x12 && keyEnd < keyStart + 0x80) {
       let valueLength = bytes[keyEnd + 1] as number;
       let valueStart = keyEnd + 2;
-      // A length of three bytes or more can't fit here by chance: what is misread of it counts in steps of 16 KiB.
       if (valueLength >= 0x80) valueLength = (valueLength & 0x7f) | ((bytes[valueStart++] as number) << 7);
-      if (valueStart + valueLength === end) {
+      // A length of three bytes is misread as 16 KiB or more.
+      if (valueLength < 0x4000 && valueStart + valueLength === end) {
         this.keyStart = keyStart;
         this.keyEnd = keyEnd;
         this.valueStart = valueStart;
@@ -41,9 +43,9 @@ class KeyValue {
 
   private readAny(wire: Wire, pos: number, end: number): void {
     this.keyStart = this.keyEnd = this.valueStart = this.valueEnd = pos;
-    const bytes = wire.bytes;
     while (pos < end) {
-      const tag = bytes[pos++] as number;
+      const tag = wire.varint(pos);
+      pos = wire.pos;
       if (tag === 0x0a) {
         this.keyEnd = wire.enter(pos, end);
         this.keyStart = wire.pos;
@@ -52,12 +54,23 @@ class KeyValue {
         this.valueEnd = wire.enter(pos, end);
         this.valueStart = wire.pos;
         pos = this.valueEnd;
-      } else {
-        const whole = wire.varint(pos - 1);
-        pos = wire.skip(whole, wire.pos, end);
-      }
+      } else pos = wire.skip(tag, pos, end);
     }
     if (pos !== end) throw malformed('an attribute is cut off');
+  }
+
+  /** Finds the text of the value. False if the value isn't a string. */
+  findText(wire: Wire): boolean {
+    const { valueStart, valueEnd } = this;
+    if (valueStart < valueEnd && wire.bytes[valueStart] === STRING_VALUE) {
+      this.textEnd = wire.enter(valueStart + 1, valueEnd);
+      this.textStart = wire.pos;
+      if (this.textEnd === valueEnd) return true;
+    }
+    const field = valueField(wire, valueStart, valueEnd);
+    this.textStart = field.start;
+    this.textEnd = field.end;
+    return field.tag === STRING_VALUE;
   }
 }
 
@@ -115,8 +128,35 @@ export class TypedAttributes {
       this.doubles.values.appendBytes(wire, start);
       return;
     }
-    this.others.keys.appendText(wire, keyStart, keyEnd);
-    this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
+    this.appendAny(wire, pair);
+  }
+
+  /** Appends what is not a single field in its usual encoding: arrays and the like, and what only looks unusual. */
+  private appendAny(wire: Wire, { keyStart, keyEnd, valueStart, valueEnd }: KeyValue): void {
+    const { tag, start, end } = valueField(wire, valueStart, valueEnd);
+    switch (tag) {
+      case STRING_VALUE:
+        this.strings.keys.appendText(wire, keyStart, keyEnd);
+        this.strings.values.appendText(wire, start, end);
+        return;
+      case INT_VALUE:
+        wire.varint64(start);
+        this.ints.keys.appendText(wire, keyStart, keyEnd);
+        this.ints.values.appendHalves(wire.low, wire.high);
+        return;
+      case BOOL_VALUE:
+        wire.varint64(start);
+        this.bools.keys.appendText(wire, keyStart, keyEnd);
+        this.bools.values.appendUint8((wire.low | wire.high) === 0 ? 0 : 1);
+        return;
+      case DOUBLE_VALUE:
+        this.doubles.keys.appendText(wire, keyStart, keyEnd);
+        this.doubles.values.appendBytes(wire, start);
+        return;
+      default:
+        this.others.keys.appendText(wire, keyStart, keyEnd);
+        this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
+    }
   }
 
   /** Ends the row. */
@@ -144,13 +184,10 @@ export class PairAttributes {
     const pair = this.keyValue;
     pair.read(wire, pos, end);
     const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    if (valueStart < valueEnd && wire.bytes[valueStart] === STRING_VALUE) {
-      const stringEnd = wire.enter(valueStart + 1, valueEnd);
-      if (stringEnd === valueEnd) {
-        this.strings.keys.appendText(wire, keyStart, keyEnd);
-        this.strings.values.appendText(wire, wire.pos, stringEnd);
-        return;
-      }
+    if (pair.findText(wire)) {
+      this.strings.keys.appendText(wire, keyStart, keyEnd);
+      this.strings.values.appendText(wire, pair.textStart, pair.textEnd);
+      return;
     }
     this.others.keys.appendText(wire, keyStart, keyEnd);
     this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
@@ -188,15 +225,11 @@ export class SharedAttributes {
     const pair = this.keyValue;
     pair.read(wire, pos, end);
     const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    if (valueStart < valueEnd && wire.bytes[valueStart] === STRING_VALUE) {
-      const stringEnd = wire.enter(valueStart + 1, valueEnd);
-      if (stringEnd === valueEnd) {
-        const stringStart = wire.pos;
-        this.cells[0].push(this.strings.keys.localOf(wire, keyStart, keyEnd));
-        this.cells[1].push(this.strings.values.localOf(wire, stringStart, stringEnd));
-        seen?.(keyStart, keyEnd, stringStart, stringEnd);
-        return;
-      }
+    if (pair.findText(wire)) {
+      this.cells[0].push(this.strings.keys.localOf(wire, keyStart, keyEnd));
+      this.cells[1].push(this.strings.values.localOf(wire, pair.textStart, pair.textEnd));
+      seen?.(keyStart, keyEnd, pair.textStart, pair.textEnd);
+      return;
     }
     const json = sourceOf(Buffer.from(anyValueJson(wire, valueStart, valueEnd)));
     this.cells[2].push(this.others.keys.localOf(wire, keyStart, keyEnd));

@@ -7,11 +7,11 @@
 
 import { Block, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
 import { LOGS } from '@glasshouse/schema';
-import { anyValueJson, STRING_VALUE } from './any-value.ts';
+import { anyValueJson, STRING_VALUE, valueField } from './any-value.ts';
 import { TypedAttributes } from './attributes.ts';
 import type { Envelope, ItemReader } from './envelope.ts';
 import { EnvelopeColumns } from './envelope.ts';
-import type { Rejections, TimeWindow } from './reject.ts';
+import type { RejectReason, Rejections, TimeWindow } from './reject.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -72,6 +72,7 @@ export class LogReader implements ItemReader {
   item(wire: Wire, pos: number, end: number): void {
     this.timeAt = this.observedAt = -1;
     let decided = false;
+    let timesMoved = false;
     let traceIdAt = -1;
     let spanIdAt = -1;
     let textStart = 0;
@@ -89,7 +90,7 @@ export class LogReader implements ItemReader {
       switch (tag) {
         case ATTRIBUTES: {
           if (!decided) {
-            if (this.timeAt < 0) this.findTimes(wire, pos, end);
+            if (this.timeAt < 0 || this.refusal(wire) !== undefined) this.findTimes(wire, pos, end);
             if (!this.accepts(wire)) return;
             decided = true;
           }
@@ -100,10 +101,12 @@ export class LogReader implements ItemReader {
         }
         case TIME:
           this.timeAt = timeAt(wire, pos);
+          timesMoved = decided;
           pos += 8;
           break;
         case OBSERVED_TIME:
           this.observedAt = timeAt(wire, pos);
+          timesMoved = decided;
           pos += 8;
           break;
         case SEVERITY_NUMBER:
@@ -144,6 +147,8 @@ export class LogReader implements ItemReader {
     }
     if (pos !== end) throw malformed('a log record is cut off');
     if (!decided && !this.accepts(wire)) return;
+    // A time that comes twice, once before the attributes: part of the row is there already.
+    if (timesMoved && this.refusal(wire) !== undefined) throw malformed('a log record has its time twice');
 
     this.appendTimes(wire);
     if (traceIdAt < 0) this.traceId.appendZeros(1);
@@ -174,14 +179,15 @@ export class LogReader implements ItemReader {
   }
 
   private accepts(wire: Wire): boolean {
+    const reason = this.refusal(wire);
+    if (reason !== undefined) this.rejections.add(reason);
+    return reason === undefined;
+  }
+
+  private refusal(wire: Wire): RejectReason | undefined {
     const at = this.timeAt < 0 ? this.observedAt : this.timeAt;
-    const reason =
-      at < 0
-        ? 'time_missing'
-        : this.rejections.time(wire.view.getUint32(at, true), wire.view.getUint32(at + 4, true), this.window);
-    if (reason === undefined) return true;
-    this.rejections.add(reason);
-    return false;
+    if (at < 0) return 'time_missing';
+    return this.rejections.time(wire.view.getUint32(at, true), wire.view.getUint32(at + 4, true), this.window);
   }
 
   private appendTimes(wire: Wire): void {
@@ -196,21 +202,17 @@ export class LogReader implements ItemReader {
   }
 
   private appendBody(wire: Wire, start: number, end: number): void {
-    if (start === end) {
+    const value = valueField(wire, start, end);
+    if (value.tag === 0) {
       this.body.appendDefault();
       this.bodyType.appendUint8(BODY_EMPTY);
-      return;
+    } else if (value.tag === STRING_VALUE) {
+      this.body.appendText(wire, value.start, value.end);
+      this.bodyType.appendUint8(BODY_STRING);
+    } else {
+      this.body.appendString(anyValueJson(wire, start, end));
+      this.bodyType.appendUint8(BODY_JSON);
     }
-    if (wire.bytes[start] === STRING_VALUE) {
-      const stringEnd = wire.enter(start + 1, end);
-      if (stringEnd === end) {
-        this.body.appendText(wire, wire.pos, end);
-        this.bodyType.appendUint8(BODY_STRING);
-        return;
-      }
-    }
-    this.body.appendString(anyValueJson(wire, start, end));
-    this.bodyType.appendUint8(BODY_JSON);
   }
 }
 

@@ -129,7 +129,8 @@ function settleSpan(span: Plain, clock: Clock): Plain {
   const id = (length: number): Buffer => (random.chance(5) ? random.pick([Buffer.alloc(length), Buffer.alloc(0), Buffer.alloc(length + 1, 1)]) : random.bytes(length));
   const start = times(clock, 'startTimeUnixNano');
   const end = BigInt(start['startTimeUnixNano'] ?? 0) + BigInt(random.pick([0, 1, 4_294_967_295, 4_294_967_296, 7_000_000_000, -1, -5_000_000_000]));
-  return { ...span, traceId: id(16), spanId: id(8), ...start, ...(random.chance(80) && end > 0n ? { endTimeUnixNano: String(end) } : {}) };
+  const valid = end > 0n && end < 2n ** 64n;
+  return { ...span, traceId: id(16), spanId: id(8), ...start, ...(random.chance(80) && valid ? { endTimeUnixNano: String(end) } : {}) };
 }
 
 /** A time for the first name and now and then one for the second, or only for the second. */

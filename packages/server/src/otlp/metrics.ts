@@ -78,13 +78,15 @@ export class MetricReader implements ItemReader {
     const { metric } = this;
     metric.read(wire, pos, end, 'a metric');
     const range = (field: number): Range =>
-      metric.has(field) ? { start: metric.start(field), end: metric.end(field) } : { start: pos, end: pos };
+      metric.start(field) < 0 ? { start: pos, end: pos } : { start: metric.start(field), end: metric.end(field) };
     const header: MetricHeader = { name: range(1), description: range(2), unit: range(3), message: { start: pos, end } };
-    for (const [field, kind] of this.kinds) {
-      if (!metric.has(field)) continue;
-      this.points(wire, metric.start(field), metric.end(field), kind);
-      kind.columns.endMetric(wire, header);
-    }
+    // A oneof: if several are there, the last one counts.
+    let data = -1;
+    for (const field of this.kinds.keys()) if (data < 0 || metric.start(field) > metric.start(data)) data = field;
+    const kind = this.kinds.get(data);
+    if (kind === undefined || metric.start(data) < 0) return;
+    this.points(wire, metric.start(data), metric.end(data), kind);
+    kind.columns.endMetric(wire, header);
   }
 
   endScope(wire: Wire, envelope: Envelope): void {
@@ -106,8 +108,9 @@ export class MetricReader implements ItemReader {
   private onePoint(wire: Wire, pos: number, end: number, kind: PointKind, container: Container): void {
     const { point, rejections } = this;
     point.read(wire, pos, end, 'a data point');
-    if (!point.has(TIME_FIELD)) return rejections.add('time_missing');
-    wire.fixed64(point.start(TIME_FIELD));
+    const timeAt = point.fixed64At(TIME_FIELD);
+    if (timeAt < 0) return rejections.add('time_missing');
+    wire.fixed64(timeAt);
     const reason = rejections.time(wire.low, wire.high, this.window);
     if (reason !== undefined) return rejections.add(reason);
     kind.appendValues(wire, pos, end, point, container);
@@ -211,7 +214,7 @@ class ExponentialHistogramPoints implements PointKind {
     appendFixed64(this.zeroThreshold, wire, fields, 14);
     for (const [index, { offset, counts }] of this.sides.entries()) {
       const field = 8 + index;
-      const [start, stop] = fields.has(field) ? [fields.start(field), fields.end(field)] : [pos, pos];
+      const [start, stop] = fields.start(field) < 0 ? [pos, pos] : [fields.start(field), fields.end(field)];
       this.buckets.read(wire, start, stop, 'a bucket list');
       offset.appendUint32(this.buckets.sint32(wire, 1));
       appendVarintArray(counts, wire, start, stop, 2);
@@ -234,7 +237,9 @@ class SummaryPoints implements PointKind {
 
   appendValues(wire: Wire, pos: number, end: number, fields: FieldIndex): void {
     appendFixed64(this.count, wire, fields, 4);
-    appendOptional(this.sum, wire, fields, 5);
+    // Unlike a histogram's, a summary's sum is not optional: what is absent on the wire is zero.
+    const sumAt = fields.fixed64At(5);
+    this.sum.appendFloat64(sumAt < 0 ? 0 : wire.view.getFloat64(sumAt, true));
     eachField(wire, pos, end, (tag, start, fieldEnd) => {
       if (tag !== 0x32) return;
       this.pair.read(wire, start, fieldEnd, 'a quantile');

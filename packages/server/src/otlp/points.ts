@@ -63,11 +63,10 @@ export class PointColumns {
       if (tag === attributesTag) this.attributes.append(wire, wire.pos, pos);
     }
     this.attributes.close();
-    wire.fixed64(fields.start(TIME_FIELD));
+    wire.fixed64(fields.fixed64At(TIME_FIELD));
     this.timestamp.appendHalves(wire.low, wire.high);
     this.block.days.add(wire.low, wire.high);
-    if (fields.has(START_FIELD)) this.startTimestamp.appendBytes(wire, fields.start(START_FIELD));
-    else this.startTimestamp.appendZeros(1);
+    appendFixed64(this.startTimestamp, wire, fields, START_FIELD);
     this.flags.appendUint32(fields.varint(wire, flagsField));
     this.block.rows++;
   }
@@ -112,15 +111,17 @@ export class NumberColumns {
   }
 
   append(wire: Wire, fields: FieldIndex, doubleField: number, intField: number): void {
-    if (fields.has(doubleField)) {
+    const doubleAt = fields.fixed64At(doubleField);
+    const intAt = fields.fixed64At(intField);
+    // A oneof: if both are there, the last one counts.
+    if (doubleAt > intAt) {
       this.type.appendUint8(VALUE_DOUBLE);
-      this.value.appendBytes(wire, fields.start(doubleField));
+      this.value.appendBytes(wire, doubleAt);
       this.valueInt.appendZeros(1);
-    } else if (fields.has(intField)) {
-      const at = fields.start(intField);
+    } else if (intAt >= 0) {
       this.type.appendUint8(VALUE_INT);
-      this.value.appendFloat64(Number(wire.view.getBigInt64(at, true)));
-      this.valueInt.appendBytes(wire, at);
+      this.value.appendFloat64(Number(wire.view.getBigInt64(intAt, true)));
+      this.valueInt.appendBytes(wire, intAt);
     } else {
       this.type.appendUint8(0);
       this.value.appendZeros(1);
@@ -175,8 +176,7 @@ export class ExemplarColumns {
   private appendOne(wire: Wire, pos: number, end: number): void {
     const { fields } = this;
     fields.read(wire, pos, end, 'an exemplar');
-    if (fields.has(2)) this.timestamp.appendBytes(wire, fields.start(2));
-    else this.timestamp.appendZeros(1);
+    appendFixed64(this.timestamp, wire, fields, 2);
     this.numbers.append(wire, fields, 3, 6);
     if (fields.length(5) === 16) this.traceId.appendBytes(wire, fields.start(5));
     else this.traceId.appendZeros(1);
@@ -193,14 +193,16 @@ export class ExemplarColumns {
 
 /** Appends an optional double. */
 export function appendOptional(column: NullableColumn, wire: Wire, fields: FieldIndex, field: number): void {
-  if (fields.has(field)) column.appendFloat64(wire.view.getFloat64(fields.start(field), true));
-  else column.appendDefault();
+  const at = fields.fixed64At(field);
+  if (at < 0) column.appendDefault();
+  else column.appendFloat64(wire.view.getFloat64(at, true));
 }
 
 /** Appends a fixed64 or double, or zero if it is absent. */
 export function appendFixed64(column: FixedColumn, wire: Wire, fields: FieldIndex, field: number): void {
-  if (fields.has(field)) column.appendBytes(wire, fields.start(field));
-  else column.appendZeros(1);
+  const at = fields.fixed64At(field);
+  if (at < 0) column.appendZeros(1);
+  else column.appendBytes(wire, at);
 }
 
 /** Appends a `repeated fixed64` or `repeated double`, packed or not, as an array. */

@@ -10,7 +10,7 @@ import { SPANS } from '@glasshouse/schema';
 import { PairAttributes, TypedAttributes } from './attributes.ts';
 import type { Envelope, ItemReader } from './envelope.ts';
 import { EnvelopeColumns } from './envelope.ts';
-import type { Rejections, TimeWindow } from './reject.ts';
+import type { RejectReason, Rejections, TimeWindow } from './reject.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -81,6 +81,7 @@ export class SpanReader implements ItemReader {
   item(wire: Wire, pos: number, end: number): void {
     this.traceIdAt = this.spanIdAt = this.startAt = this.endAt = -1;
     let decided = false;
+    let identityMoved = false;
     let parentAt = -1;
     let stateStart = 0;
     let stateEnd = 0;
@@ -105,7 +106,7 @@ export class SpanReader implements ItemReader {
         case EVENTS:
         case LINKS: {
           if (!decided) {
-            if (this.traceIdAt < 0 || this.spanIdAt < 0 || this.startAt < 0) this.findIdentity(wire, pos - 1, end);
+            if (this.refusal(wire) !== undefined) this.findIdentity(wire, wire.skip(tag, pos, end), end);
             if (!this.accepts(wire)) return;
             decided = true;
           }
@@ -119,10 +120,12 @@ export class SpanReader implements ItemReader {
         case TRACE_ID:
           pos = wire.enter(pos, end);
           this.traceIdAt = pos - wire.pos === 16 ? wire.pos : -1;
+          identityMoved = decided;
           break;
         case SPAN_ID:
           pos = wire.enter(pos, end);
           this.spanIdAt = pos - wire.pos === 8 ? wire.pos : -1;
+          identityMoved = decided;
           break;
         case PARENT_SPAN_ID:
           pos = wire.enter(pos, end);
@@ -142,6 +145,7 @@ export class SpanReader implements ItemReader {
           break;
         case START_TIME:
           this.startAt = pos;
+          identityMoved = decided;
           pos += 8;
           break;
         case END_TIME:
@@ -174,6 +178,8 @@ export class SpanReader implements ItemReader {
     }
     if (pos !== end) throw malformed('a span is cut off');
     if (!decided && !this.accepts(wire)) return;
+    // An identity that comes twice, once before the attributes: part of the row is there already.
+    if (identityMoved && this.refusal(wire) !== undefined) throw malformed('a span has its id or time twice');
 
     this.appendTimes(wire);
     this.traceId.appendBytes(wire, this.traceIdAt);
@@ -194,14 +200,14 @@ export class SpanReader implements ItemReader {
     this.block.rows++;
   }
 
-  /** Finds ids and times behind `pos`, for senders that write them after the attributes. */
+  /** Finds ids and times from `pos` on, for senders that write them after the attributes. */
   private findIdentity(wire: Wire, pos: number, end: number): void {
     while (pos < end) {
       const tag = wire.varint(pos);
       const start = wire.pos;
       pos = wire.skip(tag, start, end);
-      if (tag === TRACE_ID && pos - wire.pos === 16) this.traceIdAt = wire.pos;
-      else if (tag === SPAN_ID && pos - wire.pos === 8) this.spanIdAt = wire.pos;
+      if (tag === TRACE_ID) this.traceIdAt = pos - wire.pos === 16 ? wire.pos : -1;
+      else if (tag === SPAN_ID) this.spanIdAt = pos - wire.pos === 8 ? wire.pos : -1;
       else if (tag === START_TIME) this.startAt = start;
       else if (tag === END_TIME) this.endAt = start;
     }
@@ -209,17 +215,18 @@ export class SpanReader implements ItemReader {
   }
 
   private accepts(wire: Wire): boolean {
+    const reason = this.refusal(wire);
+    if (reason !== undefined) this.rejections.add(reason);
+    return reason === undefined;
+  }
+
+  private refusal(wire: Wire): RejectReason | undefined {
     const view = wire.view;
-    const { traceIdAt, spanIdAt, startAt, rejections } = this;
-    if (traceIdAt < 0 || isZero(view, traceIdAt, 16)) rejections.add('trace_id');
-    else if (spanIdAt < 0 || isZero(view, spanIdAt, 8)) rejections.add('span_id');
-    else if (startAt < 0) rejections.add('time_missing');
-    else {
-      const reason = rejections.time(view.getUint32(startAt, true), view.getUint32(startAt + 4, true), this.window);
-      if (reason === undefined) return true;
-      rejections.add(reason);
-    }
-    return false;
+    const { traceIdAt, spanIdAt, startAt } = this;
+    if (traceIdAt < 0 || isZero(view, traceIdAt, 16)) return 'trace_id';
+    if (spanIdAt < 0 || isZero(view, spanIdAt, 8)) return 'span_id';
+    if (startAt < 0) return 'time_missing';
+    return this.rejections.time(view.getUint32(startAt, true), view.getUint32(startAt + 4, true), this.window);
   }
 
   private appendTimes(wire: Wire): void {

@@ -9,10 +9,12 @@
 import { AppError } from '@glasshouse/model';
 import type { Source } from '@glasshouse/native';
 
-/** Readable bytes after the body. */
-export const BODY_SLACK = 16;
+/** Readable bytes after the body: a tag that begins in the last byte may have ten, and a value of eight may follow it. */
+export const BODY_SLACK = 24;
 
 const MAX_VARINT_BYTES = 10;
+/** Tags are 32 bits: field numbers end at 2^29 - 1. */
+const MAX_TAG = 0xffff_ffff;
 
 /** The wire type is the low three bits of a tag. */
 const enough = (pos: number, limit: number): void => {
@@ -93,7 +95,7 @@ export class Wire implements Source {
 
   /** Skips a field whose tag was just read and whose value starts at `pos`; returns the position after it. */
   skip(tag: number, pos: number, limit: number): number {
-    if (tag >>> 3 === 0) throw malformed('a field has the number 0');
+    if (tag < 8 || tag > MAX_TAG) throw malformed(`a field has the number ${Math.floor(tag / 8)}`);
     let next: number;
     switch (tag & 7) {
       case 0:

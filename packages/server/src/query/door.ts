@@ -37,8 +37,10 @@ export interface QueryOptions {
   readonly format: string;
   /** Settings as the client sent them; what is not on the list of harmless ones is left out. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Values of `{name:Type}`, unescaped; null is NULL. */
-  readonly params?: Readonly<Record<string, string | null>>;
+  /** Values of `{name:Type}`. */
+  readonly params?: Readonly<Record<string, string>>;
+  /** True if the values come as ClickHouse's HTTP interface takes them, with texts escaped as in TSV; false for plain text. */
+  readonly paramsEscaped?: boolean;
   readonly queryId?: string;
   /** Ends the query when it aborts. */
   readonly signal?: AbortSignal;
@@ -123,9 +125,10 @@ export class Door {
     const context = { database: tenantDatabase(tenant), sql };
     let leave: (() => void) | undefined;
     try {
+      checkQueryId(queryId);
       const { statement, trusted, format } = prepare(sql, options, policyOf(tenant));
       leave = await this.gate.enter(tenant, options.signal);
-      const params = paramSettings(statement, options.params ?? {});
+      const params = paramSettings(statement, options);
       if (!trusted) await this.check(tenant, statement, params, options);
       const result = await this.read(tenant, statement.sql, queryId, format, params, options);
       return this.answer(result, { queryId, format, leave, record, signal: options.signal });
@@ -189,6 +192,17 @@ export class Door {
   }
 }
 
+/** It goes into a header and into the engine's comment of the query. */
+function checkQueryId(queryId: string): void {
+  if (/^[\x20-\x7e]{1,200}$/u.test(queryId)) return;
+  throw new Refusal(
+    'bad_request',
+    'cannot use query_id: printable ASCII only, 200 characters at most',
+    36,
+    'BAD_ARGUMENTS',
+  );
+}
+
 interface Running {
   readonly queryId: string;
   readonly format: string;
@@ -243,14 +257,18 @@ function policyOf(tenant: string): Policy {
   });
 }
 
-/** The values as the engine's HTTP interface takes them: escaped as in TSV. Only those that the statement names. */
-function paramSettings(statement: Statement, values: Readonly<Record<string, string | null>>): Record<string, string> {
-  const texts = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? '']));
-  checkParameters(statement, texts);
+/** The values as the engine's HTTP interface takes them. Only those that the statement names. */
+function paramSettings(
+  statement: Statement,
+  { params = {}, paramsEscaped = false }: QueryOptions,
+): Record<string, string> {
+  checkParameters(statement, params);
   const settings: Record<string, string> = {};
-  for (const { name } of statement.parameters) {
-    const value = values[name];
-    settings[`param_${name}`] = value === null || value === undefined ? '\\N' : escapeTsv(value);
+  for (const { name, type } of statement.parameters) {
+    const value = params[name] ?? '';
+    // The engine reads a text as TSV, and a list or a map as it stands.
+    const asItIs = paramsEscaped || /^(?:Array|Map|Tuple|Identifier)\b/u.test(type);
+    settings[`param_${name}`] = asItIs ? value : escapeTsv(value);
   }
   return settings;
 }

@@ -32,7 +32,11 @@ export interface Stand {
   /** The secret of a new key. */
   key(tenant: string, scopes?: readonly Scope[]): Promise<string>;
   /** GET /v0/sql. */
-  sql(q: string, key?: string, extra?: Readonly<Record<string, string>>): Promise<{ status: number; text: string; headers: Headers }>;
+  sql(
+    q: string,
+    key?: string,
+    extra?: Readonly<Record<string, string>>,
+  ): Promise<{ status: number; text: string; headers: Headers }>;
   close(): Promise<void>;
 }
 
