@@ -9,6 +9,7 @@ import type { SegmentFile } from '@glasshouse/store';
 import type { Context } from './context.ts';
 import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
 import { untilDrained } from './inserted.ts';
+import type { Ingested } from './ingest.ts';
 import { startLoad } from './job.ts';
 import { usageOf } from './process-tree.ts';
 import type { Table } from './report.ts';
@@ -20,7 +21,7 @@ const CAPTURE_REQUESTS = 3_000;
 const LOOK_MS = 10;
 const SEGMENT = /^spans\.([0-9a-f]{16})\.gz$/;
 
-export function measureCeiling(context: Context, sustained: number | undefined): Promise<Table> {
+export function measureCeiling(context: Context, ingested: Ingested | undefined): Promise<Table> {
   return withDirectory(context, 'ceiling', async (directory) => {
     const segments = await captureSegments(context, directory);
     const seconds = Math.max(5, Math.round(context.options.seconds / 3));
@@ -33,7 +34,7 @@ export function measureCeiling(context: Context, sustained: number | undefined):
         thousands(rate),
         megabytes(bytes),
         `${decimals(cpu * 1e6, 2)} s`,
-        sustained === undefined ? 'run ingest too' : times(sustained / rate),
+        ingested === undefined ? 'run ingest too' : times(ingested.rate / rate),
       ]);
     }
     return {

@@ -10,6 +10,7 @@ import { measureCeiling } from './ceiling.ts';
 import { compareNaive } from './comparison.ts';
 import type { Context } from './context.ts';
 import { measureIngest } from './ingest.ts';
+import type { Ingested } from './ingest.ts';
 import { measureLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import type { Options, SectionName } from './options.ts';
@@ -43,16 +44,16 @@ async function measureAll(context: Context, show: (table: Table) => void): Promi
     show(table);
     tables.push(table);
   };
-  let sustained: number | undefined;
+  let ingested: Ingested | undefined;
   const sections: Readonly<Record<SectionName, () => Promise<void>>> = {
     ingest: async () => {
       const result = await measureIngest(context);
-      sustained = result.sustained;
+      ingested = result.ingested;
       add(result.table);
     },
     latency: async () => add(await measureLatency(context)),
-    naive: async () => add(await compareNaive(context, sustained)),
-    ceiling: async () => add(await measureCeiling(context, sustained)),
+    naive: async () => add(await compareNaive(context, ingested)),
+    ceiling: async () => add(await measureCeiling(context, ingested)),
     queries: async () => add(await measureQueries(context)),
   };
   for (const name of context.options.sections) await sections[name]();

@@ -14,11 +14,15 @@ const SERVICE = 'benchmark-marker';
 const POLL_MS = 10;
 const GIVE_UP_MS = 60_000;
 
-/** Sends `count` markers, one after the other, and sums up the milliseconds from each ack to its first sight. */
-export async function measureVisibility(server: Server, count: number, seed: number): Promise<Summary> {
+/** Sends markers, one after the other while there are `more`, and sums up the milliseconds from each ack to its first sight. */
+export async function measureVisibility(
+  server: Server,
+  seed: number,
+  more: (sent: number) => boolean,
+): Promise<Summary> {
   const random = new Random(seed);
   const waits: number[] = [];
-  for (let nth = 0; nth < count; nth++) {
+  for (let nth = 0; more(nth); nth++) {
     const name = `marker-${seed}-${nth}`;
     await post(server.otlpPort, markerRequest(name, random));
     const ackedAt = performance.now();

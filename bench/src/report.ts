@@ -40,8 +40,16 @@ export function asText({ title, text, head, rows }: Table): string {
   return ['', title, text, '', ...lines.map((cells) => `  ${line(cells)}`), ''].join('\n');
 }
 
+/** A Markdown section, laid out as the formatter of this repository would. */
 export function asMarkdown({ title, text, head, rows }: Table): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [`## ${title}`, '', text, '', line(head), line(rule), ...rows.map(line), ''].join('\n');
+  const lines = [head, ...rows].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
+  const widths = head.map((_, column) => Math.max(4, ...lines.map((cells) => (cells[column] ?? '').length)));
+  const isList = head.length === 2;
+  const isRight = (column: number): boolean => column > 0 && !isList;
+  const pad = (cell: string, column: number): string =>
+    isRight(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0);
+  const line = (cells: readonly string[]): string => `| ${cells.map(pad).join(' | ')} |`;
+  const rule = widths.map((width, column) => (isRight(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  const [first = [], ...others] = lines;
+  return [`## ${title}`, '', text, '', line(first), line(rule), ...others.map(line), ''].join('\n');
 }

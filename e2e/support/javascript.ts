@@ -141,6 +141,7 @@ export async function sendEverything(
     sentMetrics.push(batch);
     outcomes.push({ signal: 'metrics', error });
   });
+  const reader = new PeriodicExportingMetricReader({ exporter: exporters.metrics, exportIntervalMillis: 3_600_000 });
   const sdk = new NodeSDK({
     autoDetectResources: false,
     resource: resourceFromAttributes({
@@ -153,7 +154,7 @@ export async function sendEverything(
     }),
     spanProcessors: [new SimpleSpanProcessor({ exporter: exporters.traces })],
     logRecordProcessors: [new SimpleLogRecordProcessor({ exporter: exporters.logs })],
-    metricReaders: [new PeriodicExportingMetricReader({ exporter: exporters.metrics, exportIntervalMillis: 3_600_000 })],
+    metricReaders: [reader],
     views: [
       { instrumentName: 'sizes', aggregation: { type: AggregationType.EXPONENTIAL_HISTOGRAM } },
       {
@@ -167,7 +168,9 @@ export async function sendEverything(
     const startedAt = recently();
     const recorded = recordSpans(startedAt);
     recordLogs(startedAt, recorded.span);
-    recordMetrics();
+    const recordMore = recordMetrics();
+    await reader.forceFlush();
+    recordMore();
     await sdk.shutdown();
     return { service, startedAt, ...recorded, metrics: sentMetrics, outcomes };
   } finally {
@@ -176,7 +179,7 @@ export async function sendEverything(
 }
 
 function recordSpans(startedAt: HrTime): Pick<Sent, 'child' | 'linked' | 'remoteParent' | 'span'> {
-  const tracer = trace.getTracer('e2e.tracer', '0.9.0', { schemaUrl: 'https://example.test/schema/1' });
+  const tracer = trace.getTracer('e2e.tracer', '0.9.0');
   const remoteParent: SpanContext = {
     traceId: '5b8efff798038103d269b633813fc60c',
     spanId: 'eee19b7ec3c1b173',
@@ -267,7 +270,8 @@ function recordLogs(startedAt: HrTime, span: SpanContext): void {
   logger.emit({ timestamp: later(startedAt, 2), observedTimestamp: later(startedAt, 7), context: ROOT_CONTEXT });
 }
 
-function recordMetrics(): void {
+/** Records what the first collection finds; the function that it returns records what the second one finds. */
+function recordMetrics(): () => void {
   const meter = metrics.getMeter('e2e.meter', '3.0.0');
   const requests = meter.createCounter('requests', { unit: '1', description: 'Requests', valueType: ValueType.INT });
   requests.add(3, { route: '/a', status: 200, cached: false, weight: 0.5 });
@@ -285,4 +289,5 @@ function recordMetrics(): void {
   meter.createObservableGauge('queue', { valueType: ValueType.INT }).addCallback((result) => result.observe(17, { q: 'in' }));
   meter.createObservableCounter('cpu', { unit: 's' }).addCallback((result) => result.observe(12.5));
   meter.createObservableUpDownCounter('pool').addCallback((result) => result.observe(-2));
+  return () => requests.add(10, { route: '/b' });
 }

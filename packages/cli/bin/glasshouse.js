@@ -36,7 +36,7 @@ function switchNode() {
     stdio: 'inherit',
     env: { ...process.env, GLASSHOUSE_NODE_SWITCHED: '1' },
   });
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
   // Ctrl-C on a terminal reaches the child without us.
   process.on('SIGINT', () => {
     if (!process.stdin.isTTY) child.kill('SIGINT');

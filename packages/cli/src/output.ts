@@ -93,7 +93,7 @@ export class Output {
   /** On a terminal one line that changes; elsewhere a line now and then. `now` is in ms. */
   progress(now: () => number): Progress {
     let shown = '';
-    let printedAt = Number.NEGATIVE_INFINITY;
+    let printedAt = now();
     const terminal = this.err.isTTY === true;
     const clear = (): void => {
       if (terminal && shown !== '') this.err.write(`\r${' '.repeat(textWidth(shown))}\r`);

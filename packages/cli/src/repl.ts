@@ -51,6 +51,7 @@ class Prompt {
 
   async run(): Promise<number> {
     const { output, input } = this.context;
+    await this.client.ask('/health');
     output.line(`Connected to ${this.client.url}. \\? helps, \\q leaves.`);
     const reader = createInterface({
       input,

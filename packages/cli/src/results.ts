@@ -10,6 +10,7 @@ import type { Cell } from './table.ts';
 
 /** More rows than this help nobody on a terminal. */
 const MOST_ROWS = 1_000;
+const TIME = /^(?:Nullable\()?Date/;
 const NUMERIC = /^(?:Nullable\()?(?:LowCardinality\()?(?:Nullable\()?(?:U?Int|Float|BFloat|Decimal)/;
 
 /** Runs a statement and passes its result on unchanged, in `format` unless it names one itself. */
@@ -45,7 +46,10 @@ export async function showResult(client: Client, output: Output, sql: string, op
 export function printRows(output: Output, { meta, data }: SqlResult): void {
   const shown = output.isTerminal ? data.slice(0, MOST_ROWS) : data;
   output.table(
-    meta.map(({ name, type }) => ({ title: name, align: NUMERIC.test(type) ? 'right' : 'left' })),
+    meta.map(({ name, type }) => {
+      const numeric = NUMERIC.test(type);
+      return { title: name, align: numeric ? 'right' : 'left', keep: numeric || TIME.test(type) };
+    }),
     shown.map((row) => row.map(cellOf)),
   );
   if (shown.length < data.length)

@@ -41,26 +41,30 @@ export function namesFormat(sql: string): boolean {
 
 /**
  * The line of the statement that an engine's message names, with a caret under the place; undefined if it names none.
- * Understands `(line 2, col 5)` and `position 17`, both counted from 1.
+ * Understands `position 17 (TOKEN)`, with `(line 2, col 5)` after it for a statement of several lines, all counted from 1.
  */
 export function errorPlace(sql: string, message: string): string | undefined {
-  const lines = sql.split('\n');
-  const named = /\(line (\d+), col (\d+)\)/.exec(message);
-  const position = /\bposition (\d+)/.exec(message);
-  let row: number;
-  let column: number;
-  if (named !== null) {
-    row = Number(named[1]) - 1;
-    column = Number(named[2]) - 1;
-  } else if (position !== null) {
-    const before = sql.slice(0, Number(position[1]) - 1).split('\n');
-    row = before.length - 1;
-    column = before.at(-1)?.length ?? 0;
-  } else return undefined;
-  const line = lines[row];
-  if (line === undefined || column > line.length) return undefined;
+  const match = /\bposition (\d+)(?: \((.+?)\)(?= \(line|[:.,]|$))?(?: \(line (\d+), col (\d+)\))?/.exec(message);
+  if (match === null) return undefined;
+  const [, position, token = '', row, column] = match;
+  const offset = row === undefined ? Number(position) - 1 : offsetOf(sql, Number(row), Number(column));
+  const at = sql.startsWith(token, offset) ? offset : onlyPlace(sql, token);
+  if (at === undefined || at > sql.length) return undefined;
+  const lineStart = sql.lastIndexOf('\n', at - 1) + 1;
+  const lineEnd = sql.indexOf('\n', at);
   // A long line is shown around the place.
-  const from = Math.max(0, column - 60);
-  const shown = printable(line.slice(from, column + 40));
-  return `  ${shown}\n  ${' '.repeat(textWidth(printable(line.slice(from, column))))}^`;
+  const from = Math.max(lineStart, at - 60);
+  const shown = printable(sql.slice(from, Math.min(lineEnd < 0 ? sql.length : lineEnd, at + 40)));
+  return `  ${shown}\n  ${' '.repeat(textWidth(printable(sql.slice(from, at))))}^`;
+}
+
+function offsetOf(sql: string, row: number, column: number): number {
+  const before = sql.split('\n').slice(0, row - 1);
+  return before.reduce((total, line) => total + line.length + 1, 0) + column - 1;
+}
+
+/** Where the token is, if it is there once: the position counts what the server puts before the statement. */
+function onlyPlace(sql: string, token: string): number | undefined {
+  const first = sql.indexOf(token);
+  return token !== '' && first >= 0 && first === sql.lastIndexOf(token) ? first : undefined;
 }

@@ -8,6 +8,8 @@ import { fit, pad, printable, textWidth } from './width.ts';
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
+  /** Cut only when nothing else can be: half a number or a time is worse than none. */
+  readonly keep?: boolean;
 }
 
 /** What a table needs to know of where it will be shown. */
@@ -42,7 +44,10 @@ export function layoutTable(
   const natural = columns.map((_, index) =>
     texts.reduce((widest, row) => Math.max(widest, textWidth(row[index] ?? '')), textWidth(titles[index] ?? '')),
   );
-  const widths = sheet.width === undefined ? natural : shrink(natural, sheet.width - GAP * (columns.length - 1));
+  const available = sheet.width === undefined ? Number.POSITIVE_INFINITY : sheet.width - GAP * (columns.length - 1);
+  const kept = natural.map((width, index) => (columns[index]?.keep === true ? width : Math.min(width, LEAST_WIDTH)));
+  const cut = natural.map((width) => Math.min(width, LEAST_WIDTH));
+  const widths = shrink(natural, kept, available) ?? shrink(natural, cut, available);
   if (widths === undefined) return layoutRecords(titles, texts, rows, sheet);
 
   const line = (cells: readonly string[], paint: (text: string, index: number) => string): string =>
@@ -94,20 +99,21 @@ function layoutRecords(
   return lines;
 }
 
-/** Takes cells from the widest columns until the row fits; undefined if it can't. */
-function shrink(natural: readonly number[], available: number): number[] | undefined {
-  const least = natural.map((width) => Math.min(width, LEAST_WIDTH));
+/** Takes cells from the widest columns, none under its least width, until the row fits; undefined if it can't. */
+function shrink(natural: readonly number[], least: readonly number[], available: number): number[] | undefined {
   if (sum(natural) <= available) return [...natural];
   if (sum(least) > available) return undefined;
+  const limited = (limit: number): number[] =>
+    natural.map((width, index) => Math.max(least[index] ?? 0, Math.min(width, limit)));
   // The largest common limit under which everything fits.
-  let low = LEAST_WIDTH;
+  let low = 0;
   let high = Math.max(...natural);
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (sum(natural.map((width) => Math.min(width, middle))) <= available) low = middle;
+    if (sum(limited(middle)) <= available) low = middle;
     else high = middle - 1;
   }
-  const widths = natural.map((width) => Math.min(width, low));
+  const widths = limited(low);
   let left = available - sum(widths);
   return widths.map((width, index) => {
     const extra = Math.min(left, (natural[index] ?? 0) - width);

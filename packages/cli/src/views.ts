@@ -8,7 +8,7 @@ export const VIEW_NAMES = ['traces', 'stats'] as const;
 export type ViewName = (typeof VIEW_NAMES)[number];
 
 /** Traces of the newest spans; their spans are then looked up by trace id, so that duration and status are the whole trace's. */
-const TRACES = `SELECT toString(toDateTime64(min(timestamp), 3)) AS time, argMin(service_name, timestamp) AS service,
+const TRACES = `SELECT toDateTime(min(timestamp)) AS time, argMin(service_name, timestamp) AS service,
   argMin(name, timestamp) AS span, if(max(status_code = 2), 'ERROR', 'OK') AS status,
   round((max(toUnixTimestamp64Nano(timestamp) + duration_ns) - min(toUnixTimestamp64Nano(timestamp))) / 1e6, 3) AS duration_ms,
   count() AS spans, trace_id
@@ -23,19 +23,19 @@ const SERVICES = `SELECT service_name AS service, count() AS spans, countIf(stat
   round(quantilesTDigest(0.5, 0.95, 0.99)(duration_ns)[1] / 1e6, 3) AS p50_ms,
   round(quantilesTDigest(0.5, 0.95, 0.99)(duration_ns)[2] / 1e6, 3) AS p95_ms,
   round(quantilesTDigest(0.5, 0.95, 0.99)(duration_ns)[3] / 1e6, 3) AS p99_ms,
-  toString(toDateTime(min(timestamp))) AS first_seen, toString(toDateTime(max(timestamp))) AS last_seen
+  toDateTime(min(timestamp)) AS first_seen, toDateTime(max(timestamp)) AS last_seen
 FROM spans GROUP BY service_name ORDER BY spans DESC LIMIT 100`;
 
 const SEVERITIES = `SELECT
   multiIf(severity_number = 0, 'unknown', severity_number < 5, 'TRACE', severity_number < 9, 'DEBUG', severity_number < 13, 'INFO',
     severity_number < 17, 'WARN', severity_number < 21, 'ERROR', 'FATAL') AS severity,
-  count() AS records, uniq(service_name) AS services, toString(toDateTime(max(timestamp))) AS last_seen
+  count() AS records, uniq(service_name) AS services, toDateTime(max(timestamp)) AS last_seen
 FROM logs GROUP BY severity ORDER BY max(severity_number) DESC`;
 
 const KINDS = ['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary'];
 const POINTS = `SELECT kind, points, metrics, last_seen FROM (${KINDS.map(
   (kind) =>
-    `SELECT '${kind}' AS kind, count() AS points, uniq(name) AS metrics, toString(toDateTime(max(timestamp))) AS last_seen FROM metrics_${kind}`,
+    `SELECT '${kind}' AS kind, count() AS points, uniq(name) AS metrics, toDateTime(max(timestamp)) AS last_seen FROM metrics_${kind}`,
 ).join(' UNION ALL ')}) WHERE points > 0 ORDER BY points DESC`;
 
 const STATS = [
@@ -49,7 +49,12 @@ export async function showView(client: Client, output: Output, view: ViewName, j
   if (view === 'traces') {
     const result = await client.sql(TRACES);
     if (json) output.json({ traces: asObjects(result) });
-    else printSection(output, result, 'No traces yet; `glasshouse send-test` sends some.');
+    else
+      printSection(
+        output,
+        { ...result, meta: result.meta.map(shortTitle) },
+        'No traces yet; `glasshouse send-test` sends some.',
+      );
     return;
   }
   const results = await Promise.all(STATS.map(({ sql }) => client.sql(sql)));
@@ -62,6 +67,11 @@ export async function showView(client: Client, output: Output, view: ViewName, j
     output.line(output.paint('cyan', title));
     printSection(output, results[index], '  none yet');
   });
+}
+
+/** The trace ids need the room on a terminal. */
+function shortTitle<T extends { readonly name: string }>(column: T): T {
+  return column.name === 'duration_ms' ? { ...column, name: 'ms' } : column;
 }
 
 function printSection(output: Output, result: SqlResult | undefined, empty: string): void {

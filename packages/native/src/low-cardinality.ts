@@ -62,6 +62,8 @@ export class LowCardinalityColumn implements Column {
     while (this.dictionarySize > this.markedDictionary) {
       this.stamps[this.dictionary[--this.dictionarySize] as number] = 0;
     }
+    const width = this.dictionarySize <= 0x100 ? 1 : this.dictionarySize <= 0x1_0000 ? 2 : 4;
+    if (width < this.indexes.BYTES_PER_ELEMENT) this.changeWidth(width);
   }
 
   reset(): void {

@@ -63,7 +63,7 @@ export class Client {
       ...(target.makeAgent === undefined ? {} : { http_agent: target.makeAgent() }),
       keep_alive: { enabled: true, idle_socket_ttl: 2500 },
       // Errors come back as exceptions and are logged where they are handled.
-      log: { level: 127 as never },
+      log: { level: 127 },
     });
   }
 
@@ -90,7 +90,7 @@ export class Client {
     );
     return {
       stream: result.stream,
-      headers: result.response_headers as RawResult['headers'],
+      headers: result.response_headers,
       queryId: result.query_id,
     };
   }
@@ -115,7 +115,7 @@ export class Client {
         values: createReadStream(path, { highWaterMark: 1 << 20 }),
         http_headers: { 'Content-Encoding': 'gzip' },
         query_id: queryId,
-        clickhouse_settings: settings as Record<string, never>,
+        clickhouse_settings: settings,
       }),
     );
     result.stream.resume();

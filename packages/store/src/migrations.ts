@@ -31,7 +31,7 @@ function controlTable(name: string, columns: string, key: string): (options: Ddl
   };
 }
 
-const MIGRATIONS: readonly Migration[] = [
+export const MIGRATIONS: readonly Migration[] = [
   {
     name: 'facts',
     steps: (options) => {

@@ -25,9 +25,8 @@ type Row = Readonly<Record<string, Value>>;
 const MOST_ROWS = 2_000;
 
 const COLUMNS: Readonly<Record<TailSignal, string>> = {
-  spans:
-    'toString(timestamp) AS timestamp, service_name, name, status_code, status_message, duration_ns, trace_id, span_id',
-  logs: 'toString(timestamp) AS timestamp, service_name, severity_number, severity_text, body, trace_id, span_id',
+  spans: 'timestamp, service_name, name, status_code, status_message, duration_ns, trace_id, span_id',
+  logs: 'timestamp, service_name, severity_number, severity_text, body, trace_id, span_id',
 };
 const ERRORS: Readonly<Record<TailSignal, string>> = { spans: 'status_code = 2', logs: 'severity_number >= 17' };
 
@@ -128,7 +127,7 @@ async function poll(
   const results = await Promise.all(
     signals.map(async (table) => {
       const where = [...conditions, ...(args.flag('errors') ? [ERRORS[table]] : [])].join(' AND ');
-      const statement = `SELECT '${table}' AS signal, ${COLUMNS[table]} FROM ${table} WHERE ${where} ORDER BY ${table}.timestamp DESC LIMIT ${MOST_ROWS}`;
+      const statement = `SELECT '${table}' AS signal, ${COLUMNS[table]} FROM ${table} WHERE ${where} ORDER BY timestamp DESC LIMIT ${MOST_ROWS}`;
       return client.rows(statement, { params, signal });
     }),
   );

@@ -76,7 +76,7 @@ describe('the official client', () => {
         max_execution_time: 1,
       },
     });
-    expect(await result.json()).toEqual([{ n: 1, t: expect.stringMatching(/T.*Z$/u) }]);
+    expect(await result.json()).toEqual([{ n: 1, t: expect.stringMatching(/T.*Z$/u) as unknown }]);
   });
 
   it('takes a result packed with gzip', async () => {
@@ -127,7 +127,11 @@ describe('an error of the official client', () => {
 
   it('of a write says that this is read-only and where data goes', async () => {
     const inserted = await failure(client.insert({ table: 'spans', values: [{ a: 1 }], format: 'JSONEachRow' }));
-    expect(inserted).toMatchObject({ code: '164', type: 'READONLY', message: expect.stringContaining('/v1/traces') });
+    expect(inserted).toMatchObject({
+      code: '164',
+      type: 'READONLY',
+      message: expect.stringContaining('/v1/traces') as unknown,
+    });
     expect(await failure(client.command({ query: 'DROP TABLE spans' }))).toMatchObject({ code: '164' });
   });
 
@@ -162,13 +166,13 @@ describe('an error of the official client', () => {
     stand.clock.offsetMs = 61_000;
     expect(await failure(short.query({ query: 'SELECT 1' }))).toMatchObject({
       code: '516',
-      message: expect.stringContaining('expired'),
+      message: expect.stringContaining('expired') as unknown,
     });
     stand.clock.offsetMs = 0;
     await stand.access.keys.revoke(created.apiKey.id);
     expect(await failure(short.query({ query: 'SELECT 1' }))).toMatchObject({
       code: '516',
-      message: expect.stringContaining('revoked'),
+      message: expect.stringContaining('revoked') as unknown,
     });
     await short.close();
   });
@@ -185,7 +189,7 @@ describe('cancelling', () => {
     });
     await until(async () => (await running(queryId)) === 1);
     controller.abort();
-    await expect(query).rejects.toThrow();
+    await expect(query).rejects.toThrow('aborted');
     await until(async () => (await running(queryId)) === 0);
     await until(() =>
       Promise.resolve(stand.audit.some((line) => line.queryId === queryId && line.status === 'cancelled')),
@@ -250,9 +254,7 @@ describe('over plain HTTP', () => {
     });
     const body = Buffer.from(await response.arrayBuffer());
     expect(body.subarray(0, 10).toString('hex')).toBe('010002ffffffff000401');
-    expect(body.toString('latin1')).toMatch(
-      /displayName\(\)\x06String\0\x0aglasshouse.*revision\(\)\x06UInt32\0\0\0\0\0/su,
-    );
+    expect(body.toString('latin1')).toMatch(/displayName\(\).String.{2}glasshouse.*revision\(\).UInt32\0{5}/su);
     expect((await ask('?default_format=TSV', hello)).text).toMatch(/^glasshouse\t\d+\.\d+\.\d+[.\d]*\t0\tUTC\n$/u);
   });
 
@@ -272,7 +274,7 @@ it('nothing of this was a fault of the server', () => {
 });
 
 function connect(password: string, options: Readonly<Record<string, unknown>> = {}): ClickHouseClient {
-  return createClient({ url: stand.base, username: 'default', password, log: { level: 127 as never }, ...options });
+  return createClient({ url: stand.base, username: 'default', password, log: { level: 127 }, ...options });
 }
 
 async function failure(promise: Promise<unknown>): Promise<ClickHouseError> {

@@ -8,6 +8,7 @@
 import { AppError } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
 import { readBody } from '../http/body.ts';
+import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { sendJson } from '../http/router.ts';
 import type { Door } from '../query/door.ts';
@@ -99,9 +100,9 @@ function contentType(format: string, given: string | undefined): string {
   return given ?? 'text/plain';
 }
 
-const failSql: Failure = (exchange, thrown) => {
+const failSql: Failure = ({ request, response, query }, thrown) => {
   const error = fromAppError(thrown);
-  // A credential that isn't good enough is 403 in this API, whatever is wrong with it; only a missing one is 401.
-  const status = error.kind.httpStatus;
-  sendJson(exchange.response, status, { error: error.message, code: error.type });
+  // Tinybird's clients take 403 for a token that is wrong, and only that.
+  const refused = error.code === 'unauthenticated' && credentialOf(request.headers, query) !== undefined;
+  sendJson(response, refused ? 403 : error.kind.httpStatus, { error: error.message, code: error.type });
 };

@@ -128,9 +128,10 @@ export class Access implements Principals {
       await this.keys.refresh();
       await this.tenants.refresh();
       if (!this.prepared) {
-        await this.tenants.prepareAll();
-        await this.tenants.ensure(DEFAULT_PLACEMENT.tenant);
         this.prepared = true;
+        // Their views are there since they were made; this brings them up to date, which may take its time.
+        void this.tenants.prepareAll().catch(() => (this.prepared = false));
+        await this.tenants.ensure(DEFAULT_PLACEMENT.tenant);
       }
     } catch (error) {
       if (this.up) this.options.onStore?.(false, messageOf(error));

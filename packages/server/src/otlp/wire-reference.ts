@@ -90,7 +90,8 @@ export function joinFields(fields: readonly WireField[]): Buffer {
 function encodeField({ number, wireType, value }: WireField, pad: (most: number) => number): Buffer[] {
   const tag = varint(BigInt(number * 8 + wireType), pad(5));
   if (wireType === 2) return [tag, varint(BigInt(value.length), pad(10)), value];
-  return [tag, wireType === 0 ? varint(readVarint(value, 0).value, pad(10)) : value];
+  const length = wireType === 0 ? pad(10) : 1;
+  return [tag, length === 1 ? value : varint(readVarint(value, 0).value, length)];
 }
 
 /**

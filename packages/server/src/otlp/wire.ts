@@ -95,7 +95,7 @@ export class Wire implements Source {
 
   /** Skips a field whose tag was just read and whose value starts at `pos`; returns the position after it. */
   skip(tag: number, pos: number, limit: number): number {
-    if (tag < 8 || tag > MAX_TAG) throw malformed(`a field has the number ${Math.floor(tag / 8)}`);
+    if (tag < 8 || tag > MAX_TAG) throw malformed('a field has the number 0 or one above 2^29 - 1');
     let next: number;
     switch (tag & 7) {
       case 0:

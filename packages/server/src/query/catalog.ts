@@ -59,7 +59,7 @@ function tablesSql(database: string, condition: string): string {
 
 /** `SHOW [FULL] TABLES [FROM db] [[NOT] LIKE 'x']` and `SHOW DATABASES [LIKE 'x']`; undefined for other statements. */
 function showSql(tokens: readonly Token[], policy: Policy): string | undefined {
-  const rest = [...tokens.slice(1)];
+  const rest = tokens.slice(1);
   if (upper(rest[0]) === 'FULL') rest.shift();
   const what = upper(rest.shift());
   if (what === 'DATABASES' && rest.length === 0) return DATABASES;

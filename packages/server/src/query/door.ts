@@ -276,7 +276,6 @@ function paramSettings(
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0' };
 
 function escapeTsv(value: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are the characters that the format escapes
   return value.replaceAll(/[\\\t\n\r\0]/gu, (char) => ESCAPES[char] as string);
 }
 

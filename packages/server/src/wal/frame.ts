@@ -3,33 +3,64 @@
  * compressed. A segment, a run of such members, is therefore itself a valid gzip file: the engine reads it as it is, any
  * ClickHouse takes it over HTTP with `Content-Encoding: gzip`, and `gzip -t` checks it.
  *
- * The member's CRC-32 covers the block. Its FEXTRA field carries what recovery needs without reading the block: the length
- * of the frame, the number of rows, and how many of them fall on each day. (Formats: RFC 1952, RFC 1951 section 3.2.4.)
+ * Must stay true: every bit of a frame is covered: the block by the member's CRC-32, the header by a CRC-32 of its own in
+ * the FEXTRA field, which also carries what recovery needs without reading the block: lengths, rows, rows by day, the
+ * segment that the frame belongs to and its place in it. (Formats: RFC 1952, RFC 1951 section 3.2.4.)
  */
 
 import { crc32 } from 'node:zlib';
 import { invariant } from '@glasshouse/model';
 
-/** What a frame says about its block. */
+/** What a frame's header says about its block. */
 export interface FrameInfo {
-  /** Offset of the frame in its segment, in bytes. */
+  /** Offset of the frame in its segment file, in bytes. */
   readonly offset: number;
   /** Length of the whole frame in bytes. */
   readonly length: number;
+  /** Number of the frame in its segment, from 0. */
+  readonly sequence: number;
   readonly rows: number;
   /** Rows by UTC day, days counted from 1970-01-01. */
   readonly days: ReadonlyMap<number, number>;
 }
 
+/** Where a frame stands: repeated in its header, so that a stray frame is never taken for one of the segment. */
+export interface FramePlace {
+  readonly segment: bigint;
+  readonly sequence: number;
+}
+
 const STORED_BLOCK_BYTES = 0xffff;
 const STORED_HEADER_BYTES = 5;
-const GZIP_HEADER_BYTES = 12;
 const TRAILER_BYTES = 8;
-/** Subfield id ("GH"), subfield length, format version, frame length, block length, rows, number of days. */
-const EXTRA_BYTES = 2 + 2 + 2 + 4 + 4 + 4 + 2;
 const DAY_BYTES = 8;
 const VERSION = 1;
-const SUBFIELD_ID = 0x4847;
+const MAGIC = 0x0408_8b1f; // gzip, deflate, FEXTRA
+const SUBFIELD_ID = 0x4847; // "GH"
+
+/** Offsets in the header; the first six are gzip's. The days follow at the end, each as day and number of rows. */
+const AT = {
+  magic: 0,
+  os: 9,
+  extraLength: 10,
+  subfieldId: 12,
+  subfieldLength: 14,
+  version: 16,
+  length: 18,
+  blockBytes: 22,
+  rows: 26,
+  dayCount: 30,
+  segment: 32,
+  sequence: 40,
+  headerCrc: 44,
+  days: 48,
+} as const;
+
+/** Shortest header, in bytes. */
+const HEADER_BYTES = AT.days;
+
+/** The first bytes of every frame. */
+export const FRAME_MAGIC = new Uint8Array([0x1f, 0x8b, 0x08, 0x04]);
 
 /** Days that fit in a frame's header; the receivers' time window keeps a block far below it. */
 export const MAX_DAYS = 8000;
@@ -39,16 +70,13 @@ export function encodeFrame(
   block: readonly Uint8Array[],
   rows: number,
   days: ReadonlyMap<number, number>,
+  place: FramePlace,
 ): { parts: Uint8Array[]; length: number } {
   invariant(days.size <= MAX_DAYS, `a block spans ${days.size} days`);
   let blockBytes = 0;
   for (const piece of block) blockBytes += piece.length;
-  const storedBlocks = Math.max(1, Math.ceil(blockBytes / STORED_BLOCK_BYTES));
-  const extraBytes = EXTRA_BYTES + days.size * DAY_BYTES;
-  const length = GZIP_HEADER_BYTES + extraBytes + storedBlocks * STORED_HEADER_BYTES + blockBytes + TRAILER_BYTES;
-
-  const head = gzipHeader(extraBytes, length, blockBytes, rows, days);
-  const parts: Uint8Array[] = [head];
+  const length = frameLength(blockBytes, days.size);
+  const parts: Uint8Array[] = [encodeHeader(length, blockBytes, rows, days, place)];
   const crc = appendStored(parts, block, blockBytes);
   const trailer = new DataView(new ArrayBuffer(TRAILER_BYTES));
   trailer.setUint32(0, crc, true);
@@ -57,31 +85,45 @@ export function encodeFrame(
   return { parts, length };
 }
 
-function gzipHeader(
-  extraBytes: number,
+function frameLength(blockBytes: number, dayCount: number): number {
+  const storedBlocks = Math.max(1, Math.ceil(blockBytes / STORED_BLOCK_BYTES));
+  return HEADER_BYTES + dayCount * DAY_BYTES + storedBlocks * STORED_HEADER_BYTES + blockBytes + TRAILER_BYTES;
+}
+
+function encodeHeader(
   length: number,
   blockBytes: number,
   rows: number,
   days: ReadonlyMap<number, number>,
+  { segment, sequence }: FramePlace,
 ): Uint8Array {
-  const view = new DataView(new ArrayBuffer(GZIP_HEADER_BYTES + extraBytes));
-  view.setUint32(0, 0x0408_8b1f, true); // magic, deflate, FEXTRA
-  view.setUint8(9, 0xff); // unknown operating system
-  view.setUint16(10, extraBytes, true);
-  view.setUint16(12, SUBFIELD_ID, true);
-  view.setUint16(14, extraBytes - 4, true);
-  view.setUint16(16, VERSION, true);
-  view.setUint32(18, length, true);
-  view.setUint32(22, blockBytes, true);
-  view.setUint32(26, rows, true);
-  view.setUint16(30, days.size, true);
-  let at = GZIP_HEADER_BYTES + EXTRA_BYTES;
+  const view = new DataView(new ArrayBuffer(HEADER_BYTES + days.size * DAY_BYTES));
+  view.setUint32(AT.magic, MAGIC, true);
+  view.setUint8(AT.os, 0xff);
+  view.setUint16(AT.extraLength, view.byteLength - AT.subfieldId, true);
+  view.setUint16(AT.subfieldId, SUBFIELD_ID, true);
+  view.setUint16(AT.subfieldLength, view.byteLength - AT.version, true);
+  view.setUint16(AT.version, VERSION, true);
+  view.setUint32(AT.length, length, true);
+  view.setUint32(AT.blockBytes, blockBytes, true);
+  view.setUint32(AT.rows, rows, true);
+  view.setUint16(AT.dayCount, days.size, true);
+  view.setBigUint64(AT.segment, segment, true);
+  view.setUint32(AT.sequence, sequence, true);
+  let at: number = AT.days;
   for (const [day, count] of days) {
     view.setUint32(at, day, true);
     view.setUint32(at + 4, count, true);
     at += DAY_BYTES;
   }
-  return new Uint8Array(view.buffer);
+  const bytes = new Uint8Array(view.buffer);
+  view.setUint32(AT.headerCrc, headerCrc(bytes), true);
+  return bytes;
+}
+
+/** CRC-32 of a header without the field that holds it. */
+function headerCrc(header: Uint8Array): number {
+  return crc32(header.subarray(AT.days), crc32(header.subarray(0, AT.headerCrc)));
 }
 
 /** Cuts the block into stored deflate blocks and returns its CRC-32. */
@@ -112,60 +154,64 @@ function appendStored(parts: Uint8Array[], block: readonly Uint8Array[], blockBy
   return crc;
 }
 
-/** Reads a segment: `read(position, length)` returns fewer bytes at the end of the file. */
-export type ReadAt = (position: number, length: number) => Uint8Array;
-
-/**
- * The frames of a segment from its start, up to the first one that is torn or damaged; `validBytes` is where that one
- * begins. Every byte before it was checked against its CRC-32.
- */
-export function scanFrames(read: ReadAt, size: number): { frames: FrameInfo[]; validBytes: number } {
-  const frames: FrameInfo[] = [];
-  let offset = 0;
-  while (offset < size) {
-    const frame = readFrame(read, offset, size);
-    if (frame === undefined) break;
-    frames.push(frame);
-    offset += frame.length;
-  }
-  return { frames, validBytes: offset };
+/** A header whose own CRC-32 is right; its block is not looked at yet. */
+interface Header extends FrameInfo {
+  readonly blockBytes: number;
 }
 
-function readFrame(read: ReadAt, offset: number, size: number): FrameInfo | undefined {
-  const fixed = GZIP_HEADER_BYTES + EXTRA_BYTES;
-  const head = read(offset, fixed);
-  if (head.length < fixed) return undefined;
-  const view = new DataView(head.buffer, head.byteOffset, head.length);
-  const isFrame = view.getUint32(0, true) === 0x0408_8b1f && view.getUint16(12, true) === SUBFIELD_ID;
-  if (!isFrame || view.getUint16(16, true) !== VERSION) return undefined;
-  const [length, blockBytes, rows] = [view.getUint32(18, true), view.getUint32(22, true), view.getUint32(26, true)];
-  const dayCount = view.getUint16(30, true);
-  const dataStart = fixed + dayCount * DAY_BYTES;
-  const storedBlocks = Math.max(1, Math.ceil(blockBytes / STORED_BLOCK_BYTES));
-  const expected = dataStart + storedBlocks * STORED_HEADER_BYTES + blockBytes + TRAILER_BYTES;
-  if (length !== expected || offset + length > size) return undefined;
+/** Reads a segment: `read(position, length)` returns fewer bytes at the end of the file; valid until the next call. */
+export type ReadAt = (position: number, length: number) => Uint8Array;
 
+/** The header of a frame of `segment` at `offset`, or undefined if there is none or it is damaged. */
+export function readHeader(read: ReadAt, offset: number, segment: bigint): Header | undefined {
+  const fixed = viewOf(read(offset, HEADER_BYTES));
+  if (fixed.byteLength < HEADER_BYTES || fixed.getUint32(AT.magic, true) !== MAGIC) return undefined;
+  if (fixed.getUint16(AT.version, true) !== VERSION || fixed.getBigUint64(AT.segment, true) !== segment) return undefined;
+  const dayCount = fixed.getUint16(AT.dayCount, true);
+  const bytes = read(offset, HEADER_BYTES + dayCount * DAY_BYTES);
+  if (bytes.length < HEADER_BYTES + dayCount * DAY_BYTES) return undefined;
+  const view = viewOf(bytes);
+  if (view.getUint32(AT.headerCrc, true) !== headerCrc(bytes)) return undefined;
+  const [length, blockBytes] = [view.getUint32(AT.length, true), view.getUint32(AT.blockBytes, true)];
+  const days = new Map<number, number>();
+  for (let at: number = AT.days; at < bytes.length; at += DAY_BYTES) {
+    days.set(view.getUint32(at, true), view.getUint32(at + 4, true));
+  }
+  const [rows, sequence] = [view.getUint32(AT.rows, true), view.getUint32(AT.sequence, true)];
+  return length === frameLength(blockBytes, dayCount) ? { offset, length, sequence, rows, days, blockBytes } : undefined;
+}
+
+/** True if the `rest` bytes at `offset`, the last of a file, are the beginning of a header that was cut short. */
+export function isCutHeader(read: ReadAt, offset: number, rest: number): boolean {
+  const head = read(offset, Math.min(rest, HEADER_BYTES));
+  if (!head.subarray(0, FRAME_MAGIC.length).every((byte, index) => byte === FRAME_MAGIC[index])) return false;
+  return head.length < HEADER_BYTES || rest < HEADER_BYTES + viewOf(head).getUint16(AT.dayCount, true) * DAY_BYTES;
+}
+
+/** True if all of the frame's bytes are there and as they were written. */
+export function isIntact(read: ReadAt, { offset, length, days, blockBytes }: Header): boolean {
   const body = read(offset, length);
-  if (body.length < length) return undefined;
-  const whole = new DataView(body.buffer, body.byteOffset, body.length);
+  if (body.length < length) return false;
+  const view = viewOf(body);
   let crc = 0;
-  let at = dataStart;
+  let at = HEADER_BYTES + days.size * DAY_BYTES;
   for (let left = blockBytes; ; ) {
-    const stored = whole.getUint16(at + 1, true);
-    const isLast = whole.getUint8(at) === 1;
-    if (stored !== Math.min(left, STORED_BLOCK_BYTES) || whole.getUint16(at + 3, true) !== (~stored & 0xffff)) return undefined;
+    const stored = Math.min(left, STORED_BLOCK_BYTES);
+    const isLast = stored === left;
+    const isAsWritten =
+      view.getUint8(at) === (isLast ? 1 : 0) &&
+      view.getUint16(at + 1, true) === stored &&
+      view.getUint16(at + 3, true) === (~stored & 0xffff);
+    if (!isAsWritten) return false;
     at += STORED_HEADER_BYTES;
     crc = crc32(body.subarray(at, at + stored), crc);
     at += stored;
     left -= stored;
-    if (isLast !== (left === 0)) return undefined;
     if (isLast) break;
   }
-  if (whole.getUint32(at, true) !== crc || whole.getUint32(at + 4, true) !== blockBytes) return undefined;
+  return view.getUint32(at, true) === crc && view.getUint32(at + 4, true) === blockBytes;
+}
 
-  const days = new Map<number, number>();
-  for (let day = 0; day < dayCount; day++) {
-    days.set(whole.getUint32(fixed + day * DAY_BYTES, true), whole.getUint32(fixed + day * DAY_BYTES + 4, true));
-  }
-  return { offset, length, rows, days };
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

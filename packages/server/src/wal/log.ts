@@ -2,16 +2,17 @@
  * The write-ahead log: one open segment per table, blocks appended to it as frames, and sealed when it is large enough or
  * when the drain has nothing else to do.
  *
- * Must stay true: `commit` either makes all given blocks durable or throws after undoing what it can, and then no request
- * in them may be acknowledged.
+ * Must stay true: `commit` never throws. Per table it either makes the block durable or undoes it and reports the failure;
+ * what failed may not be acknowledged. A table's failure does not touch the others, nor the commits that come after it.
  */
 
 import type { Block } from '@glasshouse/native';
 import { ConstantColumn } from '@glasshouse/native';
 import { SEGMENT_COLUMN } from '@glasshouse/schema';
 import { encodeFrame } from './frame.ts';
+import { openIdMark, SegmentIds } from './ids.ts';
 import type { SegmentInfo } from './segment.ts';
-import { SegmentIds, SegmentWriter } from './segment.ts';
+import { SegmentWriter } from './segment.ts';
 
 export interface LogOptions {
   readonly directory: string;
@@ -19,6 +20,14 @@ export interface LogOptions {
   readonly maxSegmentRows: number;
   readonly maxSegmentBytes: number;
   readonly now: () => number;
+}
+
+/** What became of a commit. */
+export interface Commit {
+  /** Bytes that were made durable. */
+  readonly bytes: number;
+  /** Why nothing was stored, by the name of the table. */
+  readonly failures: ReadonlyMap<string, unknown>;
 }
 
 export class Log {
@@ -29,7 +38,7 @@ export class Log {
 
   constructor(options: LogOptions) {
     this.options = options;
-    this.ids = new SegmentIds(options.node);
+    this.ids = new SegmentIds(options.node, openIdMark(options.directory));
   }
 
   /** Rows in segments that are still open. */
@@ -39,33 +48,43 @@ export class Log {
     return rows;
   }
 
-  /** Appends the blocks and syncs them. Returns the number of bytes written. */
-  commit(blocks: readonly Block[]): number {
+  /** Appends the blocks, each to its table's segment, and syncs them. */
+  commit(blocks: readonly Block[]): Commit {
+    const failures = new Map<string, unknown>();
     let bytes = 0;
     for (const block of blocks) {
       if (block.rows === 0) continue;
-      const segment = this.segmentOf(block.table.name);
-      block.column(SEGMENT_COLUMN, ConstantColumn).set(segment.id);
-      const days = block.days.byDay();
-      const { parts, length } = encodeFrame(block.pieces(), block.rows, days);
       try {
-        segment.append(parts, length, block.rows, days);
+        bytes += this.append(block);
       } catch (error) {
-        this.sealOne(segment);
-        throw error;
+        failures.set(block.table.name, error);
       }
-      bytes += length;
-      const { maxSegmentRows, maxSegmentBytes } = this.options;
-      if (segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes) this.sealOne(segment);
     }
-    return bytes;
+    return { bytes, failures };
+  }
+
+  /** Makes one block durable and returns the length of its frame, or throws with nothing of it stored. */
+  private append(block: Block): number {
+    const segment = this.segmentOf(block.table.name);
+    block.column(SEGMENT_COLUMN, ConstantColumn).set(segment.id);
+    const days = block.days.byDay();
+    const place = { segment: segment.id, sequence: segment.frames };
+    const { parts, length } = encodeFrame(block.pieces(), block.rows, days, place);
+    try {
+      segment.append(parts, length, block.rows, days);
+    } catch (error) {
+      this.sealOne(segment);
+      throw error;
+    }
+    const { maxSegmentRows, maxSegmentBytes } = this.options;
+    if (segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes) this.sealOne(segment);
+    return length;
   }
 
   private segmentOf(table: string): SegmentWriter {
     let segment = this.open.get(table);
     if (segment === undefined) {
-      const nowMs = this.options.now();
-      segment = new SegmentWriter(this.options.directory, table, this.ids.next(nowMs), nowMs);
+      segment = new SegmentWriter(this.options.directory, table, this.ids.next(this.options.now()));
       this.open.set(table, segment);
     }
     return segment;
@@ -79,7 +98,12 @@ export class Log {
 
   /** Seals every segment that holds rows. */
   seal(): void {
-    for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
+    for (const segment of [...this.open.values()]) if (segment.rows > 0) this.sealOne(segment);
+  }
+
+  /** Closes everything, also what is empty. The log takes nothing afterwards. */
+  close(): void {
+    for (const segment of [...this.open.values()]) this.sealOne(segment);
   }
 
   /** The segments sealed since the last call. */

@@ -18,69 +18,83 @@ export interface SegmentInfo {
   readonly bytes: number;
   readonly rows: number;
   readonly days: ReadonlyMap<number, number>;
+  /** True if damaged frames were taken out of it, so that the table may rightly hold more of it than it has now. */
+  readonly repaired: boolean;
+  /** True if bytes may follow the last durable frame: it must be recovered as after a crash before it is handed over. */
+  readonly unchecked: boolean;
 }
 
-const NAME = /^([a-z_]+)\.([0-9a-f]{16})\.gz$/;
+const NAME = /^([a-z_]+)\.([0-9a-f]{16})(\.repaired)?\.gz$/;
+
+/** What the name of a segment's file says. */
+export interface SegmentName {
+  readonly table: string;
+  readonly id: bigint;
+  readonly repaired: boolean;
+}
 
 /** File name of a segment. */
-export function segmentName(table: string, id: bigint): string {
-  return `${table}.${id.toString(16).padStart(16, '0')}.gz`;
+export function segmentName({ table, id, repaired }: SegmentName): string {
+  return `${table}.${id.toString(16).padStart(16, '0')}${repaired ? '.repaired' : ''}.gz`;
 }
 
-/** Table and id of a segment's file name, or undefined if it is some other file. */
-export function parseSegmentName(name: string): { table: string; id: bigint } | undefined {
+/** Reads a segment's file name; undefined if it is some other file. */
+export function parseSegmentName(name: string): SegmentName | undefined {
   const match = NAME.exec(name);
-  return match === null ? undefined : { table: match[1] as string, id: BigInt(`0x${match[2]}`) };
+  if (match === null) return undefined;
+  return { table: match[1] as string, id: BigInt(`0x${match[2]}`), repaired: match[3] !== undefined };
 }
 
 export class SegmentWriter {
   readonly table: string;
   readonly id: bigint;
   readonly path: string;
-  readonly openedAtMs: number;
   bytes = 0;
   rows = 0;
+  frames = 0;
   readonly days = new Map<number, number>();
   private readonly fd: number;
+  private isCut = true;
 
-  constructor(directory: string, table: string, id: bigint, nowMs: number) {
+  constructor(directory: string, table: string, id: bigint) {
     this.table = table;
     this.id = id;
-    this.openedAtMs = nowMs;
-    this.path = join(directory, segmentName(table, id));
+    this.path = join(directory, segmentName({ table, id, repaired: false }));
     this.fd = openSync(this.path, 'wx', 0o600);
     try {
       syncDirectory(directory);
     } catch (error) {
-      closeSync(this.fd);
-      unlinkSync(this.path);
+      closeQuietly(this.fd);
+      unlinkQuietly(this.path);
       throw error;
     }
   }
 
-  /** Appends a frame and makes it durable, or throws and leaves the segment as it was before. */
+  /** Appends a frame and makes it durable, or throws and leaves the segment as it was before; then `seal` must follow. */
   append(parts: readonly Uint8Array[], length: number, rows: number, days: ReadonlyMap<number, number>): void {
     try {
       writeAll(this.fd, parts, this.bytes, length);
       fdatasyncSync(this.fd);
     } catch (error) {
-      ftruncateSync(this.fd, this.bytes);
+      this.isCut = cutQuietly(this.fd, this.bytes);
       throw error;
     }
     this.bytes += length;
     this.rows += rows;
+    this.frames++;
     for (const [day, count] of days) this.days.set(day, (this.days.get(day) ?? 0) + count);
   }
 
-  /** Closes the file; a segment without frames is removed and undefined returned. */
+  /** Closes the file; a segment without frames is removed and undefined returned. Never throws: what counts is durable. */
   seal(): SegmentInfo | undefined {
-    closeSync(this.fd);
+    closeQuietly(this.fd);
     if (this.rows === 0) {
-      unlinkSync(this.path);
+      // A file that cannot be removed holds nothing acknowledged; the next start removes it.
+      unlinkQuietly(this.path);
       return undefined;
     }
     const { table, id, path, bytes, rows, days } = this;
-    return { table, id, path, bytes, rows, days: new Map(days) };
+    return { table, id, path, bytes, rows, days: new Map(days), repaired: false, unchecked: !this.isCut };
   }
 }
 
@@ -103,6 +117,33 @@ function writeAll(fd: number, parts: readonly Uint8Array[], position: number, le
   }
 }
 
+/** Cuts the file, durably, and says whether that worked. */
+function cutQuietly(fd: number, bytes: number): boolean {
+  try {
+    ftruncateSync(fd, bytes);
+    fdatasyncSync(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // The descriptor is free all the same, and everything that counts was synced before.
+  }
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Nothing in it counts.
+  }
+}
+
 /** Makes created and removed names in a directory durable. */
 export function syncDirectory(directory: string): void {
   const fd = openSync(directory, 'r');
@@ -110,26 +151,5 @@ export function syncDirectory(directory: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
-  }
-}
-
-/** Ids that grow with time and are unique over restarts and over servers that share a store. */
-export class SegmentIds {
-  private readonly node: bigint;
-  private last = 0n;
-
-  /** `node` is a 16-bit number that no other server of the same store has. */
-  constructor(node: number) {
-    this.node = BigInt(node & 0xffff);
-  }
-
-  next(nowMs: number): bigint {
-    // 41 bits of milliseconds since 2020, 16 bits of node, 7 bits of sequence.
-    const EPOCH_MS = 1_577_836_800_000;
-    const floor = (BigInt(Math.max(0, nowMs - EPOCH_MS)) << 23n) | (this.node << 7n);
-    const step = this.last + 1n;
-    const sameNode = ((step >> 7n) & 0xffffn) === this.node;
-    this.last = floor > this.last ? floor : sameNode ? step : (((this.last >> 23n) + 1n) << 23n) | (this.node << 7n);
-    return this.last;
   }
 }
