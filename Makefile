@@ -75,7 +75,7 @@ query-traces: $(RUNNABLE) ## The latest traces
 	@$(GLASSHOUSE) sql --view traces
 
 .PHONY: query-stats
-query-stats: $(RUNNABLE) ## Rows, sizes and rates of every table
+query-stats: $(RUNNABLE) ## Totals by service, severity and kind of metric
 	@$(GLASSHOUSE) sql --view stats
 
 .PHONY: backup
@@ -83,9 +83,9 @@ backup: $(RUNNABLE) ## Back up; TO=path says where
 	@$(GLASSHOUSE) backup $(if $(TO),"$(TO)")
 
 .PHONY: restore
-restore: $(RUNNABLE) ## Restore a backup; FROM=path says which
+restore: $(RUNNABLE) ## Restore a backup; FROM=path says which; asks first (FORCE=1 does not)
 	@if [ -z "$(FROM)" ]; then echo 'cannot restore FROM=: name a backup, make restore FROM=path' >&2; exit 2; fi
-	@$(GLASSHOUSE) restore "$(FROM)"
+	@$(GLASSHOUSE) restore $(if $(filter 1,$(FORCE)),--yes) "$(FROM)"
 
 .PHONY: reset
 reset: $(RUNNABLE) ## Delete all data, keep running; asks first (FORCE=1 does not)

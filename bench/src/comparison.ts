@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
 import { spread, statuses } from './ingest.ts';
 import type { Ingested } from './ingest.ts';
-import { runLoad } from './job.ts';
+import { runLoad, startLoad } from './job.ts';
 import type { FromNaive, ToNaive } from './naive.ts';
 import { usageOf } from './process-tree.ts';
 import type { Table } from './report.ts';
@@ -26,8 +26,10 @@ export function compareNaive(context: Context, ingested: Ingested | undefined): 
     let accepted = (await runLoad({ ...load, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, seed: 31 })).accepted;
     for (const connections of CONNECTION_COUNTS) {
       context.say(`naive: ${connections} connections, ${seconds} s`);
+      const running = startLoad({ ...load, connections, seconds, seed: 31 + connections });
+      await running.begun;
       const before = usageOf(naive.pid);
-      const report = await runLoad({ ...load, connections, seconds, seed: 31 + connections });
+      const report = await running.report;
       const cpu = usageOf(naive.pid).cpuSeconds - before.cpuSeconds;
       const rate = report.accepted / report.seconds;
       accepted += report.accepted;

@@ -2,13 +2,15 @@
 
 import type { Context } from './context.ts';
 import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
+import type { Summary } from './histogram.ts';
 import { countRows, untilDrained } from './inserted.ts';
-import type { LoadReport } from './job.ts';
+import type { LoadJob, LoadReport } from './job.ts';
 import { runLoad, startLoad } from './job.ts';
 import { measureVisibility } from './marker.ts';
 import { machineCpuSeconds, usageOf, watchPeak } from './process-tree.ts';
 import type { Table } from './report.ts';
 import { decimals, megabytes, milliseconds, thousands } from './report.ts';
+import type { Server } from './server.ts';
 import { pause, startServer } from './server.ts';
 import { columnSizes, mergeAll, openStore, sizeOf } from './store.ts';
 
@@ -41,21 +43,22 @@ export function measureIngest(context: Context): Promise<IngestResult> {
     await untilDrained(server);
 
     context.say(`ingest: ${seconds} s of as much as it takes`);
-    const before = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid), machine: machineCpuSeconds() };
-    const peak = watchPeak(server.pid);
+    const rowsBefore = await countRows(server, 'spans');
     const running = startLoad({ ...load, seconds, seed: 12 });
+    // The generator makes its requests first, which is no part of the measurement.
     await running.begun;
-    let loading = true;
-    const visibility = measureVisibility(server, 2, () => loading);
-    // Its failure is met below; if the load fails first, that is the one to tell.
-    visibility.catch(() => undefined);
+    const before = { usage: usageOf(server.pid), machine: machineCpuSeconds() };
+    const peak = watchPeak(server.pid);
     const report = await running.report;
-    loading = false;
-    const atEnd = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid), machine: machineCpuSeconds() };
+    const atEnd = { usage: usageOf(server.pid), machine: machineCpuSeconds(), rows: await countRows(server, 'spans') };
     const drainSeconds = await untilDrained(server);
-    const visibleBusy = await visibility;
-    const drained = { rows: await countRows(server, 'spans'), usage: usageOf(server.pid) };
+    const drained = usageOf(server.pid);
     const peakBytes = peak.stop();
+    const busy = await visibilityUnderLoad(server, {
+      ...load,
+      seconds: Math.max(5, Math.round(seconds / 4)),
+      seed: 13,
+    });
     await server.stop();
 
     context.say('ingest: merging what was inserted');
@@ -65,8 +68,8 @@ export function measureIngest(context: Context): Promise<IngestResult> {
     const columns = await columnSizes(open, 'spans', merged.rows);
     await open.close();
 
-    const markers = visibleIdle.count + visibleBusy.count;
-    const expected = warm.accepted + report.accepted + markers;
+    const markers = visibleIdle.count + busy.visible.count;
+    const expected = warm.accepted + report.accepted + busy.report.accepted + markers;
     const serverSeconds = atEnd.usage.cpuSeconds - before.usage.cpuSeconds;
     const others = atEnd.machine - before.machine - serverSeconds - report.cpuSeconds;
     const sustained = report.accepted / (report.seconds + drainSeconds);
@@ -80,7 +83,7 @@ export function measureIngest(context: Context): Promise<IngestResult> {
       head: ['', 'value'],
       rows: [
         ['acknowledged spans/s', thousands(report.accepted / report.seconds)],
-        ['inserted spans/s, during the load', thousands((atEnd.rows - before.rows) / report.seconds)],
+        ['inserted spans/s, during the load', thousands((atEnd.rows - rowsBefore) / report.seconds)],
         ['inserted spans/s, until all are in the table', thousands(sustained)],
         ['seconds from the last ack until all are in the table', decimals(drainSeconds, 1)],
         ['MB/s on the wire', thousands(report.bytes / report.seconds / 1e6)],
@@ -88,7 +91,7 @@ export function measureIngest(context: Context): Promise<IngestResult> {
         ['answers by status', statuses(report)],
         ['spans acknowledged / in the table', `${thousands(expected)} / ${thousands(written.rows)}`],
         ['processor time per million spans, during the load', perMillion(atEnd.usage)],
-        ['processor time per million spans, until inserted', perMillion(drained.usage)],
+        ['processor time per million spans, until inserted', perMillion(drained)],
         ['load generator, cores', decimals(report.cpuSeconds / report.seconds, 2)],
         ['the server, cores during the load', decimals(serverSeconds / report.seconds, 2)],
         ['everything else on the machine, cores', decimals(others / report.seconds, 2)],
@@ -103,16 +106,31 @@ export function measureIngest(context: Context): Promise<IngestResult> {
         ],
         [
           'time until queryable, at this load, p50 / max',
-          `${milliseconds(visibleBusy.p50)} / ${milliseconds(visibleBusy.max)}`,
+          `${milliseconds(busy.visible.p50)} / ${milliseconds(busy.visible.max)}`,
         ],
         ['ready after the start of the process', milliseconds(server.readyMs)],
       ],
     };
     return {
-      ingested: { rate: sustained, cpuSeconds: (drained.usage.cpuSeconds - before.usage.cpuSeconds) / report.accepted },
+      ingested: { rate: sustained, cpuSeconds: (drained.cpuSeconds - before.usage.cpuSeconds) / report.accepted },
       table,
     };
   });
+}
+
+/** A load of its own, so that the markers' queries do not disturb the measurement of the first. */
+async function visibilityUnderLoad(server: Server, job: LoadJob): Promise<{ report: LoadReport; visible: Summary }> {
+  const running = startLoad(job);
+  await running.begun;
+  let loading = true;
+  const visibility = measureVisibility(server, 2, () => loading);
+  // Its failure is met below; if the load fails first, that is the one to tell.
+  visibility.catch(() => undefined);
+  const report = await running.report;
+  loading = false;
+  const visible = await visibility;
+  await untilDrained(server);
+  return { report, visible };
 }
 
 export function spread({ latency }: LoadReport): string {

@@ -11,7 +11,7 @@ import type { Server } from './server.ts';
 import { pause } from './server.ts';
 
 const SERVICE = 'benchmark-marker';
-const POLL_MS = 10;
+const POLL_MS = 20;
 const GIVE_UP_MS = 60_000;
 
 /** Sends markers, one after the other while there are `more`, and sums up the milliseconds from each ack to its first sight. */

@@ -9,12 +9,13 @@ import type { Row } from './server.ts';
 const PLACEMENT = { project_id: 'default', environment: 'dev' };
 
 const SCOPE = {
+  resource_attributes: '{}',
+  resource: {},
   resource_dropped_attributes_count: 0,
   resource_schema_url: '',
   scope_name: '',
   scope_version: '',
-  scope_string: {},
-  scope_json: {},
+  scope_attributes: '{}',
   scope_dropped_attributes_count: 0,
   scope_schema_url: '',
 };
@@ -40,16 +41,14 @@ const SPAN = {
   dropped_attributes_count: 0,
   'events.timestamp': [],
   'events.name': [],
-  'events.attributes_string': [],
-  'events.attributes_json': [],
+  'events.attributes': [],
   'events.dropped_attributes_count': [],
   dropped_events_count: 0,
   'links.trace_id': [],
   'links.span_id': [],
   'links.trace_state': [],
   'links.flags': [],
-  'links.attributes_string': [],
-  'links.attributes_json': [],
+  'links.attributes': [],
   'links.dropped_attributes_count': [],
   dropped_links_count: 0,
   http_status_code: 0,
@@ -82,8 +81,7 @@ const EXEMPLARS = {
   'exemplars.value_int': [],
   'exemplars.trace_id': [],
   'exemplars.span_id': [],
-  'exemplars.attributes_string': [],
-  'exemplars.attributes_json': [],
+  'exemplars.attributes': [],
 };
 
 const POINT = {
@@ -91,12 +89,25 @@ const POINT = {
   start_timestamp: '1970-01-01 00:00:00.000000000',
   description: '',
   unit: '',
-  metadata_string: {},
-  metadata_json: {},
+  metadata: '{}',
   flags: 0,
   ...SCOPE,
   ...ATTRIBUTES,
 };
+
+/**
+ * The columns that a resource fills, from the JSON text of each attribute's value: `{ 'service.name': '"shop"', cpus: '8' }`.
+ * The text of the object keeps types and order; the map beside it has every value as plain text.
+ */
+export function resourceColumns(values: Readonly<Record<string, string>>): Row {
+  const plain = (json: string | undefined): string => (json?.startsWith('"') === true ? (JSON.parse(json) as string) : (json ?? ''));
+  return {
+    service_name: plain(values['service.name']),
+    project_name: plain(values['project.name'] ?? values['service.namespace'] ?? values['service.name']),
+    resource_attributes: `{${Object.entries(values).map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`,
+    resource: Object.fromEntries(Object.entries(values).map(([key, json]) => [key, plain(json)])),
+  };
+}
 
 /** A row of `spans`. */
 export const spanRow = (columns: Row): Row => ({ ...SPAN, ...columns });

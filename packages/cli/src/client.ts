@@ -136,7 +136,7 @@ export class Client {
 }
 
 /** The whole body. @throws AppError `internal` for one that ends early, `cancelled` when the signal ended it */
-export async function wholeText(response: Response, signal?: AbortSignal): Promise<string> {
+async function wholeText(response: Response, signal?: AbortSignal): Promise<string> {
   try {
     return await response.text();
   } catch (cause) {

@@ -9,7 +9,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Context {
   readonly output: Output;
   readonly env: Environment;
-  readonly input: NodeJS.ReadStream;
+  readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  /** Where a prompt is drawn; `output` writes there too. */
+  readonly screen: NodeJS.WritableStream;
   /** Time in ms since 1970. */
   readonly now: () => number;
   /** A signal that is aborted by Ctrl-C or SIGTERM; taking it makes the command responsible for ending then. */

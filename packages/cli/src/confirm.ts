@@ -6,11 +6,11 @@ import type { Context } from './command.ts';
 import { UsageError } from './errors.ts';
 
 /** True after a yes, or with --yes. @throws UsageError where nobody can be asked */
-export async function confirm({ input, output }: Context, args: Arguments, question: string): Promise<boolean> {
+export async function confirm({ input, output, screen }: Context, args: Arguments, question: string): Promise<boolean> {
   if (args.flag('yes')) return true;
   if (!input.isTTY)
     throw new UsageError('cannot ask whether you are sure: this is no terminal', 'give --yes to say so');
-  const reader = createInterface({ input, output: process.stderr });
+  const reader = createInterface({ input, output: screen });
   const answer = await reader.question(`${question} [y/N] `);
   reader.close();
   const sure = /^y(es)?$/i.test(answer.trim());

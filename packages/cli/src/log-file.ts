@@ -98,13 +98,15 @@ export function readyEvent(dataDir: string, offset: number): { listeners: LogLin
   };
 }
 
-/** Why a server ended, in its own words: its fatal line, or the message of an exception. */
-export function reasonIn(lines: readonly string[]): string | undefined {
+/** Why a server ended: what it told in a fatal line, or the message of an exception that nobody expected. */
+export function reasonIn(lines: readonly string[]): { readonly text: string; readonly told: boolean } | undefined {
   for (const line of lines.toReversed()) {
     const entry = parseLine(line) as LogLine | undefined;
-    if (entry?.level !== undefined && entry.level >= 60 && entry.msg !== undefined) return printable(entry.msg);
+    if (entry?.level !== undefined && entry.level >= 60 && entry.msg !== undefined) {
+      return { text: printable(entry.msg), told: true };
+    }
     const exception = /^(?:\w*Error)(?: \[\w+\])?: (.+)$/.exec(line)?.[1];
-    if (exception !== undefined) return printable(exception);
+    if (exception !== undefined) return { text: printable(exception), told: false };
   }
   return undefined;
 }

@@ -98,6 +98,7 @@ export async function run(): Promise<void> {
     output: new Output(process.stdout, process.stderr, process.env),
     env: process.env,
     input: process.stdin,
+    screen: process.stdout,
     now: Date.now,
     interruption: () => {
       const controller = new AbortController();

@@ -39,7 +39,7 @@ class Prompt {
   private readonly context: Context;
   private readonly client: Client;
   private readonly params: Readonly<Record<string, string>>;
-  private readonly historyPath = join(homedir(), '.glasshouse_history');
+  private readonly historyPath: string;
   private typed = '';
   private running: AbortController | undefined;
 
@@ -47,21 +47,28 @@ class Prompt {
     this.context = context;
     this.client = client;
     this.params = params;
+    this.historyPath = join(context.env['HOME'] ?? homedir(), '.glasshouse_history');
   }
 
   async run(): Promise<number> {
-    const { output, input } = this.context;
+    const { output, input, screen } = this.context;
     await this.client.ask('/health');
     output.line(`Connected to ${this.client.url}. \\? helps, \\q leaves.`);
     const reader = createInterface({
       input,
-      output: process.stdout,
+      output: screen,
       prompt: PROMPT,
       history: this.readHistory(),
       historySize: HISTORY_LINES,
       removeHistoryDuplicates: true,
     });
-    const leave = new Promise<number>((resolve) => reader.once('close', () => resolve(0)));
+    let open = true;
+    const closed = new Promise<void>((resolve) => {
+      reader.once('close', () => {
+        open = false;
+        resolve();
+      });
+    });
     reader.on('SIGINT', () => {
       if (this.running !== undefined) this.running.abort();
       else {
@@ -76,12 +83,12 @@ class Prompt {
       }
     });
     let queue = Promise.resolve();
-    let open = true;
+    let stay = true;
     reader.on('line', (line) => {
       queue = queue.then(async () => {
+        if (stay) stay = await this.take(line);
         if (!open) return;
-        open = await this.take(line);
-        if (!open) reader.close();
+        if (!stay) reader.close();
         else {
           reader.setPrompt(this.typed === '' ? PROMPT : MORE_PROMPT);
           reader.prompt();
@@ -89,9 +96,11 @@ class Prompt {
       });
     });
     reader.prompt();
-    const code = await leave;
+    await closed;
+    // Input may have ended before its last statement did.
+    await queue;
     output.line();
-    return code;
+    return 0;
   }
 
   /** Takes a line that was typed. Resolves to false if it is time to leave. */

@@ -12,12 +12,13 @@ export interface Sample {
 }
 
 type AttributeValue = string | number | boolean | readonly string[];
+type Attributes = Readonly<Record<string, AttributeValue>>;
 
 const SEVERITY = { INFO: 9, WARN: 13, ERROR: 17 } as const;
 const KIND = { internal: 1, server: 2, client: 3 } as const;
 const CUMULATIVE = 2;
 
-/** `run` is told apart by the resource attribute `glasshouse.test.run`; `randomHex(bytes)` makes ids. */
+/** `run` becomes the attribute `glasshouse.test.run` of every span, record and point; `randomHex(bytes)` makes ids. */
 export function makeSample(run: string, nowMs: number, randomHex: (bytes: number) => string): Sample {
   const nano = (offsetMs: number): string => `${BigInt(Math.round(nowMs + offsetMs)) * 1_000_000n}`;
   const resource = (service: string): unknown => ({
@@ -27,9 +28,9 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       'service.namespace': 'glasshouse-test',
       'deployment.environment.name': 'test',
       'host.name': 'send-test',
-      'glasshouse.test.run': run,
     }),
   });
+  const tagged = (values: Attributes): unknown => attributes({ ...values, 'glasshouse.test.run': run });
   const scope = { name: 'glasshouse.send-test', version: '1.0.0' };
   const [good, bad] = [randomHex(16), randomHex(16)];
   const [root, payment, model, failed, query] = [randomHex(8), randomHex(8), randomHex(8), randomHex(8), randomHex(8)];
@@ -42,7 +43,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       kind: KIND.server,
       startTimeUnixNano: nano(-480),
       endTimeUnixNano: nano(-40),
-      attributes: attributes({
+      attributes: tagged({
         'http.request.method': 'POST',
         'http.route': '/checkout',
         'http.response.status_code': 200,
@@ -62,7 +63,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       kind: KIND.client,
       startTimeUnixNano: nano(-420),
       endTimeUnixNano: nano(-260),
-      attributes: attributes({
+      attributes: tagged({
         'gen_ai.operation.name': 'chat',
         'gen_ai.request.model': 'gpt-4o-mini',
         'gen_ai.usage.input_tokens': 812,
@@ -77,7 +78,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       kind: KIND.server,
       startTimeUnixNano: nano(-220),
       endTimeUnixNano: nano(-20),
-      attributes: attributes({
+      attributes: tagged({
         'http.request.method': 'POST',
         'http.route': '/checkout',
         'http.response.status_code': 500,
@@ -93,6 +94,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       kind: KIND.internal,
       startTimeUnixNano: nano(-180),
       endTimeUnixNano: nano(-60),
+      attributes: tagged({ 'payment.provider': 'test' }),
       events: [
         {
           timeUnixNano: nano(-70),
@@ -116,7 +118,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
       kind: KIND.server,
       startTimeUnixNano: nano(-240),
       endTimeUnixNano: nano(-90),
-      attributes: attributes({ 'http.route': '/charge', 'http.response.status_code': 201 }),
+      attributes: tagged({ 'http.route': '/charge', 'http.response.status_code': 201 }),
       status: { code: 1 },
     },
   ];
@@ -132,14 +134,14 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
     severityNumber: SEVERITY[severity],
     severityText: severity,
     body: { stringValue: body },
-    attributes: attributes({ 'order.id': 'o-90210' }),
+    attributes: tagged({ 'order.id': 'o-90210' }),
     traceId,
     spanId,
   });
   const points = (values: object): object => ({
     startTimeUnixNano: nano(-60_000),
     timeUnixNano: nano(0),
-    attributes: attributes({ 'http.route': '/checkout' }),
+    attributes: tagged({ 'http.route': '/checkout' }),
     ...values,
   });
 
@@ -209,7 +211,7 @@ export function makeSample(run: string, nowMs: number, randomHex: (bytes: number
   };
 }
 
-function attributes(values: Readonly<Record<string, AttributeValue>>): { key: string; value: unknown }[] {
+function attributes(values: Attributes): { key: string; value: unknown }[] {
   return Object.entries(values).map(([key, value]) => ({ key, value: anyValue(value) }));
 }
 

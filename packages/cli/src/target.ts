@@ -13,7 +13,7 @@ import { readConfig, SETTINGS } from '@glasshouse/server';
 import type { Arguments } from './args.ts';
 import { Client } from './client.ts';
 import type { Context, Environment } from './command.ts';
-import { UnreachableError, UsageError } from './errors.ts';
+import { UsageError } from './errors.ts';
 import type { Address, PidRecord } from './process.ts';
 import { runningServer } from './process.ts';
 
@@ -106,12 +106,4 @@ function checkedUrl(text: string): string {
     throw new UsageError(`cannot use --url=${text}: give an address such as http://127.0.0.1:3000`);
   }
   return text.replace(/\/+$/, '');
-}
-
-/** The error for a command that needs a running server. */
-export function notRunning(dataDir: string): UnreachableError {
-  return new UnreachableError(
-    `no server runs on ${dataDir}`,
-    'start it with `glasshouse start`, or name another with --data-dir',
-  );
 }

@@ -72,10 +72,16 @@ const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
 const text = (bytes: Uint8Array): Text => ({ bytes, stored: lossy.decode(bytes) });
 
 const texts: fc.Arbitrary<Text> = fc.oneof(
-  { weight: 5, arbitrary: fc.constantFrom('', 'a', 'http.method', 'http.route', 'é', '\ufeffwith a mark').map(encoded) },
+  {
+    weight: 5,
+    arbitrary: fc.constantFrom('', 'a', 'http.method', 'http.route', 'é', '\ufeffwith a mark').map(encoded),
+  },
   { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 200 }).map(encoded) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map(text) },
-  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 20 }).map((bytes) => text(Buffer.concat([encodeText('\ufeff'), bytes]))) },
+  {
+    weight: 1,
+    arbitrary: fc.uint8Array({ maxLength: 20 }).map((bytes) => text(Buffer.concat([encodeText('\ufeff'), bytes]))),
+  },
 );
 
 function encoded(value: string): Text {
@@ -96,9 +102,7 @@ function cells(type: string): fc.Arbitrary<Cell> {
     return fc.option(fc.double()).map((value) => ({
       stored: value,
       append: (column) =>
-        value === null
-          ? (column as NullableColumn).appendDefault()
-          : (column as NullableColumn).appendFloat64(value),
+        value === null ? (column as NullableColumn).appendDefault() : (column as NullableColumn).appendFloat64(value),
     }));
   }
   if (type.startsWith('Array(')) {
@@ -158,7 +162,9 @@ function fixed(type: string): fc.Arbitrary<Cell> {
     case "DateTime64(9, 'UTC')":
       return one(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), halves);
     default:
-      return one(fc.nat({ max: 1 }), (column, value) => (value === 0 ? column.appendDefault() : column.appendUint8(value)));
+      return one(fc.nat({ max: 1 }), (column, value) =>
+        value === 0 ? column.appendDefault() : column.appendUint8(value),
+      );
   }
 }
 
@@ -257,11 +263,14 @@ describe('Block', () => {
     expect(() => block.column('absent', StringColumn)).toThrow('table every_kind has no column absent');
   });
 
-  it.each(FACT_TABLES.map((table) => [table.name, table] as const))('makes and writes an empty block of %s', (_, table) => {
-    const read = readNative(Buffer.concat(new Block(table).pieces()));
-    expect(read.rows).toBe(0);
-    expect([...read.types]).toEqual(table.columns.map(({ name, type }) => [name, type]));
-  });
+  it.each(FACT_TABLES.map((table) => [table.name, table] as const))(
+    'makes and writes an empty block of %s',
+    (_, table) => {
+      const read = readNative(Buffer.concat(new Block(table).pieces()));
+      expect(read.rows).toBe(0);
+      expect([...read.types]).toEqual(table.columns.map(({ name, type }) => [name, type]));
+    },
+  );
 
   it.each(FACT_TABLES.map((table) => [table.name, table] as const))('writes rows of defaults of %s', (_, table) => {
     const block = new Block(table);
@@ -274,7 +283,10 @@ describe('Block', () => {
 });
 
 describe('columnOf', () => {
-  it.each(['UInt128', 'Array(Decimal(9, 2))', 'Nullable(String)', 'Tuple(String)', ''])('knows no builder for %j', (type) => {
-    expect(() => columnOf(type, { count: 0 })).toThrow('no');
-  });
+  it.each(['UInt128', 'Array(Decimal(9, 2))', 'Nullable(String)', 'Tuple(String)', ''])(
+    'knows no builder for %j',
+    (type) => {
+      expect(() => columnOf(type, { count: 0 })).toThrow('no');
+    },
+  );
 });

@@ -1,7 +1,7 @@
 export { Block } from './block.ts';
 export { ByteBuffer } from './buffer.ts';
 export { FixedColumn, StringColumn } from './column.ts';
-export type { Column, Pieces } from './column.ts';
+export type { Column, Pieces, TextRepairs } from './column.ts';
 export { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
 export { ArrayColumn, MapColumn } from './nested.ts';
 export { NullableColumn } from './nullable.ts';

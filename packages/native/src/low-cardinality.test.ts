@@ -25,7 +25,8 @@ function append(column: LowCardinalityColumn, values: readonly string[]): void {
   for (const value of values) column.appendString(value);
 }
 
-const numbered = (count: number, prefix = 'value'): string[] => Array.from({ length: count }, (_, nth) => `${prefix} ${nth}`);
+const numbered = (count: number, prefix = 'value'): string[] =>
+  Array.from({ length: count }, (_, nth) => `${prefix} ${nth}`);
 
 describe('LowCardinalityColumn', () => {
   it.each([1, 255, 256, 257, 65_535, 65_536, 65_537, 150_000])('holds %i distinct values', (count) => {
@@ -99,7 +100,8 @@ describe('LowCardinalityColumn', () => {
     const bad = [Buffer.from([0xff]), Buffer.from('a\xc3'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.alloc(500, 0x80)];
     bad[1] = Buffer.concat([Buffer.from('a'), Buffer.from([0xc3])]);
     const good = ['\ufffd', 'a\ufffd', '\ufffd\ufffd\ufffd', '\ufffd'.repeat(500)];
-    for (let round = 0; round < 2; round++) for (const bytes of bad) column.appendText(sourceOf(bytes), 0, bytes.length);
+    for (let round = 0; round < 2; round++)
+      for (const bytes of bad) column.appendText(sourceOf(bytes), 0, bytes.length);
     append(column, good);
     expect(valuesOf(column)).toEqual([...good, ...good, ...good]);
     expect(repairs.count).toBe(8);

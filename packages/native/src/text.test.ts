@@ -89,7 +89,10 @@ describe('StringColumn', () => {
 
 describe('ByteBuffer', () => {
   it('writes integers up to 2^53 as LEB128 and as 64 bits', () => {
-    const value = fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 2 ** 32, 2 ** 53 - 1));
+    const value = fc.oneof(
+      fc.maxSafeNat(),
+      fc.constantFrom(0, 127, 128, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 2 ** 32, 2 ** 53 - 1),
+    );
     fc.assert(
       fc.property(value, (number) => {
         const buffer = new ByteBuffer(1);

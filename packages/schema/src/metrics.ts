@@ -13,13 +13,7 @@ const POINT_COLUMNS: readonly Column[] = [
   { name: 'name', type: LC, comment: 'Metric name' },
   { name: 'description', type: LC, comment: 'Metric description' },
   { name: 'unit', type: LC, comment: 'Metric unit (UCUM)' },
-  {
-    name: 'metadata_string',
-    type: `Map(${LC}, ${LC})`,
-    codec: ZSTD,
-    comment: 'Metric metadata whose value is a string',
-  },
-  { name: 'metadata_json', type: `Map(${LC}, ${LC})`, codec: ZSTD, comment: 'Other metric metadata, as JSON text' },
+  { name: 'metadata', type: LC, comment: 'Metric metadata, a JSON object' },
   { name: 'flags', type: 'UInt32', comment: 'Bit 0: no recorded value' },
   ...RESOURCE_COLUMNS,
   ...ATTRIBUTE_COLUMNS.filter((column) => column.name !== 'dropped_attributes_count'),
@@ -41,16 +35,10 @@ const EXEMPLAR_COLUMNS: readonly Column[] = [
   { name: 'exemplars.trace_id', type: 'Array(FixedString(16))', codec: ZSTD, comment: 'Trace id of each exemplar' },
   { name: 'exemplars.span_id', type: 'Array(FixedString(8))', codec: ZSTD, comment: 'Span id of each exemplar' },
   {
-    name: 'exemplars.attributes_string',
-    type: `Array(Map(${LC}, String))`,
+    name: 'exemplars.attributes',
+    type: 'Array(String)',
     codec: ZSTD,
-    comment: 'String attributes that the aggregation left out',
-  },
-  {
-    name: 'exemplars.attributes_json',
-    type: `Array(Map(${LC}, String))`,
-    codec: ZSTD,
-    comment: 'Other attributes that the aggregation left out, as JSON text',
+    comment: 'Attributes that the aggregation left out, a JSON object',
   },
 ];
 

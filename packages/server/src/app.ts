@@ -14,9 +14,11 @@ import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
+import { maintenanceRoutes } from './api/maintenance.ts';
 import { sqlRoutes } from './api/sql.ts';
 import { Access } from './control/access.ts';
 import { AdminToken } from './control/admin-token.ts';
+import { Maintenance } from './control/maintenance.ts';
 import type { Listener } from './http/listen.ts';
 import { listenHttp } from './http/listen.ts';
 import type { OnError, Route } from './http/router.ts';
@@ -28,8 +30,12 @@ import { otlpHttpRoutes } from './receivers/otlp-http.ts';
 import { statusRoutes } from './telemetry/status.ts';
 import { Drain } from './wal/drain.ts';
 import type { DrainEvent } from './wal/drain.ts';
+import type { DirectoryLock } from './wal/lock.ts';
+import { lockDirectory } from './wal/lock.ts';
+import type { Recovered } from './wal/recover.ts';
 import { recoverSegments } from './wal/recover.ts';
 import { LogRoom } from './wal/room.ts';
+import { syncDirectory } from './wal/segment.ts';
 
 export interface App {
   readonly listeners: readonly Listener[];
@@ -45,17 +51,30 @@ const CLOSE_GRACE_MS = 5_000;
 
 /** Starts everything and resolves when it serves. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
-  const walDir = join(config.dataDir, 'wal');
-  mkdirSync(walDir, { recursive: true, mode: 0o700 });
+  mkdirSync(walDirectory(config), { recursive: true, mode: 0o700 });
+  // Before anything else: a second server must not touch the segments of the first.
+  const lock = await lockDirectory(config.dataDir);
+  try {
+    syncDirectory(config.dataDir);
+    return await openApp(config, log, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
 
+async function openApp(config: Config, log: Logger, lock: DirectoryLock): Promise<App> {
+  const walDir = walDirectory(config);
   const engine = config.storeUrl === undefined ? await openEngine(config, log) : undefined;
   const target = engine === undefined ? remoteTarget(config.storeUrl as string, config.storeCluster) : embeddedTarget(engine);
-  const store = Store.connect({ target, retentionDays: config.retentionDays || undefined });
+  const retentionDays = config.retentionDays || undefined;
+  const store = Store.connect({ target, retentionDays });
   const migrated = migrate(store, log);
   // The embedded engine is there or we would not be here; a remote store may come later, and the log takes data until then.
   if (engine !== undefined) await migrated;
 
-  const drain = new Drain({ store, now: Date.now, onEvent: (event) => logDrain(log, event) });
+  const drain = new Drain({ store, now: Date.now, retentionDays, onEvent: (event) => logDrain(log, event) });
+  engine?.onState((state) => state === 'ready' && drain.retryNow());
   const room = new LogRoom(
     {
       directory: walDir,
@@ -66,9 +85,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     },
     drain,
   );
-  const recovered = recoverSegments(walDir);
-  for (const { path, bytes } of recovered.torn) log.warn({ path, bytes }, 'cut the torn tail of a segment');
-  drain.add(recovered.segments, true);
+  const recover = (): void => {
+    const recovered = recoverSegments(walDir, drain.paths());
+    logRecovered(log, recovered);
+    drain.recover(recovered);
+  };
+  recover();
   const draining = drain.run();
 
   const ingest = new Ingest(
@@ -83,11 +105,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxInflightBytes: config.maxInflightBytes,
     },
     room,
-    (segments) => drain.add(segments),
+    {
+      onSealed: (segments) => drain.add(segments),
+      onLost: (cause) => {
+        log.error({ err: cause }, 'the ingest worker ended, will start another');
+        recover();
+      },
+    },
   );
   // An idle store gets what there is; a busy one lets the open segments grow, which makes its parts larger.
   const sealer = setInterval(() => {
-    if (ingest.openRows > 0 && drain.backlogSegments === 0) ingest.seal();
+    if (ingest.openRows > 0 && drain.wantsMore) ingest.seal();
   }, config.sealMs);
 
   const adminToken = AdminToken.open({ dataDir: config.dataDir, given: config.adminToken, random: randomBytes });
@@ -113,22 +141,32 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     audit: (line) => log.info(line, 'query'),
     now: Date.now,
   });
-  const { listeners, skipped, closeGrpc } = await listen(config, log, { ingest, access, door, drain, room, store });
+  const maintenance = new Maintenance({
+    store,
+    backupDir: backupDirectory(config),
+    flush: () => flush(ingest, drain),
+    hold: () => drain.hold(),
+    reload: () => access.refresh(),
+    now: Date.now,
+  });
+  const { listeners, skipped, closeGrpc } = await listen(config, log, { ingest, access, door, maintenance, drain, room, store });
 
   return {
     listeners,
     skipped,
     close: async () => {
-      await Promise.all([...listeners.map((listener) => listener.close(CLOSE_GRACE_MS)), closeGrpc()]);
+      await Promise.all([...listeners.map((listener) => listener.close(CLOSE_GRACE_MS)), within(closeGrpc(), CLOSE_GRACE_MS)]);
       clearInterval(sealer);
+      // From here on everything acknowledged is in sealed segments; what the store doesn't take now it gets at the next start.
       await ingest.stop();
-      await drainDry(drain);
+      await within(drainDry(drain), CLOSE_GRACE_MS);
       drain.stop();
-      await draining;
+      await within(draining, CLOSE_GRACE_MS);
       room.stop();
       access.close();
       await store.close();
       await engine?.stop();
+      lock.release();
     },
   };
 }
@@ -151,12 +189,24 @@ async function migrate(store: Store, log: Logger): Promise<void> {
 function openEngine(config: Config, log: Logger): Promise<Engine> {
   return startEngine({
     dataDir: join(config.dataDir, 'engine'),
-    backupDir: join(config.dataDir, 'backup'),
+    backupDir: backupDirectory(config),
     maxMemoryBytes: config.engineMaxMemory,
     querySlots: config.querySlots,
     maxExecutionSeconds: config.queryMaxSeconds,
     onEvent: (event) => logEngine(log, event),
   });
+}
+
+function backupDirectory(config: Config): string {
+  return join(config.dataDir, 'backup');
+}
+
+/** Resolves when everything that was acknowledged before the call is in the store. */
+async function flush(ingest: Ingest, drain: Drain): Promise<void> {
+  ingest.seal();
+  while (ingest.openRows > 0 && drain.backlogSegments === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const paths = drain.paths();
+  while ([...paths].some((path) => drain.paths().has(path))) await drain.progress();
 }
 
 /** A 16-bit number of this data directory, which keeps its segment ids apart from those of other servers. */
@@ -170,6 +220,7 @@ interface Served {
   readonly ingest: Ingest;
   readonly access: Access;
   readonly door: Door;
+  readonly maintenance: Maintenance;
   readonly drain: Drain;
   readonly room: LogRoom;
   readonly store: Store;
@@ -180,13 +231,13 @@ async function listen(
   log: Logger,
   parts: Served,
 ): Promise<{ listeners: Listener[]; skipped: string[]; closeGrpc: () => Promise<void> }> {
-  const { ingest: sink, access: principals, door } = parts;
+  const { ingest: sink, access: principals, door, maintenance } = parts;
   const onError: OnError = ({ request, path }, error) =>
     log.error({ err: error, method: request.method, path }, 'a request failed');
   const common = statusRoutes(parts);
   const otlp = otlpHttpRoutes({ sink, principals, maxBodyBytes: config.maxBodyBytes, maxJsonBytes: config.maxJsonBytes });
   const clickhouse = clickhouseRoutes(door, principals);
-  const everything = [...otlp, ...sqlRoutes(door, principals), ...clickhouse, ...controlRoutes(principals, Date.now)];
+  const everything = [...otlp, ...sqlRoutes(door, principals), ...clickhouse, ...controlRoutes(principals, Date.now), ...maintenanceRoutes(maintenance, principals)];
   const grpc = otlpGrpcServer({ sink, principals, maxBodyBytes: config.maxBodyBytes });
   const router = (routes: Route[]): Router => new Router([...common, ...routes], onError);
 
@@ -216,10 +267,29 @@ async function listen(
   return { listeners, skipped, closeGrpc: () => new Promise((resolve) => grpc.tryShutdown(() => resolve())) };
 }
 
-/** Gives the store a while to take what is left; what it doesn't take stays in the log for the next start. */
+/** Resolves when the store has taken what is left, or has stopped taking. */
 async function drainDry(drain: Drain): Promise<void> {
-  const deadline = Date.now() + CLOSE_GRACE_MS;
-  while (drain.backlogSegments > 0 && drain.healthy && Date.now() < deadline) await drain.progress();
+  while (drain.behindSegments > 0 && drain.healthy) await drain.progress();
+}
+
+/** Waits for `work`, but not for longer than `milliseconds`. */
+async function within(work: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+function walDirectory(config: Config): string {
+  return join(config.dataDir, 'wal');
+}
+
+function logRecovered(log: Logger, { torn, damaged, failed }: Recovered): void {
+  for (const { path, bytes } of torn) log.warn({ path, bytes }, 'cut the torn tail of a segment');
+  for (const damage of damaged) log.error(damage, 'a segment is damaged: acknowledged rows may be lost');
+  for (const { path, error } of failed) log.error({ path, err: error }, 'cannot recover a segment, will try at the next start');
 }
 
 function logDrain(log: Logger, event: DrainEvent): void {
@@ -230,6 +300,9 @@ function logDrain(log: Logger, event: DrainEvent): void {
       return;
     case 'quarantined':
       log.error({ table, path: event.path, rows, reason: event.error }, 'put a segment aside that the store refuses');
+      return;
+    case 'vanished':
+      log.error({ table, path, rows, err: event.error }, 'a segment is gone that was not handed over');
       return;
     case 'replayed':
       log.info({ table, path, rows, missingDays: event.missingDays }, 'handed over a segment whose state was unknown');

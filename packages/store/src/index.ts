@@ -1,3 +1,4 @@
+export type { BackupProgress, BackupResult } from './backup.ts';
 export { StoreError } from './client.ts';
 export type { Params, RawResult, Settings, StatementOptions } from './client.ts';
 export { Store } from './store.ts';

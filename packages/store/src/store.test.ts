@@ -144,6 +144,19 @@ describe('the views', () => {
     );
   });
 
+  it('show every tenant all of its rows, whatever the engine remembers of the query of another', async () => {
+    for (const tenant of ['acme', 'other']) {
+      await store.insertRows(
+        'spans',
+        Array.from({ length: 20_000 }, (_, index) => row(3n, DAY, index, tenant)),
+      );
+    }
+    await store.command('OPTIMIZE TABLE glasshouse.spans FINAL');
+    const sql = "SELECT count() FROM telemetry.spans WHERE attributes_string['s'] = 'x'";
+    for (const tenant of ['acme', 'other', 'acme', 'other']) expect(await ask(sql, tenant)).toBe('20001\n');
+    expect(await ask(sql, 'nobody').catch(() => 'no database')).toBe('no database');
+  });
+
   it('have ids in hex, and no parent as an empty text', async () => {
     const ids = 'trace_id, span_id, parent_span_id';
     const hex = '30313233343536373839616263646566\t3031323334353637\t\n';

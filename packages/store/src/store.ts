@@ -6,8 +6,10 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, invariant } from '@glasshouse/model';
 import { FACT_TABLES } from '@glasshouse/schema';
+import type { BackupProgress, BackupResult } from './backup.ts';
+import { backupDatabase, replacedDatabase, restoreDatabase, truncateFacts } from './backup.ts';
 import type { RawResult, StatementOptions } from './client.ts';
-import { Client, StoreError } from './client.ts';
+import { Client } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import { migrate } from './migrations.ts';
 import type { Target } from './target.ts';
@@ -26,7 +28,12 @@ export interface SegmentFile {
   readonly path: string;
   /** Rows by UTC day, days counted from 1970-01-01. */
   readonly days: ReadonlyMap<number, number>;
+  /** True if damaged rows were taken out of it: a day that was inserted before that rightly holds more than `days` says. */
+  readonly repaired?: boolean;
 }
+
+/** How often those are asked to end that still insert a segment of which nobody awaits the answer. */
+const KILL_EVERY_MS = 10_000;
 
 /**
  * An insert of a segment makes one part per day and nothing smaller: only then is a day either there or not, which the
@@ -41,6 +48,8 @@ const ONE_PART_PER_DAY = {
   input_format_parallel_parsing: 0,
   max_insert_threads: 1,
   optimize_on_insert: 0,
+  // Into a distributed table: the answer comes when the shards have the rows.
+  distributed_foreground_insert: 1,
 };
 
 export class Store {
@@ -124,16 +133,27 @@ export class Store {
     await this.writer.insertFile(name, columns, segment.path, ONE_PART_PER_DAY, `${insertId(segment)}-${randomUUID()}`);
   }
 
-  /** Resolves when no insert of the segment is under way any more; asks to end those that still run. */
+  /**
+   * Resolves when no insert of the segment is under way any more. One whose caller is gone may still run, and what it does is
+   * known only when it has ended: it is given some time, then asked to stop, as often as it takes.
+   */
   async settled(segment: SegmentFile): Promise<void> {
-    const mine = `startsWith(Settings['log_comment'], {id:String}) OR startsWith(query_id, {id:String})`;
+    const mine =
+      `(startsWith(Settings['log_comment'], {id:String}) OR startsWith(query_id, {id:String})) ` +
+      `AND NOT has(['Select', 'KillQuery'], query_kind)`;
     const params = { id: insertId(segment) };
+    let killAtMs = Date.now() + KILL_EVERY_MS;
     for (;;) {
-      const [row] = await this.writer.rows<{ running: string }>(
-        `SELECT count() AS running FROM system.processes WHERE (${mine}) AND NOT has(['Select', 'KillQuery'], query_kind)`,
+      const [row] = await this.writer.rows<{ running: number | string }>(
+        `SELECT count() AS running FROM system.processes WHERE ${mine}`,
         { params },
       );
-      if (row === undefined || row.running === '0') return;
+      // Servers differ in whether a 64-bit number comes in quotes.
+      if (Number(row?.running) === 0) return;
+      if (Date.now() >= killAtMs) {
+        killAtMs = Date.now() + KILL_EVERY_MS;
+        await this.writer.command(`KILL QUERY WHERE ${mine} ASYNC`, { params });
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -155,7 +175,7 @@ export class Store {
     for (const [day, expected] of segment.days) {
       const count = counts.get(day) ?? 0;
       if (count === 0) missing.push(day);
-      else if (count !== expected) {
+      else if (count < expected || (count > expected && segment.repaired !== true)) {
         throw new AppError(
           'internal',
           `cannot hand over segment=${segment.path}: day ${day} holds ${count} of ${expected} rows in ${segment.table}`,
@@ -193,6 +213,35 @@ export class Store {
     }
   }
 
+  /** Copies everything to `path`, where the engine may write. Inserts and queries go on. */
+  backup(path: string, onProgress: (progress: BackupProgress) => void): Promise<BackupResult> {
+    this.needsOneServer('back up');
+    return backupDatabase(this.writer, this.target.database, path, onProgress);
+  }
+
+  /** Replaces everything by the backup at `path`; `exclusively` runs its argument while nothing is inserted. */
+  async restore(
+    path: string,
+    exclusively: (exchange: () => Promise<void>) => Promise<void>,
+    onProgress: (progress: BackupProgress) => void,
+  ): Promise<BackupResult & { readonly replaced: string }> {
+    this.needsOneServer('restore');
+    const { database } = this.target;
+    const result = await restoreDatabase(this.writer, database, path, exclusively, onProgress);
+    return { ...result, replaced: replacedDatabase(database) };
+  }
+
+  /** Deletes all facts of all tenants. */
+  async deleteFacts(): Promise<void> {
+    const { database, cluster } = this.target;
+    await truncateFacts(this.writer, database, onCluster(cluster), cluster === undefined ? '' : '_local');
+  }
+
+  private needsOneServer(what: string): void {
+    if (this.target.readsPaths) return;
+    throw new AppError('bad_request', `cannot ${what} a remote store from here: use its own BACKUP and RESTORE statements`);
+  }
+
   private tableOf(segment: SegmentFile): { name: string; columns: string } {
     const table = FACT_TABLES.find((candidate) => candidate.name === segment.table);
     invariant(table, `no fact table ${segment.table}`);
@@ -211,5 +260,3 @@ export class Store {
 function insertId(segment: SegmentFile): string {
   return `segment-${segment.id.toString(16).padStart(16, '0')}`;
 }
-
-export { StoreError };

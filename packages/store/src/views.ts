@@ -87,10 +87,11 @@ const hexIds = (column: string): string => `arrayMap(x -> lower(hex(x)), ${colum
 
 const TEXT_MAP = 'Map(LowCardinality(String), String)';
 
-/** Strings and JSON text of every other type in one map, as clients of older layouts expect attributes. */
-const pairMap = (prefix: string): string => `CAST(mapConcat(${prefix}_string, ${prefix}_json), '${TEXT_MAP}')`;
-const pairMaps = (prefix: string): string =>
-  `arrayMap((s, j) -> CAST(mapConcat(s, j), '${TEXT_MAP}'), ${prefix}.attributes_string, ${prefix}.attributes_json)`;
+/** A JSON object as a map of texts, as clients of older layouts expect attributes: `{"a":1}` becomes `{'a':'1'}`. */
+const textMap = (json: string): string => `JSONExtract(${json}, '${TEXT_MAP}')`;
+/** A resource attribute as text; the function runs once per entry of the dictionary. */
+const resource = (key: string): string => `JSONExtractString(resource_attributes, '${key}')`;
+const textMaps = (jsons: string): string => `arrayMap(x -> JSONExtract(x, '${TEXT_MAP}'), ${jsons})`;
 const ATTRIBUTES = `CAST(mapConcat(attributes_string,
     mapApply((k, v) -> (k, toString(v)), attributes_int),
     mapApply((k, v) -> (k, toString(v)), attributes_double),
@@ -100,7 +101,7 @@ const ATTRIBUTES = `CAST(mapConcat(attributes_string,
 /** The facts as they are, with ids in hex: what a person writes queries against. */
 function factView(table: string, ids: string): View['select'] {
   return (facts, tenant) =>
-    `SELECT * EXCEPT (_segment, tenant_id) ${ids === '' ? '' : `REPLACE (${ids})`} FROM ${facts}.${quoteName(table)} WHERE ${tenant}`;
+    `SELECT * EXCEPT (_segment, tenant_id) ${ids === '' ? '' : `REPLACE (${ids})`}, ${textMap('resource_attributes')} AS resource FROM ${facts}.${quoteName(table)} WHERE ${tenant}`;
 }
 
 const EXEMPLAR_IDS = `${hexIds('`exemplars.trace_id`')} AS \`exemplars.trace_id\`, ${hexIds('`exemplars.span_id`')} AS \`exemplars.span_id\``;
@@ -110,7 +111,7 @@ const SPANS_VIEW: View = {
   select: (facts, tenant) => `SELECT * EXCEPT (_segment, tenant_id) REPLACE (
     ${hexId('trace_id')} AS trace_id, ${hexId('span_id')} AS span_id, ${hexIdOrEmpty('parent_span_id', 8)} AS parent_span_id,
     ${hexIds('`links.trace_id`')} AS \`links.trace_id\`, ${hexIds('`links.span_id`')} AS \`links.span_id\`),
-    http_status_code, http_route, user_id, session_id, gen_ai_model
+    ${textMap('resource_attributes')} AS resource, http_status_code, http_route, user_id, session_id, gen_ai_model
     FROM ${facts}.spans WHERE ${tenant}`,
 };
 
@@ -131,22 +132,22 @@ const TRACES: View = {
     if(status_code = 2, 'ERROR', 'OK') AS status_code,
     status_message,
     project_name,
-    if(resource_string['project.version'] != '', resource_string['project.version'],
-      resource_string['service.version']) AS project_version,
-    multiIf(resource_string['deployment.environment.name'] != '', resource_string['deployment.environment.name'],
-      resource_string['deployment.environment'] != '', resource_string['deployment.environment'],
+    if(${resource('project.version')} != '', ${resource('project.version')},
+      ${resource('service.version')}) AS project_version,
+    multiIf(${resource('deployment.environment.name')} != '', ${resource('deployment.environment.name')},
+      ${resource('deployment.environment')} != '', ${resource('deployment.environment')},
       environment) AS environment,
-    resource_string['host.name'] AS hostname,
+    ${resource('host.name')} AS hostname,
     ${ATTRIBUTES} AS attributes,
-    if(resource_string['user.id'] != '', resource_string['user.id'], user_id) AS user_id,
-    if(resource_string['session.id'] != '', resource_string['session.id'], session_id) AS session_id,
-    resource_string['os.type'] AS os_type,
-    resource_string['os.version'] AS os_version,
-    resource_string['process.runtime.name'] AS runtime_name,
-    resource_string['process.runtime.version'] AS runtime_version,
-    resource_string['cloud.provider'] AS cloud_provider,
-    resource_string['cloud.region'] AS cloud_region,
-    resource_string['cloud.availability_zone'] AS cloud_availability_zone,
+    if(${resource('user.id')} != '', ${resource('user.id')}, user_id) AS user_id,
+    if(${resource('session.id')} != '', ${resource('session.id')}, session_id) AS session_id,
+    ${resource('os.type')} AS os_type,
+    ${resource('os.version')} AS os_version,
+    ${resource('process.runtime.name')} AS runtime_name,
+    ${resource('process.runtime.version')} AS runtime_version,
+    ${resource('cloud.provider')} AS cloud_provider,
+    ${resource('cloud.region')} AS cloud_region,
+    ${resource('cloud.availability_zone')} AS cloud_availability_zone,
     scope_name AS instrumentation_library_name,
     scope_version AS instrumentation_library_version
     FROM (SELECT *, user_id, session_id FROM ${facts}.spans WHERE ${tenant})`,
@@ -173,13 +174,13 @@ const OTEL_TRACES: View = {
     timestamp AS Timestamp, ${hexId('trace_id')} AS TraceId, ${hexId('span_id')} AS SpanId,
     ${hexIdOrEmpty('parent_span_id', 8)} AS ParentSpanId, trace_state AS TraceState, name AS SpanName,
     arrayElement(['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'], kind + 1) AS SpanKind,
-    service_name AS ServiceName, ${pairMap('resource')} AS ResourceAttributes,
+    service_name AS ServiceName, ${textMap('resource_attributes')} AS ResourceAttributes,
     scope_name AS ScopeName, scope_version AS ScopeVersion, ${ATTRIBUTES} AS SpanAttributes,
     duration_ns AS Duration, arrayElement(['Unset', 'Ok', 'Error'], status_code + 1) AS StatusCode,
     status_message AS StatusMessage,
-    events.timestamp AS \`Events.Timestamp\`, events.name AS \`Events.Name\`, ${pairMaps('events')} AS \`Events.Attributes\`,
+    events.timestamp AS \`Events.Timestamp\`, events.name AS \`Events.Name\`, ${textMaps('events.attributes')} AS \`Events.Attributes\`,
     ${hexIds('links.trace_id')} AS \`Links.TraceId\`, ${hexIds('links.span_id')} AS \`Links.SpanId\`,
-    links.trace_state AS \`Links.TraceState\`, ${pairMaps('links')} AS \`Links.Attributes\`
+    links.trace_state AS \`Links.TraceState\`, ${textMaps('links.attributes')} AS \`Links.Attributes\`
     FROM ${facts}.spans WHERE ${tenant}`,
 };
 
@@ -196,19 +197,19 @@ const OTEL_LOGS: View = {
     timestamp AS Timestamp, toDateTime(timestamp) AS TimestampTime,
     ${hexIdOrEmpty('trace_id', 16)} AS TraceId, ${hexIdOrEmpty('span_id', 8)} AS SpanId, toUInt8(flags) AS TraceFlags,
     severity_text AS SeverityText, severity_number AS SeverityNumber, service_name AS ServiceName, body AS Body,
-    resource_schema_url AS ResourceSchemaUrl, ${pairMap('resource')} AS ResourceAttributes,
+    resource_schema_url AS ResourceSchemaUrl, ${textMap('resource_attributes')} AS ResourceAttributes,
     scope_schema_url AS ScopeSchemaUrl, scope_name AS ScopeName, scope_version AS ScopeVersion,
-    ${pairMap('scope')} AS ScopeAttributes, ${ATTRIBUTES} AS LogAttributes, event_name AS EventName
+    ${textMap('scope_attributes')} AS ScopeAttributes, ${ATTRIBUTES} AS LogAttributes, event_name AS EventName
     FROM ${facts}.logs WHERE ${tenant}`,
 };
 
 /** What all metric tables of that layout have in common. */
-const OTEL_POINT = `${pairMap('resource')} AS ResourceAttributes, resource_schema_url AS ResourceSchemaUrl,
-    scope_name AS ScopeName, scope_version AS ScopeVersion, ${pairMap('scope')} AS ScopeAttributes,
+const OTEL_POINT = `${textMap('resource_attributes')} AS ResourceAttributes, resource_schema_url AS ResourceSchemaUrl,
+    scope_name AS ScopeName, scope_version AS ScopeVersion, ${textMap('scope_attributes')} AS ScopeAttributes,
     scope_dropped_attributes_count AS ScopeDroppedAttrCount, scope_schema_url AS ScopeSchemaUrl,
     service_name AS ServiceName, name AS MetricName, description AS MetricDescription, unit AS MetricUnit,
     ${ATTRIBUTES} AS Attributes, start_timestamp AS StartTimeUnix, timestamp AS TimeUnix, flags AS Flags`;
-const OTEL_EXEMPLARS = `${pairMaps('exemplars')} AS \`Exemplars.FilteredAttributes\`,
+const OTEL_EXEMPLARS = `${textMaps('exemplars.attributes')} AS \`Exemplars.FilteredAttributes\`,
     exemplars.timestamp AS \`Exemplars.TimeUnix\`, exemplars.value AS \`Exemplars.Value\`,
     ${hexIds('exemplars.span_id')} AS \`Exemplars.SpanId\`, ${hexIds('exemplars.trace_id')} AS \`Exemplars.TraceId\``;
 const OTEL_TEMPORALITY = 'toInt32(temporality) AS AggregationTemporality';

@@ -68,9 +68,12 @@ function rowsOf(env: Environment, values: Readonly<Record<string, unknown>>): Ro
   });
 }
 
-/** The reference page: every setting that there is, in the order in which they are declared. */
-export function referenceLines(): string[] {
-  const cell = (text: string): string => text.replaceAll('|', String.raw`\|`);
+/** The reference page: every setting that there is, in the order in which they are declared, formatted as Prettier would. */
+function referenceLines(): string[] {
+  const rows = (Object.values(SETTINGS) as Setting<unknown>[]).map(({ name, defaultText, description, secret }) => {
+    const twin = secret === true ? ` Secret; \`${name}_FILE\` names a file that holds it instead.` : '';
+    return [`\`${name}\``, defaultText === 'none' ? 'none' : `\`${defaultText}\``, description + twin];
+  });
   return [
     '# Configuration',
     '',
@@ -79,11 +82,15 @@ export function referenceLines(): string[] {
     '',
     '`glasshouse config` shows the values in use and `glasshouse config --check` finds faults. Sizes take the units KiB, MiB and GiB.',
     '',
-    '| Variable | Default | What it is |',
-    '| --- | --- | --- |',
-    ...(Object.values(SETTINGS) as Setting<unknown>[]).map(({ name, defaultText, description, secret }) => {
-      const twin = secret === true ? ` Secret; \`${name}_FILE\` names a file that holds it instead.` : '';
-      return `| \`${name}\` | ${cell(defaultText === 'none' ? 'none' : `\`${defaultText}\``)} | ${cell(description)}${twin} |`;
-    }),
+    ...markdownTable(['Variable', 'Default', 'What it is'], rows),
   ];
+}
+
+function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const cells = [titles, ...rows].map((row) => row.map((text) => text.replaceAll('|', String.raw`\|`)));
+  const widths = titles.map((_, index) => Math.max(...cells.map((row) => (row[index] ?? '').length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, index) => text.padEnd(widths[index] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = cells;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)];
 }

@@ -76,6 +76,8 @@ async function allChecks(context: Context, args: Arguments): Promise<Check[]> {
   if ('state' in config) return [checkNode(), checkInstallation(true), config];
   const target = targetOf(context, args);
   const { record } = target;
+  // A server may have been started without us, by a container or by hand.
+  const running = record !== undefined || (await probeAll(addressesOf(target)))[0]?.ok === true;
   return [
     checkNode(),
     checkInstallation(config.storeUrl === undefined),
@@ -84,9 +86,9 @@ async function allChecks(context: Context, args: Arguments): Promise<Check[]> {
     await checkDisk(config),
     checkMemory(),
     checkFileLimit(record?.pid ?? process.pid),
-    ...(record === undefined
-      ? await checkPorts(config)
-      : [...(await serverChecks(context, target, config)), checkQuarantine(config.dataDir)]),
+    ...(running
+      ? [...(await serverChecks(context, target, config)), checkQuarantine(config.dataDir)]
+      : await checkPorts(config)),
   ];
 }
 

@@ -107,7 +107,7 @@ async function waitFor(
 }
 
 async function count(client: Client, run: string): Promise<Counts> {
-  const mine = `resource_string['glasshouse.test.run'] = {run:String} AND timestamp > now() - INTERVAL 10 MINUTE`;
+  const mine = `service_name IN ('test-shop', 'test-payment') AND timestamp > now() - INTERVAL 10 MINUTE AND attributes_string['glasshouse.test.run'] = {run:String}`;
   const points = ['gauge', 'sum', 'histogram']
     .map((kind) => `(SELECT count() FROM metrics_${kind} WHERE ${mine})`)
     .join(' + ');

@@ -3,7 +3,7 @@
 import { text } from 'node:stream/consumers';
 import type { Arguments } from '../args.ts';
 import { SERVER_OPTIONS, TENANT_OPTION } from '../args.ts';
-import type { SqlOptions } from '../client.ts';
+import type { Client, SqlOptions } from '../client.ts';
 import type { Command, Context } from '../command.ts';
 import { UsageError } from '../errors.ts';
 import { runPrompt } from '../repl.ts';
@@ -69,7 +69,7 @@ export const sql: Command = {
     }
     const params = paramsOf(args);
     const [given] = args.positionals;
-    if (given === undefined && input.isTTY && output.isTerminal) return runPrompt(context, client, params);
+    if (given === undefined && input.isTTY === true && output.isTerminal) return runPrompt(context, client, params);
     const source = given ?? (await text(input));
     const { complete, rest } = splitStatements(source);
     const statements = [...complete, rest].filter((statement) => statement !== '');
@@ -83,14 +83,19 @@ export const sql: Command = {
 async function runOne(
   { output }: Context,
   args: Arguments,
-  client: Parameters<typeof pipeResult>[0],
+  client: Client,
   statement: string,
   options: SqlOptions,
 ): Promise<void> {
-  const format = args.text('format') ?? (args.flag('json') ? 'JSON' : undefined);
-  if (format === undefined && output.isTerminal && !namesFormat(statement))
-    await showResult(client, output, statement, options);
-  else await pipeResult(client, output, statement, format ?? PIPED_FORMAT, options);
+  const format = args.text('format');
+  if (format !== undefined && !/^\w+$/.test(format))
+    throw new UsageError(`cannot use --format=${format}: it is not the name of a format`);
+  if (namesFormat(statement) || format !== undefined) {
+    // As a clause, because the parameter of the route has short names of its own: `csv` means with names there.
+    const clause = namesFormat(statement) ? '' : `\nFORMAT ${format}`;
+    await pipeResult(client, output, statement + clause, PIPED_FORMAT, options);
+  } else if (output.isTerminal && !args.flag('json')) await showResult(client, output, statement, options);
+  else await pipeResult(client, output, statement, args.flag('json') ? 'JSON' : PIPED_FORMAT, options);
 }
 
 function paramsOf(args: Arguments): Record<string, string> {

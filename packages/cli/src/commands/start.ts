@@ -16,6 +16,7 @@ import type { Command, Context } from '../command.ts';
 import { serverMain, version } from '../installation.ts';
 import { logPath, openLog, readyEvent, reasonIn, showLine, tailLines } from '../log-file.ts';
 import { durationText } from '../output.ts';
+import { probeAll } from '../probe.ts';
 import type { Address, PidRecord } from '../process.ts';
 import { claimPidFile, processMark, removePidFile, writePidFile } from '../process.ts';
 import { configOf, configuredAddresses, environmentOf, tokenPath, urlOf } from '../target.ts';
@@ -129,25 +130,28 @@ async function startBackground(
     if (child.pid === undefined) throw new AppError('internal', `cannot start the server: ${await watch.ended}`);
     const record: PidRecord = { ...own, pid: child.pid, mark: processMark(child.pid) };
     writePidFile(config.dataDir, record);
-    while (watch.ready() === undefined) {
+    const failure = (why: string): AppError => failedStart(config.dataDir, offset, why, record.pid);
+    let ready: PidRecord | undefined;
+    let skipped: readonly string[] = [];
+    while (ready === undefined || !(await answers(ready))) {
       const passedMs = context.now() - startedMs;
       progress.update(`Starting … ${Math.floor(passedMs / 1000)} s`);
       const ended = await Promise.race([watch.ended, sleep(POLL_MS, undefined)]);
-      if (ended !== undefined) throw failedStart(config.dataDir, offset, ended, child.pid);
-      if (passedMs > DEADLINE_MS) {
+      if (ended !== undefined) throw failure(ended);
+      if (passedMs > DEADLINE_MS || interruption.aborted) {
         child.kill('SIGTERM');
-        throw failedStart(config.dataDir, offset, `it was not ready after ${durationText(DEADLINE_MS)}`, child.pid);
+        throw failure(
+          interruption.aborted ? 'it was interrupted' : `it was not ready after ${durationText(DEADLINE_MS)}`,
+        );
       }
-      if (interruption.aborted) {
-        child.kill('SIGTERM');
-        throw failedStart(config.dataDir, offset, 'it was interrupted', child.pid);
-      }
+      const message = watch.ready();
+      if (ready !== undefined || message === undefined) continue;
+      const logged = readyEvent(config.dataDir, offset);
+      ready = { ...record, listeners: addresses(config, message.listeners ?? logged.listeners) };
+      skipped = message.skipped ?? logged.skipped;
+      writePidFile(config.dataDir, ready);
     }
-    const logged = readyEvent(config.dataDir, offset);
-    const message = watch.ready();
-    const ready = { ...record, listeners: addresses(config, message?.listeners ?? logged.listeners) };
-    writePidFile(config.dataDir, ready);
-    return { record: ready, skipped: message?.skipped ?? logged.skipped, tookMs: context.now() - startedMs };
+    return { record: ready, skipped, tookMs: context.now() - startedMs };
   } finally {
     progress.end();
     if (child.connected) child.disconnect();
@@ -170,16 +174,27 @@ function watchChild(child: ChildProcess): { ready: () => ReadyMessage | undefine
   return { ready: () => ready, ended };
 }
 
-/** The error of a start, with the server's own last words. */
+/** True if the main listener says that the server takes data. */
+async function answers({ listeners }: PidRecord): Promise<boolean> {
+  const probes = await probeAll(listeners.filter(({ name }) => name === 'main'));
+  return probes.every(({ ok }) => ok);
+}
+
+/** The error of a start: the server's own reason, or, if it gave none, its last words. */
 function failedStart(dataDir: string, offset: number, ended: string, pid: number): AppError {
   removePidFile(dataDir, pid);
   const lines = tailLines(dataDir, LOG_LINES, offset);
-  const why = reasonIn(lines) ?? ended;
+  const reason = reasonIn(lines);
+  const path = logPath(dataDir);
+  if (reason?.told === true) {
+    return new AppError(
+      'internal',
+      `cannot start the server: ${reason.text}\n\`glasshouse doctor\` says what to do; the whole log is in ${path}`,
+    );
+  }
   const words =
-    lines.length === 0
-      ? ''
-      : `\nThe last lines of ${logPath(dataDir)}:\n${lines.map((line) => `  ${showLine(line)}`).join('\n')}`;
-  return new AppError('internal', `cannot start the server: ${why}${words}`);
+    lines.length === 0 ? '' : `\nThe last lines of ${path}:\n${lines.map((line) => `  ${showLine(line)}`).join('\n')}`;
+  return new AppError('internal', `cannot start the server: ${reason?.text ?? ended}${words}`);
 }
 
 function addresses(config: Config, listeners: ReadyMessage['listeners']): Address[] {

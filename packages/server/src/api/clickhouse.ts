@@ -65,7 +65,13 @@ async function answerQuery(door: Door, principals: Principals, exchange: Exchang
   }
   const answer = await door.run(principal, sql, options);
   const packs = ['1', 'true'].includes(query.get('enable_http_compression') ?? '');
-  await deliver(response, answer, answerHeaders(answer, answer.format), packs ? acceptedCoding(exchange) : undefined);
+  await deliver(
+    response,
+    answer,
+    answerHeaders(answer, answer.format),
+    packs ? acceptedCoding(exchange) : undefined,
+    signal,
+  );
 }
 
 function answerHeaders({ queryId, headers }: Answer, format: string): Record<string, string> {

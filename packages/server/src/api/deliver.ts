@@ -34,19 +34,29 @@ export function acceptedCoding(exchange: Exchange): Coding | undefined {
   return (['zstd', 'gzip', 'br', 'deflate'] as const).find((coding) => offered.has(coding));
 }
 
-/** Streams the answer. Resolves when it has been sent, or has broken off and the connection with it. */
+/** Streams the answer until `signal`, that of the response, aborts. Resolves when it has been sent, or has broken off and the connection with it. */
 export async function deliver(
   response: ServerResponse,
   answer: Answer,
   headers: Readonly<Record<string, string>>,
   coding: Coding | undefined,
+  signal: AbortSignal,
 ): Promise<void> {
-  const signal = signalOf(response);
+  if (signal.aborted) {
+    answer.stream.destroy();
+    return;
+  }
   signal.addEventListener('abort', () => answer.stream.destroy(), { once: true });
-  response.writeHead(200, {
-    ...headers,
-    ...(coding === undefined ? {} : { 'Content-Encoding': coding, Vary: 'Accept-Encoding' }),
-  });
+  try {
+    response.writeHead(200, {
+      ...headers,
+      ...(coding === undefined ? {} : { 'Content-Encoding': coding, Vary: 'Accept-Encoding' }),
+      ...(coding === undefined && answer.length !== undefined ? { 'Content-Length': answer.length } : {}),
+    });
+  } catch (error) {
+    answer.stream.destroy();
+    throw error;
+  }
   const packer = coding === undefined ? undefined : createPacker(coding);
   packer?.pipe(response, { end: false });
   const sink = packer ?? response;

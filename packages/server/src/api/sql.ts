@@ -17,6 +17,8 @@ import { callerOf } from './caller.ts';
 import { acceptedCoding, deliver, signalOf } from './deliver.ts';
 
 const MAX_SQL_BYTES = 1 << 20;
+/** Less than this fits into one packet anyway. */
+const MIN_PACKED_BYTES = 1024;
 
 /** `format=` in the short forms that clients send. */
 const SHORT_FORMATS: Readonly<Record<string, string>> = {
@@ -54,7 +56,8 @@ async function answerSql(door: Door, principals: Principals, exchange: Exchange)
     exchange.response,
     answer,
     { 'Content-Type': contentType(answer.format, answer.headers['content-type']), 'X-Query-Id': answer.queryId },
-    acceptedCoding(exchange),
+    (answer.length ?? Infinity) < MIN_PACKED_BYTES ? undefined : acceptedCoding(exchange),
+    signal,
   );
 }
 

@@ -1,18 +1,18 @@
 /**
  * Attributes (`repeated KeyValue`) to columns: each type to a map of its own, the rest to JSON text.
  *
- * Two forms: `TypedAttributes` for spans, log records and data points, whose numbers people compute with; and
- * `PairAttributes` (strings, and everything else as JSON) for resources, scopes, events and links.
+ * This is the form for spans, log records and data points, whose numbers people compute with. Resources, scopes, events,
+ * links and exemplars have theirs as one JSON object (`attributes-json.ts`).
  */
 
 import type { Block } from '@glasshouse/native';
-import { FixedColumn, LowCardinalityColumn, MapColumn, SOURCE_SLACK, sourceOf, StringColumn } from '@glasshouse/native';
+import { FixedColumn, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
 import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE, valueField } from './any-value.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
 /** The parts of a KeyValue message, as ranges of the body. */
-class KeyValue {
+export class KeyValue {
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -166,84 +166,5 @@ export class TypedAttributes {
     this.doubles.close();
     this.bools.close();
     this.others.close();
-  }
-}
-
-/** Attributes of one kind of child, where a child is an element of the row's array (an event, a link, an exemplar). */
-export class PairAttributes {
-  private readonly keyValue = new KeyValue();
-  private readonly strings: StringMap;
-  private readonly others: StringMap;
-
-  constructor(strings: StringMap, others: StringMap) {
-    this.strings = strings;
-    this.others = others;
-  }
-
-  append(wire: Wire, pos: number, end: number): void {
-    const pair = this.keyValue;
-    pair.read(wire, pos, end);
-    const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    if (pair.findText(wire)) {
-      this.strings.keys.appendText(wire, keyStart, keyEnd);
-      this.strings.values.appendText(wire, pair.textStart, pair.textEnd);
-      return;
-    }
-    this.others.keys.appendText(wire, keyStart, keyEnd);
-    this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
-  }
-
-  close(): void {
-    this.strings.close();
-    this.others.close();
-  }
-}
-
-type LabelMap = MapColumn<LowCardinalityColumn, LowCardinalityColumn>;
-
-/**
- * Attributes that many rows share (of a resource or a scope): read once into dictionary positions, then repeated.
- * The positions are valid until the block is reset, so a set is used within the request that brought it.
- */
-export class SharedAttributes {
-  private readonly keyValue = new KeyValue();
-  private readonly strings: LabelMap;
-  private readonly others: LabelMap;
-  private readonly cells: [number[], number[], number[], number[]] = [[], [], [], []];
-
-  constructor(block: Block, prefix: 'resource' | 'scope' | 'metadata') {
-    this.strings = block.column(`${prefix}_string`, MapColumn) as LabelMap;
-    this.others = block.column(`${prefix}_json`, MapColumn) as LabelMap;
-  }
-
-  clear(): void {
-    for (const cell of this.cells) cell.length = 0;
-  }
-
-  /** Reads the KeyValue message in `[pos, end)`; calls `seen` with the ranges of key and value if the value is a string. */
-  append(wire: Wire, pos: number, end: number, seen?: (keyStart: number, keyEnd: number, start: number, end: number) => void): void {
-    const pair = this.keyValue;
-    pair.read(wire, pos, end);
-    const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    if (pair.findText(wire)) {
-      this.cells[0].push(this.strings.keys.localOf(wire, keyStart, keyEnd));
-      this.cells[1].push(this.strings.values.localOf(wire, pair.textStart, pair.textEnd));
-      seen?.(keyStart, keyEnd, pair.textStart, pair.textEnd);
-      return;
-    }
-    const json = sourceOf(Buffer.from(anyValueJson(wire, valueStart, valueEnd)));
-    this.cells[2].push(this.others.keys.localOf(wire, keyStart, keyEnd));
-    this.cells[3].push(this.others.values.localOf(json, 0, json.bytes.length - SOURCE_SLACK));
-  }
-
-  /** Appends the set to `rows` rows. */
-  repeat(rows: number): void {
-    const [keys, values, otherKeys, otherValues] = this.cells;
-    this.strings.keys.repeatCell(keys, rows);
-    this.strings.values.repeatCell(values, rows);
-    this.strings.closeRun(keys.length, rows);
-    this.others.keys.repeatCell(otherKeys, rows);
-    this.others.values.repeatCell(otherValues, rows);
-    this.others.closeRun(otherKeys.length, rows);
   }
 }

@@ -7,9 +7,10 @@
  */
 
 import type { Placement } from '@glasshouse/model';
-import type { Block, Source } from '@glasshouse/native';
-import { SOURCE_SLACK, ConstantColumn, encodeText, FixedColumn, LowCardinalityColumn, sameBytes, sourceOf } from '@glasshouse/native';
-import { SharedAttributes } from './attributes.ts';
+import type { Block } from '@glasshouse/native';
+import { ConstantColumn, FixedColumn, LowCardinalityColumn } from '@glasshouse/native';
+import type { Text } from './attributes-json.ts';
+import { ResourceMemory, ScopeMemory, textOf } from './shared.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -105,29 +106,50 @@ function findFields(wire: Wire, pos: number, end: number, first: Range, url: Ran
   });
 }
 
-const SERVICE_NAME = sourceOf(encodeText('service.name'));
-const SERVICE_NAMESPACE = sourceOf(encodeText('service.namespace'));
-const PROJECT_NAME = sourceOf(encodeText('project.name'));
-
 /** The columns of one block that come from the envelope. */
 export class EnvelopeColumns {
   private readonly block: Block;
   private readonly segment: ConstantColumn;
   private readonly labels = new Map<string, LowCardinalityColumn>();
   /** The last placement, encoded: requests of one sender follow each other. */
-  private readonly encoded = new Map<string, { text: string; source: Source }>();
+  private readonly encoded = new Map<string, { name: string; text: Text }>();
   private readonly resourceDropped: FixedColumn;
   private readonly scopeDropped: FixedColumn;
-  private readonly resource: SharedAttributes;
-  private readonly scope: SharedAttributes;
+  private readonly resources: ResourceMemory;
+  private readonly scopes: ScopeMemory;
 
   constructor(block: Block) {
     this.block = block;
     this.segment = block.column('_segment', ConstantColumn);
     this.resourceDropped = block.column('resource_dropped_attributes_count', FixedColumn);
     this.scopeDropped = block.column('scope_dropped_attributes_count', FixedColumn);
-    this.resource = new SharedAttributes(block, 'resource');
-    this.scope = new SharedAttributes(block, 'scope');
+    this.resources = new ResourceMemory(block.repairs);
+    this.scopes = new ScopeMemory(block.repairs);
+  }
+
+  /** Fills the rows of the block that have no envelope yet. */
+  fill(wire: Wire, envelope: Envelope): void {
+    const rows = this.block.rows - this.segment.count;
+    if (rows === 0) return;
+    this.segment.repeat(rows);
+    const { placement, resourceUrl, scopeUrl } = envelope;
+    this.repeatName('tenant_id', placement.tenant, rows);
+    this.repeatName('project_id', placement.project, rows);
+    this.repeatName('environment', placement.environment, rows);
+
+    const resource = this.resources.read(wire, envelope.resource.start, envelope.resource.end);
+    this.repeat('service_name', resource.service, rows);
+    this.repeat('project_name', resource.project, rows);
+    this.repeat('resource_attributes', resource.attributes, rows);
+    this.resourceDropped.repeatUint32(resource.droppedAttributes, rows);
+    this.repeatRange('resource_schema_url', wire, resourceUrl, rows);
+
+    const scope = this.scopes.read(wire, envelope.scope.start, envelope.scope.end);
+    this.repeat('scope_name', scope.name, rows);
+    this.repeat('scope_version', scope.version, rows);
+    this.repeat('scope_attributes', scope.attributes, rows);
+    this.scopeDropped.repeatUint32(scope.droppedAttributes, rows);
+    this.repeatRange('scope_schema_url', wire, scopeUrl, rows);
   }
 
   private label(name: string): LowCardinalityColumn {
@@ -139,107 +161,22 @@ export class EnvelopeColumns {
     return column;
   }
 
-  /** Fills the rows of the block that have no envelope yet. */
-  fill(wire: Wire, envelope: Envelope): void {
-    const rows = this.block.rows - this.segment.count;
-    if (rows === 0) return;
-    this.segment.repeat(rows);
-    const { tenant, project, environment } = envelope.placement;
-    this.repeatText('tenant_id', tenant, rows);
-    this.repeatText('project_id', project, rows);
-    this.repeatText('environment', environment, rows);
-    this.fillResource(wire, envelope, rows);
-    this.fillScope(wire, envelope, rows);
+  private repeatName(column: string, name: string, rows: number): void {
+    let encoded = this.encoded.get(column);
+    if (encoded?.name !== name) {
+      encoded = { name, text: textOf(name) };
+      this.encoded.set(column, encoded);
+    }
+    this.repeat(column, encoded.text, rows);
   }
 
-  private fillResource(wire: Wire, envelope: Envelope, rows: number): void {
-    const service: Range = { start: 0, end: 0 };
-    const namespace: Range = { start: 0, end: 0 };
-    const project: Range = { start: 0, end: 0 };
-    this.resource.clear();
-    const dropped = readAttributes(wire, envelope.resource, FIRST, 2, (pos, end) =>
-      this.resource.append(wire, pos, end, (keyStart, keyEnd, start, valueEnd) => {
-        const keyLength = keyEnd - keyStart;
-        const isKey = (key: typeof SERVICE_NAME): boolean =>
-          keyLength === key.bytes.length - SOURCE_SLACK && sameBytes(key.view, 0, wire.view, keyStart, keyLength);
-        const range = isKey(SERVICE_NAME)
-          ? service
-          : isKey(PROJECT_NAME)
-            ? project
-            : isKey(SERVICE_NAMESPACE)
-              ? namespace
-              : undefined;
-        if (range !== undefined) {
-          range.start = start;
-          range.end = valueEnd;
-        }
-      }),
-    );
-    this.resource.repeat(rows);
-    this.resourceDropped.repeatUint32(dropped, rows);
-    this.repeatRange('service_name', wire, service, rows);
-    const named = [project, namespace, service].find((range) => range.end > range.start) ?? service;
-    this.repeatRange('project_name', wire, named, rows);
-    this.repeatRange('resource_schema_url', wire, envelope.resourceUrl, rows);
-  }
-
-  private fillScope(wire: Wire, envelope: Envelope, rows: number): void {
-    const name: Range = { start: 0, end: 0 };
-    const version: Range = { start: 0, end: 0 };
-    this.scope.clear();
-    eachField(wire, envelope.scope.start, envelope.scope.end, (tag, start, end) => {
-      const range = tag === FIRST ? name : tag === SECOND ? version : undefined;
-      if (range !== undefined) {
-        range.start = start;
-        range.end = end;
-      }
-    });
-    const dropped = readAttributes(wire, envelope.scope, THIRD, 4, (pos, end) => this.scope.append(wire, pos, end));
-    this.scope.repeat(rows);
-    this.scopeDropped.repeatUint32(dropped, rows);
-    this.repeatRange('scope_name', wire, name, rows);
-    this.repeatRange('scope_version', wire, version, rows);
-    this.repeatRange('scope_schema_url', wire, envelope.scopeUrl, rows);
-  }
-
-  private repeatText(name: string, text: string, rows: number): void {
+  private repeat(name: string, text: Text, rows: number): void {
     const column = this.label(name);
-    if (this.encoded.get(name)?.text !== text) this.encoded.set(name, { text, source: sourceOf(encodeText(text)) });
-    const { source } = this.encoded.get(name) as { source: Source };
-    column.repeat(column.localOf(source, 0, source.bytes.length - SOURCE_SLACK), rows);
+    column.repeat(column.localOf(text.source, 0, text.length), rows);
   }
 
   private repeatRange(name: string, wire: Wire, range: Range, rows: number): void {
     const column = this.label(name);
     column.repeat(column.localOf(wire, range.start, range.end), rows);
   }
-}
-
-/**
- * Calls `visit` for each field of `message` whose tag is `attributesTag`, and returns the value of the varint field
- * number `droppedField` (dropped_attributes_count).
- */
-export function readAttributes(
-  wire: Wire,
-  message: Range,
-  attributesTag: number,
-  droppedField: number,
-  visit: (pos: number, end: number) => void,
-): number {
-  let dropped = 0;
-  let pos = message.start;
-  while (pos < message.end) {
-    const tag = wire.varint(pos);
-    pos = wire.pos;
-    if (tag === attributesTag) {
-      const end = wire.enter(pos, message.end);
-      visit(wire.pos, end);
-      pos = end;
-    } else if (tag === droppedField << 3) {
-      dropped = wire.varint(pos);
-      pos = wire.pos;
-    } else pos = wire.skip(tag, pos, message.end);
-  }
-  if (pos !== message.end) throw malformed('a resource or scope is cut off');
-  return dropped;
 }

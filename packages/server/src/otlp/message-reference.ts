@@ -18,8 +18,22 @@ export type Plain = Readonly<Record<string, unknown>>;
 export const BAD_TEXT = '\u{1fffe}';
 const BAD_BYTES = Buffer.from([0xff, 0xfe, 0x80, 0xc0]);
 
-const WORDS = ['', 'service.name', 'service.namespace', 'project.name', 'http.route', 'a', 'GET /x', 'é', '\ufeffmark', BAD_TEXT];
-const EDGES = { int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n], uint64: [0n, 1n, 2n ** 32n, 2n ** 64n - 1n] };
+const WORDS = [
+  '',
+  'service.name',
+  'service.namespace',
+  'project.name',
+  'http.route',
+  'a',
+  'GET /x',
+  'é',
+  '\ufeffmark',
+  BAD_TEXT,
+];
+const EDGES = {
+  int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n],
+  uint64: [0n, 1n, 2n ** 32n, 2n ** 64n - 1n],
+};
 /** How often an AnyValue may still contain another. */
 const ANY_DEPTH = 4;
 
@@ -39,12 +53,17 @@ function messages(name: MessageName, depth: number): fc.Arbitrary<Plain> {
 
 function makeMessages(name: MessageName, depth: number): fc.Arbitrary<Plain> {
   const inner = name === 'AnyValue' ? depth - 1 : depth;
-  const usable = MESSAGES[name].filter((field) => inner > 0 || (field.message !== 'ArrayValue' && field.message !== 'KeyValueList'));
+  const usable = MESSAGES[name].filter(
+    (field) => inner > 0 || (field.message !== 'ArrayValue' && field.message !== 'KeyValueList'),
+  );
   const groups = Map.groupBy(usable, (field) => field.oneof ?? field.name);
   const entries = [...groups.values()].map((group) =>
     fc.oneof(
       { weight: 1, arbitrary: fc.constant(undefined) },
-      ...group.map((field) => ({ weight: 4, arbitrary: values(field, inner).map((value) => [field.name, value] as const) })),
+      ...group.map((field) => ({
+        weight: 4,
+        arbitrary: values(field, inner).map((value) => [field.name, value] as const),
+      })),
     ),
   );
   return fc.tuple(...entries).map((chosen) => Object.fromEntries(chosen.filter((entry) => entry !== undefined)));
@@ -61,12 +80,19 @@ const wide = (edges: readonly bigint[], min: bigint, max: bigint): fc.Arbitrary<
 function scalars(field: FieldSpec): fc.Arbitrary<unknown> {
   switch (field.kind) {
     case 'string':
-      return fc.oneof(fc.constantFrom(...WORDS), fc.string({ unit: 'binary', maxLength: 30 }), fc.string({ maxLength: 300 }));
+      return fc.oneof(
+        fc.constantFrom(...WORDS),
+        fc.string({ unit: 'binary', maxLength: 30 }),
+        fc.string({ maxLength: 300 }),
+      );
     case 'bytes':
       return fc.uint8Array({ maxLength: 20 }).map((value) => Buffer.from(value));
     case 'traceId':
     case 'spanId':
-      return fc.constantFrom(16, 8, 0, 3).chain((length) => fc.uint8Array({ minLength: length, maxLength: length })).map((value) => Buffer.from(value));
+      return fc
+        .constantFrom(16, 8, 0, 3)
+        .chain((length) => fc.uint8Array({ minLength: length, maxLength: length }))
+        .map((value) => Buffer.from(value));
     case 'bool':
       return fc.boolean();
     case 'uint32':
@@ -126,26 +152,45 @@ function mapKinds(metric: Plain, change: (point: Plain) => Plain): Plain {
 
 function settleSpan(span: Plain, clock: Clock): Plain {
   const { random } = clock;
-  const id = (length: number): Buffer => (random.chance(5) ? random.pick([Buffer.alloc(length), Buffer.alloc(0), Buffer.alloc(length + 1, 1)]) : random.bytes(length));
+  const id = (length: number): Buffer =>
+    random.chance(5)
+      ? random.pick([Buffer.alloc(length), Buffer.alloc(0), Buffer.alloc(length + 1, 1)])
+      : random.bytes(length);
   const start = times(clock, 'startTimeUnixNano');
-  const end = BigInt(start['startTimeUnixNano'] ?? 0) + BigInt(random.pick([0, 1, 4_294_967_295, 4_294_967_296, 7_000_000_000, -1, -5_000_000_000]));
+  const end =
+    BigInt(start['startTimeUnixNano'] ?? 0) +
+    BigInt(random.pick([0, 1, 4_294_967_295, 4_294_967_296, 7_000_000_000, -1, -5_000_000_000]));
   const valid = end > 0n && end < 2n ** 64n;
-  return { ...span, traceId: id(16), spanId: id(8), ...start, ...(random.chance(80) && valid ? { endTimeUnixNano: String(end) } : {}) };
+  return {
+    ...span,
+    traceId: id(16),
+    spanId: id(8),
+    ...start,
+    ...(random.chance(80) && valid ? { endTimeUnixNano: String(end) } : {}),
+  };
 }
 
 /** A time for the first name and now and then one for the second, or only for the second. */
 function times(clock: Clock, name: string, second?: string): Record<string, string> {
   const { random, nowNs, spanNs, taken } = clock;
   if (random.chance(8)) {
-    const wrong = random.pick([0n, 1n, nowNs - 400n * 86_400_000_000_000n, nowNs + 86_400_000_000_000n, 2n ** 64n - 1n]);
+    const wrong = random.pick([
+      0n,
+      1n,
+      nowNs - 400n * 86_400_000_000_000n,
+      nowNs + 86_400_000_000_000n,
+      2n ** 64n - 1n,
+    ]);
     return random.chance(30) ? {} : { [name]: String(wrong) };
   }
   let time: bigint;
-  do time = nowNs - ((BigInt(random.below(2 ** 31)) << 31n) + BigInt(random.below(2 ** 31))) % spanNs;
+  do time = nowNs - (((BigInt(random.below(2 ** 31)) << 31n) + BigInt(random.below(2 ** 31))) % spanNs);
   while (taken.has(time));
   taken.add(time);
   if (second === undefined || random.chance(60)) return { [name]: String(time) };
-  return random.chance(50) ? { [second]: String(time) } : { [name]: random.pick(['0', String(time)]), [second]: String(time) };
+  return random.chance(50)
+    ? { [second]: String(time) }
+    : { [name]: random.pick(['0', String(time)]), [second]: String(time) };
 }
 
 /** Encodes with protobufjs. */

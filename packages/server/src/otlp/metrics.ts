@@ -79,7 +79,12 @@ export class MetricReader implements ItemReader {
     metric.read(wire, pos, end, 'a metric');
     const range = (field: number): Range =>
       metric.start(field) < 0 ? { start: pos, end: pos } : { start: metric.start(field), end: metric.end(field) };
-    const header: MetricHeader = { name: range(1), description: range(2), unit: range(3), message: { start: pos, end } };
+    const header: MetricHeader = {
+      name: range(1),
+      description: range(2),
+      unit: range(3),
+      message: { start: pos, end },
+    };
     // A oneof: if several are there, the last one counts.
     let data = -1;
     for (const field of this.kinds.keys()) if (data < 0 || metric.start(field) > metric.start(data)) data = field;

@@ -8,8 +8,13 @@ import { MESSAGES } from './fields.ts';
 import type { WireField } from './wire-reference.ts';
 import { joinFields, Random, rewrite, splitFields, varint } from './wire-reference.ts';
 
-const GIANTS = [2n ** 31n - 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 0x7fn, 0x3fffn].map((value) => varint(value));
-const TAGS = Buffer.from([0x00, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x12, 0x1a, 0x21, 0x2a, 0x32, 0x39, 0x3a, 0x41, 0x4a, 0x5a, 0x7f, 0x80, 0xff]);
+const GIANTS = [2n ** 31n - 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 0x7fn, 0x3fffn].map(
+  (value) => varint(value),
+);
+const TAGS = Buffer.from([
+  0x00, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x12, 0x1a, 0x21, 0x2a, 0x32, 0x39, 0x3a, 0x41, 0x4a, 0x5a, 0x7f, 0x80,
+  0xff,
+]);
 
 /** A damaged message, made from one of the samples and pieces of the others. */
 export function damaged(name: MessageName, samples: readonly Buffer[], random: Random): Buffer {
@@ -40,7 +45,8 @@ function mutateBytes(sample: Buffer, samples: readonly Buffer[], random: Random)
     const to = Math.min(body.length, at + random.below(40));
     const other = random.pick(samples);
     const from = random.below(other.length + 1);
-    const insert = (piece: Buffer): Buffer<ArrayBuffer> => Buffer.concat([body.subarray(0, at), piece, body.subarray(to)]);
+    const insert = (piece: Buffer): Buffer<ArrayBuffer> =>
+      Buffer.concat([body.subarray(0, at), piece, body.subarray(to)]);
     switch (random.below(8)) {
       case 0:
       case 1:
@@ -99,7 +105,9 @@ function mutateFields(name: MessageName, message: Buffer, samples: readonly Buff
       return Buffer.concat([
         joinFields(fields.slice(0, at)),
         varint(BigInt(field.number * 8 + field.wireType), random.chance(20) ? 10 : 1),
-        field.wireType === 2 ? varint(BigInt(Math.max(0, field.value.length + random.below(5) - 2)), 1 + random.below(10)) : Buffer.alloc(0),
+        field.wireType === 2
+          ? varint(BigInt(Math.max(0, field.value.length + random.below(5) - 2)), 1 + random.below(10))
+          : Buffer.alloc(0),
         field.value.subarray(0, random.below(field.value.length + 1)),
         joinFields(fields.slice(at + 1)),
       ]);
@@ -110,14 +118,25 @@ function mutateFields(name: MessageName, message: Buffer, samples: readonly Buff
       fields[at] = { ...field, wireType: 2, value: random.bytes(random.below(24)) };
       break;
     default:
-      fields[at] = { ...field, ...random.pick([{ wireType: 0, value: varint(2n ** BigInt(random.below(64)), 1 + random.below(10)) }, { wireType: 1, value: random.bytes(8) }, { wireType: 5, value: random.bytes(4) }]) };
+      fields[at] = {
+        ...field,
+        ...random.pick([
+          { wireType: 0, value: varint(2n ** BigInt(random.below(64)), 1 + random.below(10)) },
+          { wireType: 1, value: random.bytes(8) },
+          { wireType: 5, value: random.bytes(4) },
+        ]),
+      };
   }
   return joinFields(fields);
 }
 
 /** Wraps the end of the message into up to a hundred arrays, lists, or whatever field it may be. */
 function nested(sample: Buffer, random: Random): Buffer {
-  const tags = random.pick([[0x0a, 0x2a], [0x0a, 0x32, 0x12], [0x0a, 0x12, 0x4a]]);
+  const tags = random.pick([
+    [0x0a, 0x2a],
+    [0x0a, 0x32, 0x12],
+    [0x0a, 0x12, 0x4a],
+  ]);
   let inner = sample.subarray(random.below(sample.length + 1));
   for (let level = random.below(200); level >= 0; level--) {
     inner = Buffer.concat([Buffer.from([tags[level % tags.length] ?? 0x0a]), varint(BigInt(inner.length)), inner]);

@@ -4,11 +4,20 @@
  */
 
 import type { FactTable } from '@glasshouse/schema';
-import { ArrayColumn, Block, FixedColumn, LowCardinalityColumn, MapColumn, NullableColumn, StringColumn } from '@glasshouse/native';
-import { PairAttributes, SharedAttributes, TypedAttributes } from './attributes.ts';
+import {
+  ArrayColumn,
+  Block,
+  FixedColumn,
+  LowCardinalityColumn,
+  NullableColumn,
+  StringColumn,
+} from '@glasshouse/native';
+import { AttributesJson } from './attributes-json.ts';
+import { TypedAttributes } from './attributes.ts';
 import type { Envelope, Range } from './envelope.ts';
 import { EnvelopeColumns } from './envelope.ts';
 import { FieldIndex } from './fields-index.ts';
+import { MetadataReader } from './shared.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -21,7 +30,6 @@ export interface MetricHeader {
   readonly message: Range;
 }
 
-const METADATA = 0x62;
 const VALUE_DOUBLE = 1;
 const VALUE_INT = 2;
 
@@ -30,18 +38,18 @@ export class PointColumns {
   readonly block: Block;
   private readonly envelope: EnvelopeColumns;
   private readonly attributes: TypedAttributes;
-  private readonly metadata: SharedAttributes;
+  private readonly metadata: MetadataReader;
   private readonly timestamp: FixedColumn;
   private readonly startTimestamp: FixedColumn;
   private readonly flags: FixedColumn;
-  private readonly labels: Readonly<Record<'name' | 'description' | 'unit', LowCardinalityColumn>>;
+  private readonly labels: Readonly<Record<'name' | 'description' | 'unit' | 'metadata', LowCardinalityColumn>>;
 
   constructor(table: FactTable) {
     const block = new Block(table);
     this.block = block;
     this.envelope = new EnvelopeColumns(block);
     this.attributes = new TypedAttributes(block);
-    this.metadata = new SharedAttributes(block, 'metadata');
+    this.metadata = new MetadataReader(block.repairs);
     this.timestamp = block.column('timestamp', FixedColumn);
     this.startTimestamp = block.column('start_timestamp', FixedColumn);
     this.flags = block.column('flags', FixedColumn);
@@ -49,6 +57,7 @@ export class PointColumns {
       name: block.column('name', LowCardinalityColumn),
       description: block.column('description', LowCardinalityColumn),
       unit: block.column('unit', LowCardinalityColumn),
+      metadata: block.column('metadata', LowCardinalityColumn),
     };
   }
 
@@ -73,20 +82,14 @@ export class PointColumns {
 
   /** Fills the metric's own columns for the rows that its points added. */
   endMetric(wire: Wire, header: MetricHeader): void {
-    const { name, description, unit } = this.labels;
+    const { name, description, unit, metadata } = this.labels;
     const rows = this.block.rows - name.count;
     if (rows === 0) return;
     name.repeat(name.localOf(wire, header.name.start, header.name.end), rows);
     description.repeat(description.localOf(wire, header.description.start, header.description.end), rows);
     unit.repeat(unit.localOf(wire, header.unit.start, header.unit.end), rows);
-    this.metadata.clear();
-    let pos = header.message.start;
-    while (pos < header.message.end) {
-      const tag = wire.varint(pos);
-      pos = wire.skip(tag, wire.pos, header.message.end);
-      if (tag === METADATA) this.metadata.append(wire, wire.pos, pos);
-    }
-    this.metadata.repeat(rows);
+    const { source, length } = this.metadata.read(wire, header.message.start, header.message.end);
+    metadata.repeat(metadata.localOf(source, 0, length), rows);
   }
 
   endScope(wire: Wire, envelope: Envelope): void {
@@ -138,18 +141,18 @@ export class ExemplarColumns {
   private readonly numbers: NumberColumns;
   private readonly traceId: FixedColumn;
   private readonly spanId: FixedColumn;
-  private readonly attributes: PairAttributes;
+  private readonly attributes: StringColumn;
+  private readonly json: AttributesJson;
 
   constructor(block: Block) {
     const array = (name: string): ArrayColumn => block.column(`exemplars.${name}`, ArrayColumn);
     const fixed = (name: string): FixedColumn => array(name).items as FixedColumn;
-    const map = (name: string): MapColumn<LowCardinalityColumn, StringColumn> =>
-      array(name).items as MapColumn<LowCardinalityColumn, StringColumn>;
     this.timestamp = fixed('timestamp');
     this.numbers = new NumberColumns(fixed('value_type'), fixed('value'), fixed('value_int'));
     this.traceId = fixed('trace_id');
     this.spanId = fixed('span_id');
-    this.attributes = new PairAttributes(map('attributes_string'), map('attributes_json'));
+    this.attributes = array('attributes').items as StringColumn;
+    this.json = new AttributesJson(block.repairs);
     this.arrays = [
       'timestamp',
       'value_type',
@@ -157,8 +160,7 @@ export class ExemplarColumns {
       'value_int',
       'trace_id',
       'span_id',
-      'attributes_string',
-      'attributes_json',
+      'attributes',
     ].map(array);
   }
 
@@ -182,12 +184,14 @@ export class ExemplarColumns {
     else this.traceId.appendZeros(1);
     if (fields.length(4) === 8) this.spanId.appendBytes(wire, fields.start(4));
     else this.spanId.appendZeros(1);
+    this.json.begin();
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.skip(tag, wire.pos, end);
-      if (tag === 0x3a) this.attributes.append(wire, wire.pos, pos);
+      if (tag === 0x3a) this.json.append(wire, wire.pos, pos);
     }
-    this.attributes.close();
+    this.json.finish();
+    this.json.appendTo(this.attributes);
   }
 }
 

@@ -5,16 +5,15 @@
  * Must stay true: whether a span is taken is decided before anything of it is appended.
  */
 
-import { Block, ArrayColumn, FixedColumn, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
+import { Block, ArrayColumn, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
 import { SPANS } from '@glasshouse/schema';
-import { PairAttributes, TypedAttributes } from './attributes.ts';
+import { AttributesJson } from './attributes-json.ts';
+import { TypedAttributes } from './attributes.ts';
 import type { Envelope, ItemReader } from './envelope.ts';
 import { EnvelopeColumns } from './envelope.ts';
 import type { RejectReason, Rejections, TimeWindow } from './reject.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
-
-type PairMap = MapColumn<LowCardinalityColumn, StringColumn>;
 
 /** Field tags of Span. */
 const TRACE_ID = 0x0a;
@@ -274,18 +273,16 @@ export class SpanReader implements ItemReader {
 class EventColumns {
   private readonly timestamp: ArrayColumn<FixedColumn>;
   private readonly name: ArrayColumn<LowCardinalityColumn>;
-  private readonly strings: ArrayColumn<PairMap>;
-  private readonly others: ArrayColumn<PairMap>;
   private readonly dropped: ArrayColumn<FixedColumn>;
-  private readonly attributes: PairAttributes;
+  private readonly attributes: ArrayColumn<StringColumn>;
+  private readonly json: AttributesJson;
 
   constructor(block: Block) {
     this.timestamp = block.column('events.timestamp', ArrayColumn) as ArrayColumn<FixedColumn>;
     this.name = block.column('events.name', ArrayColumn) as ArrayColumn<LowCardinalityColumn>;
-    this.strings = block.column('events.attributes_string', ArrayColumn) as ArrayColumn<PairMap>;
-    this.others = block.column('events.attributes_json', ArrayColumn) as ArrayColumn<PairMap>;
+    this.attributes = block.column('events.attributes', ArrayColumn) as ArrayColumn<StringColumn>;
     this.dropped = block.column('events.dropped_attributes_count', ArrayColumn) as ArrayColumn<FixedColumn>;
-    this.attributes = new PairAttributes(this.strings.items, this.others.items);
+    this.json = new AttributesJson(block.repairs);
   }
 
   append(wire: Wire, pos: number, end: number): void {
@@ -294,6 +291,7 @@ class EventColumns {
     let nameStart = 0;
     let nameEnd = 0;
     let dropped = 0;
+    this.json.begin();
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;
@@ -305,7 +303,7 @@ class EventColumns {
         nameStart = wire.pos;
       } else if (tag === 0x1a) {
         const fieldEnd = wire.enter(pos, end);
-        this.attributes.append(wire, wire.pos, fieldEnd);
+        this.json.append(wire, wire.pos, fieldEnd);
         pos = fieldEnd;
       } else if (tag === 0x20) {
         dropped = wire.varint(pos);
@@ -316,14 +314,14 @@ class EventColumns {
     this.timestamp.items.appendHalves(low, high);
     this.name.items.appendText(wire, nameStart, nameEnd);
     this.dropped.items.appendUint32(dropped);
-    this.attributes.close();
+    this.json.finish();
+    this.json.appendTo(this.attributes.items);
   }
 
   close(): void {
     this.timestamp.close();
     this.name.close();
-    this.strings.close();
-    this.others.close();
+    this.attributes.close();
     this.dropped.close();
   }
 }
@@ -334,20 +332,18 @@ class LinkColumns {
   private readonly spanId: ArrayColumn<FixedColumn>;
   private readonly traceState: ArrayColumn<StringColumn>;
   private readonly flags: ArrayColumn<FixedColumn>;
-  private readonly strings: ArrayColumn<PairMap>;
-  private readonly others: ArrayColumn<PairMap>;
   private readonly dropped: ArrayColumn<FixedColumn>;
-  private readonly attributes: PairAttributes;
+  private readonly attributes: ArrayColumn<StringColumn>;
+  private readonly json: AttributesJson;
 
   constructor(block: Block) {
     this.traceId = block.column('links.trace_id', ArrayColumn) as ArrayColumn<FixedColumn>;
     this.spanId = block.column('links.span_id', ArrayColumn) as ArrayColumn<FixedColumn>;
     this.traceState = block.column('links.trace_state', ArrayColumn) as ArrayColumn<StringColumn>;
     this.flags = block.column('links.flags', ArrayColumn) as ArrayColumn<FixedColumn>;
-    this.strings = block.column('links.attributes_string', ArrayColumn) as ArrayColumn<PairMap>;
-    this.others = block.column('links.attributes_json', ArrayColumn) as ArrayColumn<PairMap>;
+    this.attributes = block.column('links.attributes', ArrayColumn) as ArrayColumn<StringColumn>;
     this.dropped = block.column('links.dropped_attributes_count', ArrayColumn) as ArrayColumn<FixedColumn>;
-    this.attributes = new PairAttributes(this.strings.items, this.others.items);
+    this.json = new AttributesJson(block.repairs);
   }
 
   append(wire: Wire, pos: number, end: number): void {
@@ -357,6 +353,7 @@ class LinkColumns {
     let stateEnd = 0;
     let dropped = 0;
     let flags = 0;
+    this.json.begin();
     while (pos < end) {
       const tag = wire.varint(pos);
       pos = wire.pos;
@@ -371,7 +368,7 @@ class LinkColumns {
         stateStart = wire.pos;
       } else if (tag === 0x22) {
         const fieldEnd = wire.enter(pos, end);
-        this.attributes.append(wire, wire.pos, fieldEnd);
+        this.json.append(wire, wire.pos, fieldEnd);
         pos = fieldEnd;
       } else if (tag === 0x28) {
         dropped = wire.varint(pos);
@@ -389,7 +386,8 @@ class LinkColumns {
     this.traceState.items.appendText(wire, stateStart, stateEnd);
     this.flags.items.appendUint32(flags);
     this.dropped.items.appendUint32(dropped);
-    this.attributes.close();
+    this.json.finish();
+    this.json.appendTo(this.attributes.items);
   }
 
   close(): void {
@@ -397,8 +395,7 @@ class LinkColumns {
     this.spanId.close();
     this.traceState.close();
     this.flags.close();
-    this.strings.close();
-    this.others.close();
+    this.attributes.close();
     this.dropped.close();
   }
 }

@@ -45,7 +45,7 @@ export interface WireField {
 /** Splits a message into its fields. Throws RangeError if it isn't one. */
 export function splitFields(message: Buffer): WireField[] {
   const fields: WireField[] = [];
-  for (let pos = 0; pos < message.length; ) {
+  for (let pos = 0; pos < message.length;) {
     const tag = readVarint(message, pos);
     pos = tag.next;
     const [number, wireType] = [Number(tag.value >> 3n), Number(tag.value & 7n)];
@@ -105,7 +105,8 @@ export function rewrite(name: MessageName, message: Buffer, random: Random): Buf
     const spec = specs.get(field.number);
     if (spec === undefined) continue;
     const group = spec.oneof ?? spec.name;
-    if (!spec.repeated && spec.message === undefined && random.chance(15)) fields.push(decoy(spec, group, specs, random));
+    if (!spec.repeated && spec.message === undefined && random.chance(15))
+      fields.push(decoy(spec, group, specs, random));
     else if (spec.oneof !== undefined && random.chance(10)) fields.push(decoy(spec, group, specs, random));
     const value = spec.message === undefined ? field.value : rewrite(spec.message, field.value, random);
     if (spec.repeated && spec.message === undefined) fields.push(...repacked(spec, value, group, random));
@@ -122,7 +123,10 @@ function decoy(spec: FieldSpec, group: string, specs: ReadonlyMap<number, FieldS
   const others = [...specs.values()].filter((other) => other.oneof !== undefined && other.oneof === spec.oneof);
   const chosen = spec.message !== undefined || random.chance(50) ? random.pick([spec, ...others]) : spec;
   // The same message twice would be merged, not replaced.
-  if (chosen.message !== undefined) return chosen === spec ? unknownField(random) : { number: chosen.number, wireType: 2, value: Buffer.alloc(0), group };
+  if (chosen.message !== undefined)
+    return chosen === spec
+      ? unknownField(random)
+      : { number: chosen.number, wireType: 2, value: Buffer.alloc(0), group };
   return { number: chosen.number, ...scalar(chosen, random), group };
 }
 
@@ -159,7 +163,7 @@ export function wireTypeOf(spec: FieldSpec): number {
 function repacked(spec: FieldSpec, value: Buffer, group: string, random: Random): WireField[] {
   const wireType = wireTypeOf(spec);
   const values: Buffer[] = [];
-  for (let pos = 0; pos < value.length; ) {
+  for (let pos = 0; pos < value.length;) {
     const next = wireType === 0 ? readVarint(value, pos).next : pos + 8;
     values.push(value.subarray(pos, next));
     pos = next;
@@ -176,7 +180,10 @@ function repacked(spec: FieldSpec, value: Buffer, group: string, random: Random)
 function unknownField(random: Random): WireField {
   const number = random.pick([20, 31, 32, 63, 200, 2047, 19_000, 536_870_911]);
   const wireType = random.pick([0, 1, 2, 5]);
-  const value = wireType === 0 ? varint(BigInt(random.below(2 ** 31))) : random.bytes({ 1: 8, 2: random.below(20), 5: 4 }[wireType] ?? 0);
+  const value =
+    wireType === 0
+      ? varint(BigInt(random.below(2 ** 31)))
+      : random.bytes({ 1: 8, 2: random.below(20), 5: 4 }[wireType] ?? 0);
   return { number, wireType, value };
 }
 
@@ -184,7 +191,13 @@ function unknownField(random: Random): WireField {
 function foreign(spec: FieldSpec, random: Random): WireField[] {
   const usual = wireTypeOf(spec);
   const wireType = random.pick([0, 1, 5].filter((type) => type !== usual));
-  return [{ number: spec.number, wireType, value: wireType === 0 ? varint(BigInt(random.below(300))) : random.bytes(wireType === 1 ? 8 : 4) }];
+  return [
+    {
+      number: spec.number,
+      wireType,
+      value: wireType === 0 ? varint(BigInt(random.below(300))) : random.bytes(wireType === 1 ? 8 : 4),
+    },
+  ];
 }
 
 /** Any order that keeps the order within each group. */

@@ -27,6 +27,11 @@ export class Bodies {
     return { buffer: kept ?? new ArrayBuffer(size), length: 0 };
   }
 
+  /** Counts a lent buffer as gone that will not come back. */
+  forget(bytes: number): void {
+    this.lentBytes -= bytes;
+  }
+
   giveBack(buffer: ArrayBuffer): void {
     const size = buffer.byteLength;
     this.lentBytes -= size;

@@ -16,7 +16,7 @@ import { Random } from '../otlp/wire-reference.ts';
 import { BODY_SLACK } from '../otlp/wire.ts';
 import { Decoder } from './decode.ts';
 
-const CASES = Number(process.env['GLASSHOUSE_FUZZ_CASES'] ?? 90_000);
+const CASES = Number(process.env['GLASSHOUSE_FUZZ_CASES'] ?? 60_000);
 const SEED = Number(process.env['GLASSHOUSE_FUZZ_SEED'] ?? 4711);
 /** Cases between two comparisons of the blocks. */
 const BATCH = 60;
@@ -32,7 +32,12 @@ function newDecoder(): Decoder {
 
 function samplesOf(signal: Signal, random: Random): Buffer[] {
   const encode = protobufEncoder();
-  const clock = { nowNs: BigInt(NOW_MS) * 1_000_000n, spanNs: 10n * 86_400_000_000_000n, random, taken: new Set<bigint>() };
+  const clock = {
+    nowNs: BigInt(NOW_MS) * 1_000_000n,
+    spanNs: 10n * 86_400_000_000_000n,
+    random,
+    taken: new Set<bigint>(),
+  };
   return fc
     .sample(requests(signal), { numRuns: 400, seed: SEED })
     .map((request) => encode(signal, settle(signal, request, clock)))
@@ -46,7 +51,14 @@ function outcomeOf(decoder: Decoder, signal: Signal, body: Buffer, slack: Buffer
   bytes.set(body);
   bytes.set(slack, body.length);
   try {
-    const decoded = decoder.decode({ signal, format: 'protobuf', coding: 'identity', placement: PLACEMENT, buffer, length: body.length });
+    const decoded = decoder.decode({
+      signal,
+      format: 'protobuf',
+      coding: 'identity',
+      placement: PLACEMENT,
+      buffer,
+      length: body.length,
+    });
     return JSON.stringify(decoded);
   } catch (error) {
     if (error instanceof AppError && error.code === 'bad_request') return undefined;
@@ -67,14 +79,20 @@ describe('Decoder', () => {
       const [first, second, clean] = [newDecoder(), newDecoder(), newDecoder()];
       const poison = Buffer.alloc(BODY_SLACK, 0xff);
       const counts = { taken: 0, refused: 0, rows: 0 };
-      for (let done = 0; done < CASES / SIGNALS.length; ) {
+      for (let done = 0; done < CASES / SIGNALS.length;) {
         const bodies: Buffer[] = [];
         for (let inBatch = 0; inBatch < BATCH; inBatch++, done++) {
           const body = damaged(name, samples, random);
           bodies.push(body);
-          const slack = random.pick([Buffer.alloc(BODY_SLACK), Buffer.alloc(BODY_SLACK, 0x80), random.bytes(BODY_SLACK), random.pick(samples).subarray(0, BODY_SLACK)]);
+          const slack = random.pick([
+            Buffer.alloc(BODY_SLACK),
+            Buffer.alloc(BODY_SLACK, 0x80),
+            random.bytes(BODY_SLACK),
+            random.pick(samples).subarray(0, BODY_SLACK),
+          ]);
           const outcome = outcomeOf(first, signal, body, poison);
-          if (outcomeOf(second, signal, body, slack) !== outcome) throw new Error(`the outcome depends on the slack: body=${body.toString('hex')}`);
+          if (outcomeOf(second, signal, body, slack) !== outcome)
+            throw new Error(`the outcome depends on the slack: body=${body.toString('hex')}`);
           if (outcome === undefined) counts.refused++;
           else {
             counts.taken++;

@@ -44,7 +44,9 @@ function decodeBytes(
 
 const spans = (...items: Plain[]): Plain => ({ resourceSpans: [{ scopeSpans: [{ spans: items }] }] });
 const logs = (...items: Plain[]): Plain => ({ resourceLogs: [{ scopeLogs: [{ logRecords: items }] }] });
-const gauge = (...items: Plain[]): Plain => ({ resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'm', gauge: { dataPoints: items } }] }] }] });
+const gauge = (...items: Plain[]): Plain => ({
+  resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'm', gauge: { dataPoints: items } }] }] }],
+});
 
 function piecesOf(decoder: Decoder): Buffer {
   return Buffer.concat(decoder.blocks.flatMap((block) => block.pieces()));
@@ -59,6 +61,8 @@ function failureOf(run: () => unknown): AppError {
   }
   throw new Error('nothing was refused');
 }
+
+const field = (number: number, value: Buffer, wireType = 2): WireField => ({ number, wireType, value });
 
 const TRACE_TEXT = 'with a trace_id that is not 16 bytes or is all zeros';
 const SPAN_TEXT = 'with a span_id that is not 8 bytes or is all zeros';
@@ -87,15 +91,27 @@ describe('a refused item', () => {
       for (const key of Object.keys(bad)) if (bad[key] === undefined) delete bad[key];
       const decoder = newDecoder();
       const decoded = decodeBytes(decoder, 'traces', encode('traces', spans(GOOD_SPAN, bad, GOOD_SPAN, bad)));
-      expect(decoded).toEqual({ accepted: 2, rejected: 2, reasons: [[reason, 2]], message: `refused: 2 spans ${text}` });
+      expect(decoded).toEqual({
+        accepted: 2,
+        rejected: 2,
+        reasons: [[reason, 2]],
+        message: `refused: 2 spans ${text}`,
+      });
       expect(decoder.blocks[0]?.rows).toBe(2);
       expect(() => piecesOf(decoder)).not.toThrow();
     }
   });
 
   it('is counted by reason, in the order in which the reasons came', () => {
-    const request = spans({ ...GOOD_SPAN, spanId: Buffer.alloc(8) }, GOOD_SPAN, { ...GOOD_SPAN, traceId: Buffer.alloc(3) }, { ...GOOD_SPAN, spanId: Buffer.alloc(0) });
-    expect(decodeBytes(newDecoder(), 'traces', encode('traces', request)).message).toBe(`refused: 2 spans ${SPAN_TEXT}; 1 spans ${TRACE_TEXT}`);
+    const request = spans(
+      { ...GOOD_SPAN, spanId: Buffer.alloc(8) },
+      GOOD_SPAN,
+      { ...GOOD_SPAN, traceId: Buffer.alloc(3) },
+      { ...GOOD_SPAN, spanId: Buffer.alloc(0) },
+    );
+    expect(decodeBytes(newDecoder(), 'traces', encode('traces', request)).message).toBe(
+      `refused: 2 spans ${SPAN_TEXT}; 1 spans ${TRACE_TEXT}`,
+    );
   });
 
   it('is a log record only for its time, which may be the observed one', () => {
@@ -110,20 +126,44 @@ describe('a refused item', () => {
     expect(decodeBytes(newDecoder(), 'logs', encode('logs', request))).toEqual({
       accepted: 3,
       rejected: 2,
-      reasons: [['time_old', 1], ['time_missing', 1]],
+      reasons: [
+        ['time_old', 1],
+        ['time_missing', 1],
+      ],
       message: `refused: 1 log records ${OLD_TEXT}; 1 log records without a time`,
     });
   });
 
   it('is a data point only for its time', () => {
-    const request = gauge({ timeUnixNano: String(NOW_NS), asInt: '1' }, { asInt: '2' }, { timeUnixNano: String(NOW_NS + DAY_NS) });
+    const request = gauge(
+      { timeUnixNano: String(NOW_NS), asInt: '1' },
+      { asInt: '2' },
+      { timeUnixNano: String(NOW_NS + DAY_NS) },
+    );
     expect(decodeBytes(newDecoder(), 'metrics', encode('metrics', request))).toEqual({
       accepted: 1,
       rejected: 2,
-      reasons: [['time_missing', 1], ['time_future', 1]],
+      reasons: [
+        ['time_missing', 1],
+        ['time_future', 1],
+      ],
       message: `refused: 1 data points without a time; 1 data points ${FUTURE_TEXT}`,
     });
   });
+
+  it.each([0, 2, 5])(
+    'is a data point whose time has the foreign wire type %i, which makes it an unknown field',
+    (wireType) => {
+      // The time ends the body: read as eight bytes it would be made of what lies behind.
+      const value = wireType === 0 ? Buffer.from([1]) : Buffer.alloc(wireType === 2 ? 0 : 4, 1);
+      const point = joinFields([field(3, value, wireType)]);
+      const bytes = [5, 2, 2, 1].reduce(
+        (inner, number) => joinFields([field(number, inner)]),
+        joinFields([field(1, point)]),
+      );
+      expect(decodeBytes(newDecoder(), 'metrics', bytes).reasons).toEqual([['time_missing', 1]]);
+    },
+  );
 
   it('is not one whose time is just within the window', () => {
     const edges = [NOW_NS - 30n * DAY_NS + 10_000_000_000n, NOW_NS + HOUR_NS - 10_000_000_000n];
@@ -140,12 +180,19 @@ describe('a refused item', () => {
 
 describe('a repaired string', () => {
   it('is told to the sender', () => {
-    const request = spans({ ...GOOD_SPAN, name: `x${BAD_TEXT}`, attributes: [{ key: BAD_TEXT, value: { stringValue: BAD_TEXT } }] });
-    expect(decodeBytes(newDecoder(), 'traces', encode('traces', request))).toEqual({ ...NOTHING, accepted: 1, message: 'replaced invalid UTF-8 in 3 strings' });
+    const request = spans({
+      ...GOOD_SPAN,
+      name: `x${BAD_TEXT}`,
+      attributes: [{ key: BAD_TEXT, value: { stringValue: BAD_TEXT } }],
+    });
+    expect(decodeBytes(newDecoder(), 'traces', encode('traces', request))).toEqual({
+      ...NOTHING,
+      accepted: 1,
+      message: 'replaced invalid UTF-8 in 3 strings',
+    });
   });
 });
 
-const field = (number: number, value: Buffer, wireType = 2): WireField => ({ number, wireType, value });
 const attribute = joinFields([field(1, Buffer.from('k')), field(2, joinFields([field(1, Buffer.from('v'))]))]);
 const time = (at: bigint): Buffer => {
   const bytes = Buffer.alloc(8);
@@ -160,12 +207,34 @@ function withItem(request: Buffer, item: Buffer): Buffer {
 
 describe('a malformed request', () => {
   const thousands: Readonly<Record<Signal, Plain>> = {
-    traces: spans(...Array.from({ length: 4000 }, (_, nth) => ({ ...GOOD_SPAN, name: `name ${nth}`, attributes: [{ key: `key ${nth}`, value: { intValue: String(nth) } }], events: [{ name: `event ${nth}` }] }))),
-    logs: logs(...Array.from({ length: 4000 }, (_, nth) => ({ timeUnixNano: String(NOW_NS), severityText: `text ${nth}`, body: { stringValue: `body ${nth}` } }))),
-    metrics: gauge(...Array.from({ length: 4000 }, (_, nth) => ({ timeUnixNano: String(NOW_NS - DAY_NS), asDouble: nth, attributes: [{ key: `key ${nth}`, value: {} }] }))),
+    traces: spans(
+      ...Array.from({ length: 4000 }, (_, nth) => ({
+        ...GOOD_SPAN,
+        name: `name ${nth}`,
+        attributes: [{ key: `key ${nth}`, value: { intValue: String(nth) } }],
+        events: [{ name: `event ${nth}` }],
+      })),
+    ),
+    logs: logs(
+      ...Array.from({ length: 4000 }, (_, nth) => ({
+        timeUnixNano: String(NOW_NS),
+        severityText: `text ${nth}`,
+        body: { stringValue: `body ${nth}` },
+      })),
+    ),
+    metrics: gauge(
+      ...Array.from({ length: 4000 }, (_, nth) => ({
+        timeUnixNano: String(NOW_NS - DAY_NS),
+        asDouble: nth,
+        attributes: [{ key: `key ${nth}`, value: {} }],
+      })),
+    ),
   };
   const identity = [field(1, TRACE_ID), field(2, SPAN_ID), field(7, time(NOW_NS), 1)];
-  const deep = Array.from({ length: 70 }).reduce<Buffer>((inner) => joinFields([field(5, joinFields([field(1, inner)]))]), Buffer.alloc(0));
+  const deep = Array.from({ length: 70 }).reduce<Buffer>(
+    (inner) => joinFields([field(5, joinFields([field(1, inner)]))]),
+    Buffer.alloc(0),
+  );
 
   it.each<[string, Signal, Buffer]>([
     ['a span that is cut off', 'traces', joinFields([...identity, field(9, attribute)]).subarray(0, -1)],
@@ -173,22 +242,72 @@ describe('a malformed request', () => {
     ['a link that is cut off', 'traces', joinFields([...identity, field(13, Buffer.from([0x35, 1, 2]))])],
     ['a status that is cut off', 'traces', joinFields([...identity, field(15, Buffer.from([0x12, 9]))])],
     ['a field number 0', 'traces', joinFields([...identity, field(0, Buffer.alloc(0))])],
-    ['a field number above 2^29', 'traces', Buffer.concat([joinFields(identity), varint(2n ** 32n + 8n), Buffer.from([0])])],
+    [
+      'a field number above 2^29',
+      'traces',
+      Buffer.concat([joinFields(identity), varint(2n ** 32n + 8n), Buffer.from([0])]),
+    ],
     ['an endless varint', 'traces', Buffer.concat([joinFields(identity), Buffer.from([0x30]), Buffer.alloc(11, 0xff)])],
     ['a group', 'traces', joinFields([...identity, field(20, Buffer.alloc(0), 3)])],
-    ['a value nested too deeply', 'traces', joinFields([...identity, field(9, joinFields([field(1, Buffer.from('k')), field(2, deep)]))])],
-    ['an identity that is taken back after the attributes', 'traces', joinFields([...identity, field(9, attribute), field(1, Buffer.alloc(3))])],
-    ['a time that is taken back after the attributes', 'traces', joinFields([...identity, field(9, attribute), field(7, time(0n), 1)])],
+    [
+      'a value nested too deeply',
+      'traces',
+      joinFields([...identity, field(9, joinFields([field(1, Buffer.from('k')), field(2, deep)]))]),
+    ],
+    [
+      'an identity that is taken back after the attributes',
+      'traces',
+      joinFields([...identity, field(9, attribute), field(1, Buffer.alloc(3))]),
+    ],
+    [
+      'a time that is taken back after the attributes',
+      'traces',
+      joinFields([...identity, field(9, attribute), field(7, time(0n), 1)]),
+    ],
     ['a body that is cut off', 'logs', joinFields([field(1, time(NOW_NS), 1), field(5, Buffer.from([0x0a, 5]))])],
-    ['a time that is taken back after the attributes', 'logs', joinFields([field(1, time(NOW_NS), 1), field(6, attribute), field(1, time(0n), 1)])],
+    [
+      'a time that is taken back after the attributes',
+      'logs',
+      joinFields([field(1, time(NOW_NS), 1), field(6, attribute), field(1, time(0n), 1)]),
+    ],
     ['a point that is cut off', 'metrics', joinFields([field(5, joinFields([field(1, Buffer.from([0x19, 0]))]))])],
-    ['an exemplar that is cut off', 'metrics', joinFields([field(5, joinFields([field(1, joinFields([field(3, time(NOW_NS), 1), field(5, Buffer.from([0x11]))]))]))])],
-    ['a packed array that is cut off', 'metrics', joinFields([field(9, joinFields([field(1, joinFields([field(3, time(NOW_NS), 1), field(6, Buffer.alloc(12))]))]))])],
-    ['a packed varint that is cut off', 'metrics', joinFields([field(10, joinFields([field(1, joinFields([field(3, time(NOW_NS), 1), field(8, joinFields([field(2, Buffer.from([0x80]))]))]))]))])],
+    [
+      'an exemplar that is cut off',
+      'metrics',
+      joinFields([
+        field(5, joinFields([field(1, joinFields([field(3, time(NOW_NS), 1), field(5, Buffer.from([0x11]))]))])),
+      ]),
+    ],
+    [
+      'a packed array that is cut off',
+      'metrics',
+      joinFields([
+        field(9, joinFields([field(1, joinFields([field(3, time(NOW_NS), 1), field(6, Buffer.alloc(12))]))])),
+      ]),
+    ],
+    [
+      'a packed varint that is cut off',
+      'metrics',
+      joinFields([
+        field(
+          10,
+          joinFields([
+            field(1, joinFields([field(3, time(NOW_NS), 1), field(8, joinFields([field(2, Buffer.from([0x80]))]))])),
+          ]),
+        ),
+      ]),
+    ],
   ])('leaves the blocks exactly as they were, with %s at the end of thousands of %s', (_, signal, item) => {
     const decoder = newDecoder(1 << 24);
     const good = encode(signal, thousands[signal]);
-    const start = encode(signal, signal === 'traces' ? spans(GOOD_SPAN) : signal === 'logs' ? logs({ timeUnixNano: String(NOW_NS) }) : gauge({ timeUnixNano: String(NOW_NS) }));
+    const start = encode(
+      signal,
+      signal === 'traces'
+        ? spans(GOOD_SPAN)
+        : signal === 'logs'
+          ? logs({ timeUnixNano: String(NOW_NS) })
+          : gauge({ timeUnixNano: String(NOW_NS) }),
+    );
     expect(decodeBytes(decoder, signal, start).accepted).toBe(1);
     const before = piecesOf(decoder);
     const days = decoder.blocks.map((block) => [...block.days.byDay()]);
@@ -227,7 +346,10 @@ describe('a compressed body', () => {
       expect(error.message).toMatch(new RegExp(`^cannot decompress the body as ${coding}: `));
     }
     const bomb = failureOf(() => take(compress(Buffer.alloc(200_001))));
-    expect([bomb.code, bomb.message]).toEqual(['too_large', 'cannot take the request: its body is larger than 200000 bytes decompressed']);
+    expect([bomb.code, bomb.message]).toEqual([
+      'too_large',
+      'cannot take the request: its body is larger than 200000 bytes decompressed',
+    ]);
     expect(piecesOf(decoder).equals(before)).toBe(true);
   });
 });

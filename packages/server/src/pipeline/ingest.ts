@@ -31,7 +31,20 @@ export interface IngestCounts {
   syncSeconds: number;
 }
 
+/** What the sink tells those behind it. */
+export interface IngestEvents {
+  /** Segments were sealed and are to be handed over. */
+  onSealed(segments: readonly SegmentInfo[]): void;
+  /** The worker ended by itself. Whatever it left in the log is to be recovered now, before another one starts. */
+  onLost(cause: unknown): void;
+}
+
+/** Pause before a worker that ended is replaced, so that one which can't live doesn't take the processor. */
+const RESTART_MS = 1_000;
+
 interface Waiting {
+  /** Memory of its body. */
+  readonly bytes: number;
   readonly resolve: (result: IngestResult) => void;
   readonly reject: (error: AppError) => void;
 }
@@ -41,25 +54,31 @@ export class Ingest implements Sink {
   /** Rows that are durable but in segments that are still open. */
   openRows = 0;
   private readonly options: IngestOptions;
-  private readonly worker: Worker;
+  private worker: Worker;
   private readonly bodies = new Bodies();
   private readonly waiting = new Map<number, Waiting>();
   private readonly room: Room;
-  private readonly onSealed: (segments: readonly SegmentInfo[]) => void;
+  private readonly events: IngestEvents;
   private nextId = 1;
   private failure: AppError | undefined;
   private stopped: (() => void) | undefined;
 
-  constructor(options: IngestOptions, room: Room, onSealed: (segments: readonly SegmentInfo[]) => void) {
+  constructor(options: IngestOptions, room: Room, events: IngestEvents) {
     this.options = options;
     this.room = room;
-    this.onSealed = onSealed;
-    const { maxInflightBytes: _, ...workerData } = options;
+    this.events = events;
+    this.worker = this.startWorker();
+  }
+
+  private startWorker(): Worker {
+    const { maxInflightBytes: _, ...workerData } = this.options;
     const entry = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
-    this.worker = new Worker(entry, { workerData });
-    this.worker.on('message', (message: FromWorker) => this.receive(message));
-    this.worker.on('error', (error) => this.fail(error));
-    this.worker.on('exit', () => this.fail(new Error('the ingest worker ended')));
+    const worker = new Worker(entry, { workerData });
+    let cause: unknown = new Error('the ingest worker ended');
+    worker.on('message', (message: FromWorker) => this.receive(message));
+    worker.on('error', (error) => (cause = error));
+    worker.on('exit', () => this.replace(cause));
+    return worker;
   }
 
   async ready(bytes: number): Promise<void> {
@@ -85,8 +104,8 @@ export class Ingest implements Sink {
     }
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
-      this.waiting.set(id, { resolve, reject });
       const { signal, format, coding, placement, body } = request;
+      this.waiting.set(id, { bytes: body.buffer.byteLength, resolve, reject });
       this.send({ kind: 'request', id, signal, format, coding, placement, ...body }, [body.buffer]);
     });
   }
@@ -98,10 +117,11 @@ export class Ingest implements Sink {
 
   /** Commits and seals what is left, and ends the worker. */
   stop(): Promise<void> {
-    if (this.failure !== undefined) return Promise.resolve();
     return new Promise((resolve) => {
       this.stopped = resolve;
-      this.send({ kind: 'stop' });
+      // A worker that is gone has left its segments to the drain already.
+      if (this.failure !== undefined) resolve();
+      else this.send({ kind: 'stop' });
     });
   }
 
@@ -120,7 +140,7 @@ export class Ingest implements Sink {
         return;
       case 'sealed':
         this.openRows = message.openRows;
-        this.onSealed(message.segments);
+        this.events.onSealed(message.segments);
         return;
       case 'stopped':
         this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', {
@@ -149,9 +169,30 @@ export class Ingest implements Sink {
     waiting.resolve({ accepted, rejected, message });
   }
 
-  private fail(cause: unknown): void {
-    this.failure ??= new AppError('unavailable', 'cannot take the request: the ingest worker failed', { cause });
-    for (const { reject } of this.waiting.values()) reject(this.failure);
+  /**
+   * Puts a new worker in the place of one that ended. What it had decoded but not answered may be in the log or not, so its
+   * senders are told to send again; what it had acknowledged is recovered from the log.
+   */
+  private replace(cause: unknown): void {
+    this.failure ??= new AppError('unavailable', 'cannot take the request: the ingest worker ended', {
+      cause,
+      retryAfterSeconds: RESTART_MS / 1000,
+    });
+    for (const { bytes, reject } of this.waiting.values()) {
+      this.bodies.forget(bytes);
+      reject(this.failure);
+    }
     this.waiting.clear();
+    if (this.stopped !== undefined) {
+      this.stopped();
+      return;
+    }
+    this.openRows = 0;
+    this.events.onLost(cause);
+    setTimeout(() => {
+      if (this.stopped !== undefined) return;
+      this.worker = this.startWorker();
+      this.failure = undefined;
+    }, RESTART_MS).unref();
   }
 }

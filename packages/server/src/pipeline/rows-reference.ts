@@ -52,7 +52,9 @@ export function jsonOf(value: Plain | undefined): string {
     case 'bytesValue':
       return `{"bytes":"${(content as Buffer).toString('base64')}"}`;
     case 'arrayValue':
-      return `[${list((content as Plain)['values']).map(jsonOf).join(',')}]`;
+      return `[${list((content as Plain)['values'])
+        .map(jsonOf)
+        .join(',')}]`;
     case 'kvlistValue': {
       const members = list((content as Plain)['values']) as Attribute[];
       return `{${members.map(({ key, value: inner }) => `${JSON.stringify(text(key))}:${jsonOf(inner)}`).join(',')}}`;
@@ -69,11 +71,15 @@ function doubleText(value: number): string {
 }
 
 function ofType(attributes: readonly Attribute[], name: string, convert: (value: unknown) => Value): Value[] {
-  return attributes.filter(({ value }) => value?.[name] !== undefined).map(({ key, value }) => [text(key), convert(value?.[name])]);
+  return attributes
+    .filter(({ value }) => value?.[name] !== undefined)
+    .map(({ key, value }) => [text(key), convert(value?.[name])]);
 }
 
 function except(attributes: readonly Attribute[], names: readonly string[]): Value[] {
-  return attributes.filter(({ value }) => !names.some((name) => value?.[name] !== undefined)).map(({ key, value }) => [text(key), jsonOf(value)]);
+  return attributes
+    .filter(({ value }) => !names.some((name) => value?.[name] !== undefined))
+    .map(({ key, value }) => [text(key), jsonOf(value)]);
 }
 
 function typed(value: unknown): Row {
@@ -87,9 +93,9 @@ function typed(value: unknown): Row {
   };
 }
 
-function pairs(prefix: string, value: unknown): Row {
-  const attributes = list(value) as Attribute[];
-  return { [`${prefix}_string`]: ofType(attributes, 'stringValue', text), [`${prefix}_json`]: except(attributes, ['stringValue']) };
+/** Attributes as one JSON object. */
+function object(attributes: unknown): string {
+  return jsonOf({ kvlistValue: { values: attributes } });
 }
 
 /** Columns of an array of children, `prefix.column`. */
@@ -102,7 +108,11 @@ function shared(resource: Plain, scope: Plain, placement: Placement, segment: bi
   const of = (resource['resource'] ?? {}) as Plain;
   const by = (scope['scope'] ?? {}) as Plain;
   const named = (name: string): string =>
-    text((list(of['attributes']) as Attribute[]).findLast(({ key, value }) => key === name && value?.['stringValue'] !== undefined)?.value?.['stringValue']);
+    text(
+      (list(of['attributes']) as Attribute[]).findLast(
+        ({ key, value }) => key === name && value?.['stringValue'] !== undefined,
+      )?.value?.['stringValue'],
+    );
   return {
     _segment: segment,
     tenant_id: placement.tenant,
@@ -110,18 +120,18 @@ function shared(resource: Plain, scope: Plain, placement: Placement, segment: bi
     environment: placement.environment,
     service_name: named('service.name'),
     project_name: named('project.name') || named('service.namespace') || named('service.name'),
-    ...pairs('resource', of['attributes']),
+    resource_attributes: object(of['attributes']),
     resource_dropped_attributes_count: count(of['droppedAttributesCount']),
     resource_schema_url: text(resource['schemaUrl']),
     scope_name: text(by['name']),
     scope_version: text(by['version']),
-    ...pairs('scope', by['attributes']),
+    scope_attributes: object(by['attributes']),
     scope_dropped_attributes_count: count(by['droppedAttributesCount']),
     scope_schema_url: text(scope['schemaUrl']),
   };
 }
 
-const CHILD = ['attributes_string', 'attributes_json', 'dropped_attributes_count'];
+const CHILD = ['attributes', 'dropped_attributes_count'];
 
 function spanRow(span: Plain): Row {
   const [start, end] = [wide(span['startTimeUnixNano']), wide(span['endTimeUnixNano'])];
@@ -144,7 +154,7 @@ function spanRow(span: Plain): Row {
     ...children('events', span['events'], ['timestamp', 'name', ...CHILD], (event) => ({
       timestamp: time(event['timeUnixNano']),
       name: text(event['name']),
-      ...pairs('attributes', event['attributes']),
+      attributes: object(event['attributes']),
       ...dropped(event),
     })),
     dropped_events_count: count(span['droppedEventsCount']),
@@ -153,7 +163,7 @@ function spanRow(span: Plain): Row {
       span_id: id(link['spanId'], 8),
       trace_state: text(link['traceState']),
       flags: count(link['flags']),
-      ...pairs('attributes', link['attributes']),
+      attributes: object(link['attributes']),
       ...dropped(link),
     })),
     dropped_links_count: count(span['droppedLinksCount']),
@@ -182,11 +192,12 @@ function logRow(record: Plain): Row {
 
 function numberOf(plain: Plain): Row {
   if (plain['asDouble'] !== undefined) return { value_type: 1, value: count(plain['asDouble']), value_int: 0n };
-  if (plain['asInt'] !== undefined) return { value_type: 2, value: Number(wide(plain['asInt'])), value_int: wide(plain['asInt']) };
+  if (plain['asInt'] !== undefined)
+    return { value_type: 2, value: Number(wide(plain['asInt'])), value_int: wide(plain['asInt']) };
   return { value_type: 0, value: 0, value_int: 0n };
 }
 
-const EXEMPLAR = ['timestamp', 'value_type', 'value', 'value_int', 'trace_id', 'span_id', 'attributes_string', 'attributes_json'];
+const EXEMPLAR = ['timestamp', 'value_type', 'value', 'value_int', 'trace_id', 'span_id', 'attributes'];
 
 function exemplars(point: Plain): Row {
   return children('exemplars', point['exemplars'], EXEMPLAR, (exemplar) => ({
@@ -194,7 +205,7 @@ function exemplars(point: Plain): Row {
     ...numberOf(exemplar),
     trace_id: id(exemplar['traceId'], 16),
     span_id: id(exemplar['spanId'], 8),
-    ...pairs('attributes', exemplar['filteredAttributes']),
+    attributes: object(exemplar['filteredAttributes']),
   }));
 }
 
@@ -204,7 +215,12 @@ const wides = (value: unknown): bigint[] => ((value as string[] | undefined) ?? 
 /** The columns of each kind of point, by the name of its field in Metric. */
 const POINT_ROWS: Readonly<Record<(typeof METRIC_KINDS)[number], (point: Plain, data: Plain) => Row>> = {
   gauge: (point) => ({ ...numberOf(point), ...exemplars(point) }),
-  sum: (point, data) => ({ ...temporality(data), is_monotonic: Number(data['isMonotonic'] ?? false), ...numberOf(point), ...exemplars(point) }),
+  sum: (point, data) => ({
+    ...temporality(data),
+    is_monotonic: Number(data['isMonotonic'] ?? false),
+    ...numberOf(point),
+    ...exemplars(point),
+  }),
   histogram: (point, data) => ({
     ...temporality(data),
     count: wide(point['count']),
@@ -254,7 +270,13 @@ const METRIC_TABLE = {
 } as const;
 
 /** What is to be stored of the request, and what is to be refused, by reason. */
-export function expectedRows(signal: Signal, request: Plain, placement: Placement, segment: bigint, limits: Limits): Expected {
+export function expectedRows(
+  signal: Signal,
+  request: Plain,
+  placement: Placement,
+  segment: bigint,
+  limits: Limits,
+): Expected {
   const out: Expected = { rows: new Map(), rejected: new Map() };
   const take = (table: string, at: unknown, row: () => Row, refusal?: string): void => {
     const reason = refusal ?? timeRefusal(wide(at), limits);
@@ -262,7 +284,8 @@ export function expectedRows(signal: Signal, request: Plain, placement: Placemen
     else out.rows.set(table, [...(out.rows.get(table) ?? []), row()]);
   };
   const item: Record<Signal, (plain: Plain, common: Row) => void> = {
-    traces: (span, common) => take('spans', span['startTimeUnixNano'], () => ({ ...common, ...spanRow(span) }), spanRefusal(span)),
+    traces: (span, common) =>
+      take('spans', span['startTimeUnixNano'], () => ({ ...common, ...spanRow(span) }), spanRefusal(span)),
     logs: (record, common) => {
       const row = logRow(record);
       take('logs', row['timestamp'], () => ({ ...common, ...row }));
@@ -279,7 +302,7 @@ export function expectedRows(signal: Signal, request: Plain, placement: Placemen
           name: text(metric['name']),
           description: text(metric['description']),
           unit: text(metric['unit']),
-          ...pairs('metadata', metric['metadata']),
+          metadata: object(metric['metadata']),
           flags: count(point['flags']),
           ...typed(point['attributes']),
           ...POINT_ROWS[kind](point, data),
@@ -287,7 +310,11 @@ export function expectedRows(signal: Signal, request: Plain, placement: Placemen
       }
     },
   };
-  const names = { traces: ['resourceSpans', 'scopeSpans', 'spans'], logs: ['resourceLogs', 'scopeLogs', 'logRecords'], metrics: ['resourceMetrics', 'scopeMetrics', 'metrics'] } as const;
+  const names = {
+    traces: ['resourceSpans', 'scopeSpans', 'spans'],
+    logs: ['resourceLogs', 'scopeLogs', 'logRecords'],
+    metrics: ['resourceMetrics', 'scopeMetrics', 'metrics'],
+  } as const;
   const [outer, middle, inner] = names[signal];
   for (const resource of list(request[outer])) {
     for (const scope of list(resource[middle])) {

@@ -6,7 +6,7 @@
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { invariant, toAppError } from '@glasshouse/model';
+import { invariant, messageOf, toAppError } from '@glasshouse/model';
 import { Log } from '../wal/log.ts';
 import { Decoder } from './decode.ts';
 import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
@@ -17,11 +17,18 @@ const COMMIT_BYTES = 8 << 20;
 invariant(parentPort !== null, 'the ingest worker was started outside of a worker thread');
 run(parentPort, workerData as WorkerOptions);
 
+/** A request that is decoded and waits for its commit. */
+interface Pending {
+  readonly answer: Answer;
+  /** Tables that it has rows for. */
+  readonly tables: readonly string[];
+}
+
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const now = (): number => Date.now();
   const log = new Log({ ...options, now });
   const decoder = new Decoder({ ...options, now });
-  let answers: Answer[] = [];
+  let pending: Pending[] = [];
   let pendingBytes = 0;
 
   const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -29,7 +36,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   const handle = (message: ToWorker): void => {
     switch (message.kind) {
       case 'request':
-        answers.push(decodeOne(decoder, message));
+        pending.push(decodeOne(decoder, message));
         pendingBytes += message.length;
         return;
       case 'seal':
@@ -38,7 +45,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         return;
       case 'stop':
         commit();
-        log.seal();
+        log.close();
         announceSealed();
         post({ kind: 'stopped' });
         port.close();
@@ -47,22 +54,17 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   };
 
   const commit = (): void => {
-    if (answers.length === 0) return;
+    if (pending.length === 0) return;
     const startedAt = performance.now();
-    let bytes = 0;
-    let outcome = answers;
-    try {
-      bytes = log.commit(decoder.blocks);
-    } catch (error) {
-      outcome = answers.map((answer) => unstored(answer, error));
-    }
+    const { bytes, failures } = log.commit(decoder.blocks);
     for (const block of decoder.blocks) block.reset();
-    answers = [];
+    const answers = pending.map((one) => outcomeOf(one, failures));
+    pending = [];
     pendingBytes = 0;
     const syncMs = performance.now() - startedAt;
     post(
-      { kind: 'committed', answers: outcome, openRows: log.openRows, bytes, syncMs },
-      outcome.map((answer) => answer.buffer),
+      { kind: 'committed', answers, openRows: log.openRows, bytes, syncMs },
+      answers.map((answer) => answer.buffer),
     );
   };
 
@@ -84,19 +86,30 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   });
 }
 
-function decodeOne(decoder: Decoder, message: Extract<ToWorker, { kind: 'request' }>): Answer {
+function decodeOne(decoder: Decoder, message: Extract<ToWorker, { kind: 'request' }>): Pending {
   const { id, buffer } = message;
+  const before = decoder.blocks.map((block) => block.rows);
   try {
-    return { id, buffer, ...decoder.decode(message) };
+    const answer = { id, buffer, ...decoder.decode(message) };
+    const touched = decoder.blocks.filter((block, index) => block.rows !== before[index]);
+    return { answer, tables: touched.map((block) => block.table.name) };
   } catch (error) {
     const { code, message: text } = toAppError(error);
-    return { id, buffer, accepted: 0, rejected: 0, reasons: [], message: '', error: { code, message: text } };
+    const refused = { id, buffer, accepted: 0, rejected: 0, reasons: [], message: '', error: { code, message: text } };
+    return { answer: refused, tables: [] };
   }
 }
 
-/** The answer to a request whose commit failed: nothing of it was stored, and it should come again. */
-function unstored(answer: Answer, error: unknown): Answer {
-  if (answer.error !== undefined) return answer;
-  const why = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'the disk is full' : toAppError(error).message;
+/**
+ * The answer after the commit. A request with rows for a table that failed is to be sent again. If it has rows for other
+ * tables too (only metrics do), those are stored already, and sending it again stores them twice: doubled points of a few
+ * tables, at the moment that a disk fills up, are better than lost ones of another.
+ */
+function outcomeOf({ answer, tables }: Pending, failures: ReadonlyMap<string, unknown>): Answer {
+  const failed = tables.find((table) => failures.has(table));
+  if (failed === undefined) return answer;
+  const error = failures.get(failed);
+  const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  const why = isFull ? 'the disk is full' : messageOf(error);
   return { ...answer, accepted: 0, error: { code: 'unavailable', message: `cannot store the request: ${why}` } };
 }

@@ -13,7 +13,7 @@ import { QueryError } from './errors.ts';
 /** A statement that is ready to be run, or that has to be judged first. */
 export interface Translated {
   readonly statement: Statement;
-  /** True if the text is ours but for names that the policy allows. */
+  /** True if the text is ours but for the name of one table that the policy allows. */
   readonly trusted: boolean;
 }
 
@@ -26,7 +26,7 @@ const HELLO_ANSWER =
 export function translate(statement: Statement, sql: string, policy: Policy): Translated {
   if (isHello(statement)) return { statement: splitStatement(HELLO_ANSWER), trusted: true };
   const own = statement.kind === 'SHOW' ? showSql(statement.tokens, policy) : undefined;
-  if (own !== undefined) return { statement: withFormat(splitStatement(own), statement), trusted: true };
+  if (own !== undefined) return judged(statement, own);
   const replaced = replaceSystem(statement.tokens, sql);
   const next = replaced === undefined ? statement : splitStatement(replaced);
   const request = classify(next, policy);
@@ -40,14 +40,14 @@ export function translate(statement: Statement, sql: string, policy: Policy): Tr
     case 'show_create':
       return trust(next, `SHOW CREATE TABLE ${name(request.table)}`);
     case 'show_tables':
-      return trust(next, tablesSql(policy.database, ''));
+      return judged(next, tablesSql(policy.database, ''));
     case 'show_databases':
-      return trust(next, DATABASES);
+      return judged(next, DATABASES);
   }
 }
 
 /** True for the drivers' first statement. */
-export function isHello(statement: Statement): boolean {
+function isHello(statement: Statement): boolean {
   return statement.sql.toLowerCase().replaceAll(/\s+/gu, ' ') === HELLO;
 }
 
@@ -101,6 +101,11 @@ function replaceSystem(tokens: readonly Token[], sql: string): string | undefine
     at = table.end;
   }
   return at === 0 ? undefined : text + sql.slice(at);
+}
+
+/** A SELECT that stands for the statement; it goes before the judge like any other. */
+function judged(from: Statement, sql: string): Translated {
+  return { statement: withFormat(splitStatement(sql), from), trusted: false };
 }
 
 function trust(from: Statement, sql: string): Translated {

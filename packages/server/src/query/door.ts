@@ -53,6 +53,8 @@ export interface Answer {
   readonly queryId: string;
   /** What the engine says about the result, such as `x-clickhouse-summary`; no header of the transport. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Bytes of the whole result, where it was complete before the first was sent. */
+  readonly length: number | undefined;
 }
 
 /** One query, for the record. */
@@ -188,7 +190,14 @@ export class Door {
       else if (run.signal?.aborted === true) run.record({ bytes, rows, status: 'cancelled', error: undefined });
       else run.record({ bytes, rows, status: 'failed', error: 'the result broke off' });
     });
-    return { stream: result.stream, format: run.format, queryId: run.queryId, headers };
+    const length = result.headers['content-length'];
+    return {
+      stream: result.stream,
+      format: run.format,
+      queryId: run.queryId,
+      headers,
+      length: typeof length === 'string' ? Number(length) : undefined,
+    };
   }
 }
 

@@ -30,6 +30,7 @@ export class Gate {
 
   /** Waits for a place; resolves with the way to give it back. Rejects with `rate_limited` when there is no room. */
   async enter(tenant: string, signal: AbortSignal | undefined): Promise<() => void> {
+    if (signal?.aborted === true) throw cancelled();
     const line = this.lineOf(tenant);
     if (line.running < this.limits.concurrent) line.running += 1;
     else await this.wait(tenant, line, signal);
@@ -80,8 +81,7 @@ export class Gate {
         act();
       };
       const admit = (): void => settle(resolve);
-      const onAbort = (): void =>
-        settle(() => reject(new AppError('cancelled', 'cannot run the query: it was cancelled')));
+      const onAbort = (): void => settle(() => reject(cancelled()));
       const timer = setTimeout(
         () => settle(() => reject(refusal(`none ended within ${waitMs} ms; try again`))),
         waitMs,
@@ -90,4 +90,8 @@ export class Gate {
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+function cancelled(): AppError {
+  return new AppError('cancelled', 'cannot run the query: it was cancelled');
 }

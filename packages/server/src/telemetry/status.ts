@@ -26,7 +26,12 @@ export interface StatusSources {
       readonly insertedSegments: number;
       readonly failedAttempts: number;
       readonly replayedSegments: number;
+      readonly completedSegments: number;
       readonly quarantinedSegments: number;
+      readonly vanishedSegments: number;
+      readonly tornSegments: number;
+      readonly damagedSegments: number;
+      readonly lostRows: number;
       readonly insertSeconds: number;
     };
   };
@@ -76,7 +81,12 @@ function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
     counter('drain_inserted_segments_total', 'Segments handed over to the store.', () => drain.counts.insertedSegments),
     counter('drain_failed_attempts_total', 'Hand-overs that failed and are tried again.', () => drain.counts.failedAttempts),
     counter('drain_replayed_segments_total', 'Segments whose state had to be looked up in the table.', () => drain.counts.replayedSegments),
+    counter('drain_completed_segments_total', 'Replayed segments of which the table held some days but not all.', () => drain.counts.completedSegments),
     counter('drain_quarantined_segments_total', 'Segments put aside because the store refuses them.', () => drain.counts.quarantinedSegments),
+    counter('drain_vanished_segments_total', 'Segments that somebody removed before they were handed over.', () => drain.counts.vanishedSegments),
+    counter('wal_torn_segments_total', 'Segments found with an unfinished end, which was never acknowledged.', () => drain.counts.tornSegments),
+    counter('wal_damaged_segments_total', 'Segments found damaged.', () => drain.counts.damagedSegments),
+    counter('wal_lost_rows_total', 'Acknowledged rows known to be lost in damaged segments.', () => drain.counts.lostRows),
     counter('drain_insert_seconds_total', 'Time spent handing over.', () => drain.counts.insertSeconds),
     gauge('drain_healthy', 'Whether the last hand-over worked.', () => (drain.healthy ? 1 : 0)),
     gauge('process_resident_memory_bytes', 'Resident memory of the server process.', () => process.memoryUsage.rss()),

@@ -3,14 +3,21 @@
  *
  * The table is the ledger. When the outcome of an insert is not known (the engine died, the connection broke, this process
  * was killed), the drain asks the table which days of the segment it holds and inserts only the others. A segment is removed
- * only after the store said that it has all of it.
+ * only after the store said that it has all of it. A removed file may come back after a power loss, because its directory is
+ * not synced: the next start asks the table about it, as about any other leftover.
+ *
+ * Must stay true: nothing that goes wrong with one segment ends the loop or holds up the others for good.
  */
 
-import { mkdirSync, renameSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '@glasshouse/model';
 import type { SegmentFile } from '@glasshouse/store';
+import type { Recovered } from './recover.ts';
+import { QUARANTINE, recoverSegment } from './recover.ts';
+import { isRefusal } from './refusal.ts';
 import type { SegmentInfo } from './segment.ts';
+import { parseSegmentName, syncDirectory } from './segment.ts';
 
 /** What the drain needs of the store. */
 export interface SegmentStore {
@@ -24,20 +31,31 @@ export interface SegmentStore {
 export type DrainEvent =
   | { readonly type: 'failed'; readonly segment: SegmentInfo; readonly attempt: number; readonly error: unknown }
   | { readonly type: 'quarantined'; readonly segment: SegmentInfo; readonly path: string; readonly error: unknown }
-  | { readonly type: 'replayed'; readonly segment: SegmentInfo; readonly missingDays: number };
+  | { readonly type: 'replayed'; readonly segment: SegmentInfo; readonly missingDays: number }
+  /** Somebody else removed the file: what of it was not handed over is lost. */
+  | { readonly type: 'vanished'; readonly segment: SegmentInfo; readonly error: unknown };
 
 export interface DrainOptions {
   readonly store: SegmentStore;
   readonly onEvent: (event: DrainEvent) => void;
   readonly now: () => number;
+  /** Days that the store keeps facts; what is older may vanish from the table at any time. Undefined: for good. */
+  readonly retentionDays?: number | undefined;
 }
 
-/** A segment on its way. `doubtful` means that some of it may be in the table already. */
+/** A segment on its way. */
 interface Waiting {
-  readonly segment: SegmentInfo;
+  segment: SegmentInfo;
+  /** Some of it may be in the table already. */
   doubtful: boolean;
+  /** All of it is in the table; only the file is left to remove. */
+  isStored: boolean;
+  /** The store's last answer was that it will not have it. */
+  isRefused: boolean;
   attempts: number;
   notBeforeMs: number;
+  /** Segments that had been handed over when this one failed first. */
+  insertedBefore: number;
 }
 
 export interface DrainCounts {
@@ -45,14 +63,27 @@ export interface DrainCounts {
   insertedSegments: number;
   failedAttempts: number;
   replayedSegments: number;
+  /** Replayed segments of which the table held some days but not all. */
+  completedSegments: number;
   quarantinedSegments: number;
+  vanishedSegments: number;
+  /** Segments whose end was cut at the start, because it was never finished. */
+  tornSegments: number;
+  /** Segments found damaged, and rows known to be lost in them. */
+  damagedSegments: number;
+  lostRows: number;
   insertSeconds: number;
 }
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
+/** A segment that fails alone is tried ever more rarely, because each try may cost the store a whole insert. */
+const LAST_LONE_RETRY_MS = 60_000;
+/** While nothing can be handed over, the open segments are closed this often, in case one of them is taken. */
+const PROBE_MS = 10_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
+const DAY_MS = 86_400_000;
 
 export class Drain {
   readonly counts: DrainCounts = {
@@ -60,14 +91,22 @@ export class Drain {
     insertedSegments: 0,
     failedAttempts: 0,
     replayedSegments: 0,
+    completedSegments: 0,
     quarantinedSegments: 0,
+    vanishedSegments: 0,
+    tornSegments: 0,
+    damagedSegments: 0,
+    lostRows: 0,
     insertSeconds: 0,
   };
   private readonly options: DrainOptions;
   private readonly queue: Waiting[] = [];
   private readonly waiters: (() => void)[] = [];
   private current: Waiting | undefined;
-  private consecutiveFailures = 0;
+  private storeFailures = 0;
+  private storeNotBeforeMs = 0;
+  private lastAddedMs = 0;
+  private holds = 0;
   private running = false;
   private wake: (() => void) | undefined;
 
@@ -87,14 +126,56 @@ export class Drain {
     return this.queue.length + (this.current === undefined ? 0 : 1);
   }
 
-  /** True while hand-over works: the last attempt succeeded, or none was made. */
+  /** Segments that the store has yet to take: the backlog without those that fail alone, which nobody should wait for. */
+  get behindSegments(): number {
+    let behind = this.current !== undefined && !this.isAlone(this.current) ? 1 : 0;
+    for (const waiting of this.queue) if (!this.isAlone(waiting)) behind++;
+    return behind;
+  }
+
+  /**
+   * True when the open segments should be closed: the store has nothing to do, or has taken nothing for a while, which may
+   * be the fault of the segments that it was given.
+   */
+  get wantsMore(): boolean {
+    if (this.behindSegments === 0) return true;
+    const isStalled = this.current === undefined && this.queue.every((waiting) => waiting.attempts > 0);
+    return isStalled && this.options.now() - this.lastAddedMs >= PROBE_MS;
+  }
+
+  /** True while the store answers: its last answer was good, or about the data of one segment. */
   get healthy(): boolean {
-    return this.consecutiveFailures === 0;
+    return this.storeFailures === 0;
   }
 
   /** Adds segments that were sealed now, or found at the start (`doubtful`: they may have been inserted already). */
   add(segments: readonly SegmentInfo[], doubtful = false): void {
-    for (const segment of segments) this.queue.push({ segment, doubtful, attempts: 0, notBeforeMs: 0 });
+    this.lastAddedMs = this.options.now();
+    for (const segment of segments) {
+      const fresh = { isStored: false, isRefused: false, attempts: 0, notBeforeMs: 0, insertedBefore: 0 };
+      this.queue.push({ segment, doubtful, ...fresh });
+    }
+    this.wake?.();
+  }
+
+  /** Adds what a start found, and counts what it found wrong with it. */
+  recover({ segments, torn, damaged }: Recovered): void {
+    this.counts.tornSegments += torn.length;
+    this.counts.damagedSegments += damaged.length;
+    for (const { rows } of damaged) this.counts.lostRows += rows;
+    this.add(segments, true);
+  }
+
+  /** Paths of all segments that it has, so that nobody else takes them for leftovers. */
+  paths(): Set<string> {
+    const all = this.current === undefined ? this.queue : [this.current, ...this.queue];
+    return new Set(all.map(({ segment }) => segment.path));
+  }
+
+  /** Tries at once what waits for the store to come back. */
+  retryNow(): void {
+    this.storeNotBeforeMs = 0;
+    for (const waiting of this.queue) if (!this.isAlone(waiting)) waiting.notBeforeMs = 0;
     this.wake?.();
   }
 
@@ -103,7 +184,7 @@ export class Drain {
     return new Promise((resolve) => this.waiters.push(resolve));
   }
 
-  /** Hands over until `stop`. */
+  /** Hands over until `stop`. Never rejects. */
   async run(): Promise<void> {
     this.running = true;
     while (this.running) {
@@ -111,6 +192,16 @@ export class Drain {
       if (next === undefined) await this.pause();
       else await this.handOver(next);
     }
+  }
+
+  /** Hands nothing over once the present segment is done, until the returned function is called. */
+  async hold(): Promise<() => void> {
+    this.holds++;
+    while (this.current !== undefined) await this.progress();
+    return () => {
+      this.holds--;
+      this.wake?.();
+    };
   }
 
   stop(): void {
@@ -121,6 +212,7 @@ export class Drain {
   /** The first segment whose time has come; those that failed wait behind the others. */
   private takeDue(): Waiting | undefined {
     const nowMs = this.options.now();
+    if (this.holds > 0 || this.storeNotBeforeMs > nowMs) return undefined;
     const index = this.queue.findIndex((waiting) => waiting.notBeforeMs <= nowMs);
     return index < 0 ? undefined : this.queue.splice(index, 1)[0];
   }
@@ -136,34 +228,39 @@ export class Drain {
   }
 
   private async handOver(waiting: Waiting): Promise<void> {
-    const { store, onEvent } = this.options;
-    const { segment } = waiting;
     this.current = waiting;
     const startedAt = performance.now();
     try {
-      if (waiting.doubtful) await this.complete(segment);
-      else await store.insertSegment(segment);
-      unlinkSync(segment.path);
-      this.counts.insertedRows += segment.rows;
-      this.counts.insertedSegments++;
-      this.consecutiveFailures = 0;
+      await this.attempt(waiting);
+      this.storeFailures = 0;
     } catch (error) {
-      waiting.doubtful = true;
-      waiting.attempts++;
-      this.counts.failedAttempts++;
-      onEvent({ type: 'failed', segment, attempt: waiting.attempts, error });
-      if (waiting.attempts >= MAX_REFUSALS && isRefusal(error) && this.consecutiveFailures === 0) {
-        this.quarantine(segment, error);
-      } else {
-        waiting.notBeforeMs = this.options.now() + Math.min(FIRST_RETRY_MS * 2 ** waiting.attempts, LAST_RETRY_MS);
-        this.queue.push(waiting);
-      }
-      this.consecutiveFailures++;
+      this.fail(waiting, error);
     } finally {
       this.current = undefined;
       this.counts.insertSeconds += (performance.now() - startedAt) / 1000;
       for (const resolve of this.waiters.splice(0)) resolve();
     }
+  }
+
+  private async attempt(waiting: Waiting): Promise<void> {
+    if (waiting.segment.unchecked) this.check(waiting);
+    if (!waiting.isStored) {
+      if (waiting.doubtful) await this.complete(waiting.segment);
+      else await this.options.store.insertSegment(waiting.segment);
+      waiting.isStored = true;
+      this.counts.insertedRows += waiting.segment.rows;
+      this.counts.insertedSegments++;
+    }
+    unlinkSync(waiting.segment.path);
+  }
+
+  /** Cuts what a failed write may have left behind the last durable frame. */
+  private check(waiting: Waiting): void {
+    const { path } = waiting.segment;
+    const name = parseSegmentName(basename(path));
+    const recovered = name === undefined ? undefined : recoverSegment(path, name);
+    if (recovered?.segment === undefined) throw new Error(`cannot hand over segment=${path}: nothing in it can be read`);
+    waiting.segment = recovered.segment;
   }
 
   /** Inserts what the table does not hold of a segment that may have been inserted before. */
@@ -174,27 +271,80 @@ export class Drain {
     if (missing.length === segment.days.size) await store.insertSegment(segment);
     else if (missing.length > 0) await store.insertDays(segment, missing);
     if (missing.length > 0) {
-      const left = await store.missingDays(segment);
-      if (left.length > 0) throw new Error(`cannot hand over segment=${segment.path}: ${left.length} days are still missing`);
+      const left = (await store.missingDays(segment)).filter((day) => !this.isExpired(day));
+      if (left.length > 0) {
+        throw new Error(`cannot hand over segment=${segment.path}: ${left.length} days are still missing`);
+      }
     }
     this.counts.replayedSegments++;
+    if (missing.length > 0 && missing.length < segment.days.size) this.counts.completedSegments++;
     onEvent({ type: 'replayed', segment, missingDays: missing.length });
   }
 
-  /** Puts a segment aside that the store will never take, so that it is neither lost nor in the way. */
-  private quarantine(segment: SegmentInfo, error: unknown): void {
-    const directory = join(dirname(segment.path), 'quarantine');
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  /** True for a day of which the store may have dropped rows already because they are too old. */
+  private isExpired(day: number): boolean {
+    const { retentionDays, now } = this.options;
+    return retentionDays !== undefined && (day + retentionDays) * DAY_MS <= now();
+  }
+
+  /** Decides what becomes of a segment whose hand-over failed. */
+  private fail(waiting: Waiting, error: unknown): void {
+    const { onEvent, now } = this.options;
+    const { segment } = waiting;
+    if (!existsSync(segment.path)) {
+      if (waiting.isStored) return;
+      this.counts.vanishedSegments++;
+      onEvent({ type: 'vanished', segment, error });
+      return;
+    }
+    waiting.doubtful = true;
+    waiting.attempts++;
+    waiting.isRefused = isRefusal(error);
+    this.counts.failedAttempts++;
+    onEvent({ type: 'failed', segment, attempt: waiting.attempts, error });
+    if (waiting.attempts === 1) waiting.insertedBefore = this.counts.insertedSegments;
+    if (waiting.isRefused) {
+      this.storeFailures = 0;
+      if (this.isHopeless(waiting) && this.quarantine(segment, error)) return;
+    } else {
+      this.storeFailures++;
+      this.storeNotBeforeMs = now() + backOffMs(this.storeFailures, LAST_RETRY_MS);
+    }
+    const mostMs = this.isAlone(waiting) ? LAST_LONE_RETRY_MS : LAST_RETRY_MS;
+    waiting.notBeforeMs = now() + backOffMs(waiting.attempts, mostMs);
+    this.queue.push(waiting);
+  }
+
+  /** True for a segment that fails while the store is well: it was refused for what it is, or others were taken since. */
+  private isAlone({ attempts, isRefused, insertedBefore }: Waiting): boolean {
+    return attempts > 0 && (isRefused || this.counts.insertedSegments > insertedBefore);
+  }
+
+  /** Refused often, while others were taken: then it is not the store. */
+  private isHopeless({ attempts, insertedBefore }: Waiting): boolean {
+    return attempts >= MAX_REFUSALS && this.counts.insertedSegments > insertedBefore;
+  }
+
+  /**
+   * Puts a segment aside that the store will never take, so that it is neither lost nor in the way. Moved back into the
+   * log's directory it is handed over at the next start. Returns false if it could not be moved.
+   */
+  private quarantine(segment: SegmentInfo, error: unknown): boolean {
+    const directory = join(dirname(segment.path), QUARANTINE);
     const path = join(directory, basename(segment.path));
-    renameSync(segment.path, path);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      renameSync(segment.path, path);
+      syncDirectory(directory);
+    } catch {
+      return false;
+    }
     this.counts.quarantinedSegments++;
     this.options.onEvent({ type: 'quarantined', segment, path, error: messageOf(error) });
+    return true;
   }
 }
 
-/** True if the store answered with an exception about the data, and not because it is overloaded or away. */
-function isRefusal(error: unknown): boolean {
-  const number = (error as { number?: unknown }).number;
-  const PASSING = new Set([0, 159, 202, 209, 210, 241, 243, 252, 319, 394]);
-  return typeof number === 'number' && !PASSING.has(number);
+function backOffMs(attempts: number, mostMs: number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempts, 20), mostMs);
 }

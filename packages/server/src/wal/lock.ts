@@ -148,7 +148,9 @@ function startOf(pid: number): string | undefined {
   if (process.platform === 'linux') {
     // The name in the second field may hold anything, so fields are counted from its closing bracket: the 22nd is the start.
     const stat = readText(`/proc/${pid}/stat`);
-    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has let go of everything and only waits for its parent.
+    return fields?.[0] === 'Z' ? undefined : fields?.[19];
   }
   try {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;

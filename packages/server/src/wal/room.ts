@@ -24,7 +24,8 @@ export interface RoomOptions {
 /** What is behind the log. */
 export interface Backlog {
   readonly backlogBytes: number;
-  readonly backlogSegments: number;
+  /** Segments that the store has yet to take; without those that only wait because of themselves. */
+  readonly behindSegments: number;
   readonly healthy: boolean;
   progress(): Promise<void>;
 }
@@ -44,6 +45,7 @@ export class LogRoom {
     this.backlog = backlog;
     this.timer = setInterval(() => void this.checkDisk(), DISK_CHECK_MS);
     this.timer.unref();
+    void this.checkDisk();
   }
 
   /** Reads the free space of the log's file system. */
@@ -65,14 +67,14 @@ export class LogRoom {
     const { maxBytes, reserveBytes, maxBehindSegments } = this.options;
     if (this.backlog.backlogBytes >= maxBytes) this.refuse('log_full', `the write-ahead log has its limit of ${maxBytes} bytes`);
     if (this.freeBytes < reserveBytes) this.refuse('disk_full', `less than ${reserveBytes} bytes of disk are free`);
-    if (this.backlog.healthy && this.backlog.backlogSegments > maxBehindSegments) await this.waitForStore();
+    if (this.backlog.healthy && this.backlog.behindSegments > maxBehindSegments) await this.waitForStore();
   }
 
   private async waitForStore(): Promise<void> {
     const { maxBehindSegments, maxWaitMs } = this.options;
     const deadline = AbortSignal.timeout(maxWaitMs);
     const late = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
-    while (this.backlog.healthy && this.backlog.backlogSegments > maxBehindSegments) {
+    while (this.backlog.healthy && this.backlog.behindSegments > maxBehindSegments) {
       if (deadline.aborted) this.refuse('behind', 'the store is behind');
       await Promise.race([this.backlog.progress(), late]);
     }

@@ -40,7 +40,7 @@ export interface Stand {
   close(): Promise<void>;
 }
 
-export const LIMITS: DoorOptions['limits'] = {
+const LIMITS: DoorOptions['limits'] = {
   maxExecutionSeconds: 2,
   maxMemoryBytes: 400_000_000,
   maxThreads: 2,
