@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TextSink } from './output.ts';
 import { GROUPS, main } from './main.ts';
 import { Output } from './output.ts';
-import { readPidFile } from './process.ts';
+import { readPidFile, runningServer } from './process.ts';
 
 const PACKAGE = dirname(import.meta.dirname);
 const ROOT = dirname(dirname(PACKAGE));
@@ -372,6 +372,16 @@ describe('with a server in the background', () => {
     expect(outcomes.map(({ code }) => code)).toEqual([2, 2]);
     expect(await onTerminal(['reset'], 'no\n')).toMatchObject({ code: 1, err: 'Nothing was changed.\n' });
   });
+
+  test('status tells a crash from a stop, and a start after it goes on', async () => {
+    process.kill(readPidFile(dataDir)?.pid ?? 0, 'SIGKILL');
+    await expect.poll(() => runningServer(dataDir)).toBeUndefined();
+    expect(await glasshouse('status')).toMatchObject({
+      code: 3,
+      out: expect.stringContaining('ended without being stopped') as string,
+    });
+    expect((await glasshouse('start')).code).toBe(0);
+  }, 60_000);
 
   test('stop ends it, and what it had is there after the next start', async () => {
     const { code, out } = await glasshouse('stop');

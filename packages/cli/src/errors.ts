@@ -42,5 +42,8 @@ export function exitCodeOf(error: unknown): number {
 
 /** What the user can do about an error, if it knows. */
 export function hintOf(error: unknown): string | undefined {
-  return error instanceof UsageError || error instanceof UnreachableError ? error.hint : undefined;
+  if (error instanceof UsageError || error instanceof UnreachableError) return error.hint;
+  if (error instanceof AppError && error.code === 'unauthenticated')
+    return 'give an API key or the admin token with --token';
+  return undefined;
 }

@@ -13,7 +13,7 @@ import { readConfig, SETTINGS } from '@glasshouse/server';
 import type { Arguments } from './args.ts';
 import { Client } from './client.ts';
 import type { Context, Environment } from './command.ts';
-import { UsageError } from './errors.ts';
+import { UnreachableError, UsageError } from './errors.ts';
 import type { Address, PidRecord } from './process.ts';
 import { runningServer } from './process.ts';
 
@@ -62,6 +62,8 @@ export function targetOf(context: Context, args: Arguments): Target {
     host: config.host,
     port: config.port,
   };
+  if (main.port === 0)
+    throw new UnreachableError(`no server runs on ${config.dataDir}`, 'start it with `glasshouse start`');
   return { url: urlOf(main), token: args.text('token') ?? config.adminToken ?? tokenFile(config.dataDir), record };
 }
 

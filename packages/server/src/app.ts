@@ -98,6 +98,7 @@ async function openApp(config: Config, log: Logger, lock: DirectoryLock): Promis
       directory: walDir,
       node: nodeNumber(config.dataDir),
       maxBodyBytes: config.maxBodyBytes,
+      maxJsonBytes: config.maxJsonBytes,
       maxSegmentRows: config.segmentRows,
       maxSegmentBytes: config.segmentBytes,
       retentionMs: config.retentionDays === 0 ? undefined : config.retentionDays * 86_400_000,

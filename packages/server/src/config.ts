@@ -89,7 +89,7 @@ export const SETTINGS = {
   retentionDays: integer('GLASSHOUSE_RETENTION_DAYS', 90, 0, 3650, 'Days that telemetry is kept. 0 keeps it for good.'),
   logLevel: choice('GLASSHOUSE_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info', 'Least severe log lines that are written.'),
   maxBodyBytes: bytes('GLASSHOUSE_MAX_BODY_SIZE', 64 * MIB, '64MiB', 'Largest OTLP request, before and after decompression.'),
-  maxJsonBytes: bytes('GLASSHOUSE_MAX_JSON_SIZE', 20 * MIB, '20MiB', 'Largest OTLP/JSON request.'),
+  maxJsonBytes: bytes('GLASSHOUSE_MAX_JSON_SIZE', 20 * MIB, '20MiB', 'Largest OTLP/JSON request, before and after decompression.'),
   maxInflightBytes: bytes('GLASSHOUSE_MAX_INFLIGHT_SIZE', 256 * MIB, '256MiB', 'Memory for request bodies that are being read or decoded.'),
   maxAheadSeconds: integer('GLASSHOUSE_MAX_AHEAD_SECONDS', 86_400, 0, 31_536_000, 'Items whose time is further in the future than this are refused.'),
   walMaxBytes: bytes('GLASSHOUSE_WAL_MAX_SIZE', 8 * GIB, '8GiB', 'Largest write-ahead log; at this size senders are told to come again.'),

@@ -11,7 +11,7 @@ import { bytesText, countText, durationText } from '../output.ts';
 import type { Probe } from '../probe.ts';
 import { probeAll } from '../probe.ts';
 import type { Address, PidRecord } from '../process.ts';
-import { treeMemory } from '../process.ts';
+import { readPidFile, treeMemory } from '../process.ts';
 import type { Target } from '../target.ts';
 import { dataDirOf, targetOf } from '../target.ts';
 
@@ -55,20 +55,18 @@ export const status: Command = {
     const dataDir = args.text('url') === undefined ? dataDirOf(env, args) : undefined;
     const listeners = await probeAll(addressesOf(target));
     if (listeners.every(({ ok }) => !ok)) {
+      const crashed = record === undefined && dataDir !== undefined ? readPidFile(dataDir)?.pid : undefined;
       if (args.flag('json'))
         output.json({
           running: record !== undefined,
           ready: false,
           url: target.url,
           pid: record?.pid,
+          crashed,
           dataDir,
           listeners,
         });
-      else if (record === undefined)
-        output.line(
-          `Not running: nobody answers at ${target.url}${dataDir === undefined ? '' : `, and no server runs on ${dataDir}`}.`,
-        );
-      else output.line(`Process ${record.pid} lives, but does not answer at ${target.url}: ${listeners[0]?.detail}`);
+      else output.line(whyNot(target, dataDir, crashed, listeners));
       return EXIT_CODES.unreachable;
     }
     const report = await gather(new Client(target), record, listeners, dataDir, now());
@@ -92,6 +90,18 @@ export const status: Command = {
     return EXIT_CODES.ok;
   },
 };
+
+function whyNot(
+  { record, url }: Target,
+  dataDir: string | undefined,
+  crashed: number | undefined,
+  [main]: readonly Probe[],
+): string {
+  if (record !== undefined) return `Process ${record.pid} lives, but does not answer at ${url}: ${main?.detail}`;
+  if (crashed !== undefined)
+    return `Not running: process ${crashed} ended without being stopped; \`glasshouse logs\` may say why.`;
+  return `Not running: nobody answers at ${url}${dataDir === undefined ? '' : `, and no server runs on ${dataDir}`}.`;
+}
 
 /** The listeners that the server has; of a server that we didn't start only the main one is known. */
 export function addressesOf({ record, url }: Target): readonly Address[] {

@@ -28,6 +28,8 @@ const CLOSE = 0x7d;
 /** A control character takes six bytes as `\u001f`. */
 const LONGEST_ESCAPE = 6;
 
+const SHORT_TEXT = 32;
+
 export class AttributesJson implements Source {
   private readonly buffer = new ByteBuffer(1024);
   private readonly keyValue = new KeyValue();
@@ -74,7 +76,7 @@ export class AttributesJson implements Source {
       return;
     }
     this.stringStart = -1;
-    this.raw(encodeText(anyValueJson(wire, valueStart, valueEnd)));
+    this.text(anyValueJson(wire, valueStart, valueEnd));
   }
 
   /** The string value of the attribute that was appended last, if its key is `key` and its value a string. */
@@ -99,6 +101,24 @@ export class AttributesJson implements Source {
   private byte(value: number): void {
     this.buffer.reserve(1);
     this.buffer.bytes[this.buffer.length++] = value;
+  }
+
+  /** Appends JSON text; what is short and ASCII, as numbers are, without an encoder. */
+  private text(json: string): void {
+    const { buffer } = this;
+    const before = buffer.length;
+    if (json.length <= SHORT_TEXT) {
+      buffer.reserve(json.length);
+      let seen = 0;
+      for (let index = 0; index < json.length; index++) {
+        const code = json.charCodeAt(index);
+        seen |= code;
+        buffer.bytes[buffer.length++] = code;
+      }
+      if (seen < 0x80) return;
+      buffer.length = before;
+    }
+    this.raw(encodeText(json));
   }
 
   private raw(bytes: Uint8Array): void {

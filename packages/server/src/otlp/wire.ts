@@ -36,7 +36,7 @@ export class Wire implements Source {
   high = 0;
 
   /** Reads from `buffer`, whose body is followed by the slack. */
-  open(buffer: ArrayBuffer): void {
+  open(buffer: ArrayBufferLike): void {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
     this.pos = 0;

@@ -25,8 +25,8 @@ const GOOD_SPAN: Plain = { traceId: TRACE_ID, spanId: SPAN_ID, startTimeUnixNano
 
 const encode = protobufEncoder();
 
-function newDecoder(maxBodyBytes = 1 << 20): Decoder {
-  return new Decoder({ maxBodyBytes, retentionMs: 30 * 86_400_000, maxAheadMs: 3_600_000, now: () => NOW_MS });
+function newDecoder(maxBodyBytes = 1 << 20, maxJsonBytes = maxBodyBytes): Decoder {
+  return new Decoder({ maxBodyBytes, maxJsonBytes, retentionMs: 30 * 86_400_000, maxAheadMs: 3_600_000, now: () => NOW_MS });
 }
 
 function decodeBytes(

@@ -109,6 +109,7 @@ afterAll(async () => {
 function newDecoder(): Decoder {
   return new Decoder({
     maxBodyBytes: 64 << 20,
+    maxJsonBytes: 20 << 20,
     retentionMs: RETENTION_DAYS * 86_400_000,
     maxAheadMs: 3_600_000,
     now: () => NOW_MS,

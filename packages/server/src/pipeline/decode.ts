@@ -27,6 +27,8 @@ interface SignalReader extends ItemReader {
 
 export interface DecodeOptions {
   readonly maxBodyBytes: number;
+  /** Largest JSON body, after decompression. */
+  readonly maxJsonBytes: number;
   readonly retentionMs: number | undefined;
   readonly maxAheadMs: number;
   readonly now: () => number;
@@ -37,7 +39,7 @@ export interface DecodeRequest {
   readonly format: BodyFormat;
   readonly coding: ContentCoding;
   readonly placement: Placement;
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   readonly length: number;
 }
 
@@ -105,7 +107,10 @@ export class Decoder {
       return length;
     }
     let bytes: Uint8Array = new Uint8Array(buffer, 0, length);
-    if (coding !== 'identity') bytes = decompress(coding, bytes, this.options.maxBodyBytes);
+    if (coding !== 'identity') {
+      const { maxBodyBytes, maxJsonBytes } = this.options;
+      bytes = decompress(coding, bytes, format === 'json' ? maxJsonBytes : maxBodyBytes);
+    }
     if (format === 'json') bytes = jsonToProtobuf(signal, bytes);
     const padded = new Uint8Array(bytes.length + BODY_SLACK);
     padded.set(bytes);

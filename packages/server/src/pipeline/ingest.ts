@@ -43,8 +43,7 @@ export interface IngestEvents {
 const RESTART_MS = 1_000;
 
 interface Waiting {
-  /** Memory of its body. */
-  readonly bytes: number;
+  readonly body: BodyBuffer;
   readonly resolve: (result: IngestResult) => void;
   readonly reject: (error: AppError) => void;
 }
@@ -55,7 +54,9 @@ export class Ingest implements Sink {
   openRows = 0;
   private readonly options: IngestOptions;
   private worker: Worker;
-  private readonly bodies = new Bodies();
+  private readonly bodies = new Bodies((id) => this.forget(id));
+  /** Ids of the buffers that the present worker knows. */
+  private readonly known = new Set<number>();
   private readonly waiting = new Map<number, Waiting>();
   private readonly room: Room;
   private readonly events: IngestEvents;
@@ -94,7 +95,7 @@ export class Ingest implements Sink {
   }
 
   giveBack(body: BodyBuffer): void {
-    this.bodies.giveBack(body.buffer);
+    this.bodies.giveBack(body);
   }
 
   accept(request: IngestRequest): Promise<IngestResult> {
@@ -105,9 +106,16 @@ export class Ingest implements Sink {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       const { signal, format, coding, placement, body } = request;
-      this.waiting.set(id, { bytes: body.buffer.byteLength, resolve, reject });
-      this.send({ kind: 'request', id, signal, format, coding, placement, ...body }, [body.buffer]);
+      this.waiting.set(id, { body, resolve, reject });
+      const isKnown = this.known.has(body.id);
+      this.known.add(body.id);
+      const buffer = isKnown ? {} : { buffer: body.buffer };
+      this.send({ kind: 'request', id, signal, format, coding, placement, body: body.id, length: body.length, ...buffer });
     });
+  }
+
+  private forget(body: number): void {
+    if (this.known.delete(body)) this.send({ kind: 'forget', body });
   }
 
   /** Asks the worker to close its open segments, so that the drain gets what is in them. */
@@ -125,8 +133,8 @@ export class Ingest implements Sink {
     });
   }
 
-  private send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    this.worker.postMessage(message, transfer);
+  private send(message: ToWorker): void {
+    this.worker.postMessage(message);
   }
 
   private receive(message: FromWorker): void {
@@ -152,9 +160,9 @@ export class Ingest implements Sink {
   }
 
   private settle(answer: Answer): void {
-    this.bodies.giveBack(answer.buffer);
     const waiting = this.waiting.get(answer.id);
     invariant(waiting, `no request waits for answer ${answer.id}`);
+    this.bodies.giveBack(waiting.body);
     this.waiting.delete(answer.id);
     const { accepted, rejected, message, error } = answer;
     if (error !== undefined) {
@@ -178,8 +186,9 @@ export class Ingest implements Sink {
       cause,
       retryAfterSeconds: RESTART_MS / 1000,
     });
-    for (const { bytes, reject } of this.waiting.values()) {
-      this.bodies.forget(bytes);
+    this.known.clear();
+    for (const { body, reject } of this.waiting.values()) {
+      this.bodies.giveBack(body);
       reject(this.failure);
     }
     this.waiting.clear();

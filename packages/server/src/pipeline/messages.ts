@@ -1,4 +1,4 @@
-/** What the server's main thread and the ingest worker say to each other. Buffers are transferred, never shared. */
+/** What the server's main thread and the ingest worker say to each other. Bodies lie in shared buffers. */
 
 import type { BodyFormat, ContentCoding, ErrorCode, Placement, Signal } from '@glasshouse/model';
 import type { SegmentInfo } from '../wal/segment.ts';
@@ -10,6 +10,8 @@ export interface WorkerOptions {
   readonly node: number;
   /** Bodies may not be larger than this after decompression. */
   readonly maxBodyBytes: number;
+  /** The same for JSON, which takes several times its size in memory and far longer to decode. */
+  readonly maxJsonBytes: number;
   /** A segment is sealed at this many rows. */
   readonly maxSegmentRows: number;
   readonly maxSegmentBytes: number;
@@ -27,16 +29,19 @@ export type ToWorker =
       readonly format: BodyFormat;
       readonly coding: ContentCoding;
       readonly placement: Placement;
-      readonly buffer: ArrayBuffer;
+      /** Id of the buffer that the body is in. */
+      readonly body: number;
+      /** The buffer, the first time that the worker hears of it. */
+      readonly buffer?: SharedArrayBuffer;
       readonly length: number;
     }
+  | { readonly kind: 'forget'; readonly body: number }
   | { readonly kind: 'seal' }
   | { readonly kind: 'stop' };
 
-/** The outcome of one request, with its buffer on the way back. */
+/** The outcome of one request. */
 export interface Answer {
   readonly id: number;
-  readonly buffer: ArrayBuffer;
   readonly accepted: number;
   readonly rejected: number;
   readonly reasons: readonly (readonly [string, number])[];

@@ -7,8 +7,9 @@ import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/m
 
 /** A request body in a buffer that the sink lends out, so that bodies are read where the decoder will find them. */
 export interface BodyBuffer {
-  /** At least the asked number of bytes, followed by the decoder's slack. */
-  buffer: ArrayBuffer;
+  readonly id: number;
+  /** At least the asked number of bytes, followed by the decoder's slack. Not to be touched once it was handed over. */
+  readonly buffer: SharedArrayBuffer;
   /** Bytes of the body in it. */
   length: number;
 }

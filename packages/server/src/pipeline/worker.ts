@@ -31,13 +31,20 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   let pending: Pending[] = [];
   let pendingBytes = 0;
 
-  const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  /** Buffers of the main thread, by id. */
+  const bodies = new Map<number, SharedArrayBuffer>();
+
+  const post = (message: FromWorker): void => port.postMessage(message);
 
   const handle = (message: ToWorker): void => {
     switch (message.kind) {
       case 'request':
-        pending.push(decodeOne(decoder, message));
+        if (message.buffer !== undefined) bodies.set(message.body, message.buffer);
+        pending.push(decodeOne(decoder, message, bodies.get(message.body)));
         pendingBytes += message.length;
+        return;
+      case 'forget':
+        bodies.delete(message.body);
         return;
       case 'seal':
         commit();
@@ -62,10 +69,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     pending = [];
     pendingBytes = 0;
     const syncMs = performance.now() - startedAt;
-    post(
-      { kind: 'committed', answers, openRows: log.openRows, bytes, syncMs },
-      answers.map((answer) => answer.buffer),
-    );
+    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs });
   };
 
   const announceSealed = (): void => {
@@ -86,16 +90,21 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   });
 }
 
-function decodeOne(decoder: Decoder, message: Extract<ToWorker, { kind: 'request' }>): Pending {
-  const { id, buffer } = message;
+function decodeOne(
+  decoder: Decoder,
+  message: Extract<ToWorker, { kind: 'request' }>,
+  buffer: SharedArrayBuffer | undefined,
+): Pending {
+  const { id } = message;
   const before = decoder.blocks.map((block) => block.rows);
   try {
-    const answer = { id, buffer, ...decoder.decode(message) };
+    invariant(buffer, `no buffer ${message.body}`);
+    const answer = { id, ...decoder.decode({ ...message, buffer }) };
     const touched = decoder.blocks.filter((block, index) => block.rows !== before[index]);
     return { answer, tables: touched.map((block) => block.table.name) };
   } catch (error) {
     const { code, message: text } = toAppError(error);
-    const refused = { id, buffer, accepted: 0, rejected: 0, reasons: [], message: '', error: { code, message: text } };
+    const refused = { id, accepted: 0, rejected: 0, reasons: [], message: '', error: { code, message: text } };
     return { answer: refused, tables: [] };
   }
 }

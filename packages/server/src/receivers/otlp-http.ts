@@ -13,6 +13,7 @@ import { declaredLength, tooLarge } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
+import { BODY_SLACK } from '../otlp/wire.ts';
 import type { BodyBuffer, Sink } from '../pipeline/sink.ts';
 
 export interface OtlpHttpOptions {
@@ -70,7 +71,7 @@ async function readInto(request: IncomingMessage, sink: Sink, length: number, ma
     for await (const chunk of request as AsyncIterable<Buffer>) {
       const end = body.length + chunk.length;
       if (end > maxBytes) throw tooLarge(maxBytes);
-      if (end > target.length) {
+      if (end > target.length - BODY_SLACK) {
         const larger = sink.lend(end * 2);
         new Uint8Array(larger.buffer).set(target.subarray(0, body.length));
         larger.length = body.length;

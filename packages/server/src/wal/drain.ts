@@ -9,7 +9,8 @@
  * Must stay true: nothing that goes wrong with one segment ends the loop or holds up the others for good.
  */
 
-import { existsSync, mkdirSync, renameSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '@glasshouse/model';
 import type { SegmentFile } from '@glasshouse/store';
@@ -251,7 +252,8 @@ export class Drain {
       this.counts.insertedRows += waiting.segment.rows;
       this.counts.insertedSegments++;
     }
-    unlinkSync(waiting.segment.path);
+    // Asynchronous, because the file system takes its time to free a large file.
+    await unlink(waiting.segment.path);
   }
 
   /** Cuts what a failed write may have left behind the last durable frame. */

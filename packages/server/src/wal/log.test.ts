@@ -1,0 +1,152 @@
+import { closeSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Block } from '@glasshouse/native';
+import { FACT_TABLES } from '@glasshouse/schema';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeFrame } from './frame.ts';
+import { Log } from './log.ts';
+import { recoverSegments } from './recover.ts';
+import { SegmentWriter } from './segment.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'glasshouse-log-')), 'wal');
+  mkdirSync(directory);
+});
+afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }));
+
+function openLog(limits: { maxSegmentRows?: number; maxSegmentBytes?: number } = {}): Log {
+  const most = { maxSegmentRows: 1_000_000, maxSegmentBytes: 2 ** 30 };
+  return new Log({ directory, node: 1, now: Date.now, ...most, ...limits });
+}
+
+/** A block whose rows have the default of every column; all on the first day of 1970. */
+function blockOf(table: string, rows: number): Block {
+  const description = FACT_TABLES.find(({ name }) => name === table);
+  if (description === undefined) throw new Error(`no table ${table}`);
+  const block = new Block(description);
+  for (let row = 0; row < rows; row++) {
+    for (const { name } of description.columns) block.column(name, Object as never).appendDefault();
+    block.days.add(0, 0);
+    block.rows++;
+  }
+  return block;
+}
+
+describe('a commit', () => {
+  test('makes the rows of every table durable in a segment of its own', () => {
+    const log = openLog();
+    const { bytes, failures } = log.commit([blockOf('spans', 3), blockOf('logs', 2), blockOf('metrics_sum', 0)]);
+    expect(failures.size).toBe(0);
+    expect(bytes).toBeGreaterThan(0);
+    expect(log.openRows).toBe(5);
+    // As a crash would leave it.
+    const { segments } = recoverSegments(directory);
+    expect(segments.map(({ table, rows }) => [table, rows]).sort()).toEqual([['logs', 2], ['spans', 3]]);
+  });
+
+  test('appends to the open segment, and a sealed one says what a recovery would', () => {
+    const log = openLog();
+    log.commit([blockOf('spans', 3)]);
+    log.commit([blockOf('spans', 4)]);
+    log.seal();
+    const sealed = log.takeSealed();
+    expect(sealed).toMatchObject([{ table: 'spans', rows: 7, days: new Map([[0, 7]]) }]);
+    expect(recoverSegments(directory).segments).toEqual(sealed);
+    expect(log.takeSealed()).toEqual([]);
+    expect(log.openRows).toBe(0);
+  });
+
+  test('seals a segment that has its limit of rows or bytes', () => {
+    for (const limits of [{ maxSegmentRows: 5 }, { maxSegmentBytes: 100 }]) {
+      const log = openLog(limits);
+      log.commit([blockOf('spans', 5)]);
+      expect(log.takeSealed().length).toBe(1);
+    }
+  });
+
+  test('gives ids that grow, also after a restart', () => {
+    const ids: bigint[] = [];
+    for (let start = 0; start < 3; start++) {
+      const log = openLog({ maxSegmentRows: 1 });
+      for (let time = 0; time < 3; time++) log.commit([blockOf('spans', 1)]);
+      ids.push(...log.takeSealed().map(({ id }) => id));
+    }
+    expect(ids).toEqual([...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)));
+  });
+});
+
+describe('a table that fails', () => {
+  test('does not touch the others, and works again when its fault is gone', () => {
+    const log = openLog();
+    log.commit([blockOf('spans', 1)]);
+    // The open segment of spans goes on; one for logs cannot be made.
+    rmSync(directory, { recursive: true });
+    const { failures } = log.commit([blockOf('spans', 2), blockOf('logs', 1)]);
+    expect([...failures.keys()]).toEqual(['logs']);
+    expect(log.openRows).toBe(3);
+    mkdirSync(directory);
+    expect(log.commit([blockOf('logs', 1)]).failures.size).toBe(0);
+    log.seal();
+    expect(log.takeSealed().map(({ table, rows }) => [table, rows])).toEqual([['spans', 3], ['logs', 1]]);
+  });
+
+  test('is one whose block is broken, and only that', () => {
+    const broken = blockOf('logs', 2);
+    broken.rows = 3;
+    const log = openLog();
+    const { failures } = log.commit([broken, blockOf('spans', 1)]);
+    expect([...failures]).toMatchObject([['logs', { message: expect.stringContaining('BUG') as string }]]);
+    log.seal();
+    expect(log.takeSealed()).toMatchObject([{ table: 'spans', rows: 1 }]);
+  });
+
+  test('leaves no empty file behind when the log is closed', () => {
+    const broken = blockOf('logs', 2);
+    broken.rows = 3;
+    const log = openLog();
+    log.commit([broken]);
+    log.close();
+    expect(log.takeSealed()).toEqual([]);
+    expect(readdirSync(directory)).toEqual(['segment-ids']);
+  });
+});
+
+describe('a segment whose write failed', () => {
+  function writerWithOneFrame(): SegmentWriter {
+    const writer = new SegmentWriter(directory, 'spans', 5n);
+    const { parts, length } = frame(0);
+    writer.append(parts, length, 1, new Map([[0, 1]]));
+    return writer;
+  }
+  function frame(sequence: number): { parts: Uint8Array[]; length: number } {
+    return encodeFrame([Buffer.from('rows')], 1, new Map([[0, 1]]), { segment: 5n, sequence });
+  }
+
+  test('keeps what was durable, and asks to be checked if its end could not be cut', () => {
+    const writer = writerWithOneFrame();
+    closeSync(Reflect.get(writer, 'fd') as number);
+    const { parts, length } = frame(1);
+    expect(() => writer.append(parts, length, 1, new Map([[0, 1]]))).toThrow('EBADF');
+    expect(writer.seal()).toMatchObject({ rows: 1, bytes: length, unchecked: true });
+  });
+
+  test('is cut back to what was durable', () => {
+    const writer = writerWithOneFrame();
+    const { parts, length } = frame(1);
+    // The first part arrives, the second cannot be written.
+    const unwritable = [parts[0] as Uint8Array, 'no bytes' as unknown as Uint8Array];
+    expect(() => writer.append(unwritable, length, 1, new Map([[0, 1]]))).toThrow();
+    const sealed = writer.seal();
+    expect(sealed).toMatchObject({ rows: 1, unchecked: false });
+    expect(readFileSync(writer.path).length).toBe(sealed?.bytes);
+  });
+
+  test('is removed if nothing in it was durable', () => {
+    const writer = new SegmentWriter(directory, 'spans', 5n);
+    expect(writer.seal()).toBeUndefined();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
