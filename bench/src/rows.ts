@@ -31,7 +31,7 @@ export const ROW_COLUMNS = [
   'status_message',
   'service_name',
   'project_name',
-  'resource_string',
+  'resource_attributes',
   'scope_name',
   'scope_version',
   'attributes_string',
@@ -40,8 +40,7 @@ export const ROW_COLUMNS = [
   'attributes_bool',
   'events.timestamp',
   'events.name',
-  'events.attributes_string',
-  'events.attributes_json',
+  'events.attributes',
   'events.dropped_attributes_count',
 ] as const;
 
@@ -80,7 +79,7 @@ function toRow(span: Span, resource: Record<string, string>, scope: { name: stri
     status_message: span.status?.message ?? '',
     service_name: service,
     project_name: resource['project.name'] ?? resource['service.namespace'] ?? service,
-    resource_string: resource,
+    resource_attributes: JSON.stringify(resource),
     scope_name: scope.name,
     scope_version: scope.version,
     attributes_string: strings,
@@ -89,8 +88,7 @@ function toRow(span: Span, resource: Record<string, string>, scope: { name: stri
     attributes_bool: bools,
     'events.timestamp': events.map((event) => decimal(nanoseconds(event.timeUnixNano))),
     'events.name': events.map((event) => event.name),
-    'events.attributes_string': events.map((event) => event.typed.strings),
-    'events.attributes_json': events.map((event) => texts(event.typed)),
+    'events.attributes': events.map(({ typed }) => JSON.stringify({ ...typed.strings, ...typed.ints, ...typed.doubles, ...typed.bools })),
     'events.dropped_attributes_count': events.map(() => 0),
   };
 }
@@ -118,11 +116,6 @@ function put(typed: Typed, key: string, value: AnyValue): void {
     case undefined:
       return;
   }
-}
-
-function texts({ ints, doubles, bools }: Typed): Record<string, string> {
-  const numbers = Object.entries({ ...ints, ...doubles, ...bools });
-  return Object.fromEntries(numbers.map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
 function nanoseconds(long: Long): bigint {

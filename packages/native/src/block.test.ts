@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Block, columnOf } from './block.ts';
 import { FixedColumn, StringColumn } from './column.ts';
+import type { Column } from './column.ts';
 import { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
 import type { NativeValue } from './native-reference.ts';
 import { readNative } from './native-reference.ts';
@@ -275,7 +276,7 @@ describe('Block', () => {
   it.each(FACT_TABLES.map((table) => [table.name, table] as const))('writes rows of defaults of %s', (_, table) => {
     const block = new Block(table);
     for (const { name } of table.columns) {
-      for (let row = 0; row < 3; row++) block.column<never>(name, Object as never)['appendDefault']();
+      for (let row = 0; row < 3; row++) block.column<Column>(name, Object as never).appendDefault();
     }
     block.rows = 3;
     expect(readNative(Buffer.concat(block.pieces())).rows).toBe(3);

@@ -135,6 +135,11 @@ function valueOf(setting: Setting<unknown>, environment: Environment): string | 
   }
 }
 
+/** The environment of this process. */
+export function environment(): Environment {
+  return process.env;
+}
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /** Open authentication is only for listeners that nobody else can reach. */

@@ -3,9 +3,9 @@
 import { pino } from 'pino';
 import { messageOf } from '@glasshouse/model';
 import { startApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { environment, readConfig } from './config.ts';
 
-const config = readConfig(process.env);
+const config = readConfig(environment());
 const log = pino({ level: config.logLevel, name: 'glasshouse' });
 
 try {

@@ -7,7 +7,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
-import { FACT_TABLES } from '@glasshouse/schema';
+import { SPANS, FACT_TABLES } from '@glasshouse/schema';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Client } from './client.ts';
 import { createTable } from './ddl.ts';
@@ -78,7 +78,7 @@ describe('the schema', () => {
       expect(statement).toContain("ON CLUSTER 'main'");
       await store.command(`EXPLAIN AST ${statement}`);
     }
-    const spans = createTable(FACT_TABLES[0], options).join('\n');
+    const spans = createTable(SPANS, options).join('\n');
     expect(spans).toContain("ReplicatedMergeTree('/clickhouse/tables/{shard}/glasshouse/spans', '{replica}')");
     expect(spans).toContain('cityHash64(trace_id)');
   });
@@ -281,7 +281,7 @@ function row(segment: bigint, day: number, index: number, tenant = 'acme'): obje
 
 /** A segment's file as the log writes it, with a row for each of the days; made by the engine itself. */
 async function segmentOf(id: bigint, days: readonly number[]): Promise<SegmentFile> {
-  const table = FACT_TABLES[0];
+  const table = SPANS;
   await store.insertRows(
     'spans',
     days.map((day, index) => row(id, day, index)),

@@ -147,6 +147,8 @@ async function startBackground(
       const message = watch.ready();
       if (ready !== undefined || message === undefined) continue;
       const logged = readyEvent(config.dataDir, offset);
+      // The message may overtake the line in the log.
+      if (message.listeners === undefined && logged.listeners === undefined && logsReady(config)) continue;
       ready = { ...record, listeners: addresses(config, message.listeners ?? logged.listeners) };
       skipped = message.skipped ?? logged.skipped;
       writePidFile(config.dataDir, ready);
@@ -195,6 +197,11 @@ function failedStart(dataDir: string, offset: number, ended: string, pid: number
   const words =
     lines.length === 0 ? '' : `\nThe last lines of ${path}:\n${lines.map((line) => `  ${showLine(line)}`).join('\n')}`;
   return new AppError('internal', `cannot start the server: ${reason?.text ?? ended}${words}`);
+}
+
+/** Whether a server of this configuration logs the line that names its listeners. */
+function logsReady({ logLevel }: Config): boolean {
+  return logLevel === 'debug' || logLevel === 'info';
 }
 
 function addresses(config: Config, listeners: ReadyMessage['listeners']): Address[] {

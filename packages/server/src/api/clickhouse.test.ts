@@ -172,7 +172,7 @@ describe('an error of the official client', () => {
       expiresAt: new Date(Date.now() + 60_000),
     });
     const short = connect(created.key);
-    expect(await (await short.query({ query: 'SELECT 1', format: 'TSV' })).text()).toBe('1\n');
+    expect(await (await short.query({ query: 'SELECT 1', format: 'TabSeparated' })).text()).toBe('1\n');
     stand.clock.offsetMs = 61_000;
     expect(await failure(short.query({ query: 'SELECT 1' }))).toMatchObject({
       code: '516',

@@ -7,8 +7,7 @@
  */
 
 import { AppError, toAppError } from '@glasshouse/model';
-import type { BackupProgress } from '@glasshouse/store';
-import type { Maintenance } from '../control/maintenance.ts';
+import type { Maintenance, OnProgress } from '../control/maintenance.ts';
 import type { Principals } from '../control/principals.ts';
 import { readBody } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
@@ -58,7 +57,7 @@ async function readPath({ request }: Exchange): Promise<string | undefined> {
 async function stream(
   { response }: Exchange,
   progress: string,
-  run: (report: (progress: BackupProgress) => void) => Promise<object>,
+  run: (report: OnProgress) => Promise<object>,
 ): Promise<void> {
   const line = (value: object): void => {
     if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });

@@ -17,12 +17,17 @@ export function tooLarge(maxBytes: number): AppError {
   return new AppError('too_large', `cannot take the request: its body is larger than ${maxBytes} bytes; send smaller batches`);
 }
 
+/** The chunks of the body. Unlike the request itself, it leaves the connection open when the reader stops early, for an answer. */
+export function chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
+  return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer> };
+}
+
 /** Reads the whole body, at most `maxBytes`. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   declaredLength(request, maxBytes);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(request)) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);

@@ -3,13 +3,16 @@
  * to the gRPC server before anything else reads from it (RFC 9113, section 3.4).
  */
 
-import type { Server as HttpServer, RequestListener } from 'node:http';
+import type { IncomingMessage, Server as HttpServer, RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import net from 'node:net';
 import { AppError } from '@glasshouse/model';
 
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
+
+/** How long a client may take to send the head of a request. */
+const HEADERS_MS = 30_000;
 
 export interface Listener {
   readonly name: string;
@@ -20,7 +23,22 @@ export interface Listener {
 
 /** An HTTP server with limits that keep idle and slow clients from holding it. */
 function httpServer(listener: RequestListener): HttpServer {
-  return createServer({ keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 300_000, maxHeaderSize: 64 << 10 }, listener);
+  const options = { keepAliveTimeout: 75_000, headersTimeout: HEADERS_MS, requestTimeout: 300_000, maxHeaderSize: 64 << 10 };
+  return createServer(options, listener).on('checkContinue', (request, response) => {
+    inviteLate(request, response);
+    listener(request, response);
+  });
+}
+
+/** Answers `Expect: 100-continue` when the body is first asked for, so that who is refused before hears that instead. */
+function inviteLate(request: IncomingMessage, response: ServerResponse): void {
+  const read = request._read.bind(request);
+  let invited = false;
+  request._read = (size) => {
+    if (!invited && !response.headersSent) response.writeContinue();
+    invited = true;
+    read(size);
+  };
 }
 
 /** Listens for HTTP. `onHttp2` takes connections that turn out to be HTTP/2. Rejects with `conflict` if the port is taken. */
@@ -37,19 +55,25 @@ export async function listenHttp(
   return open(name, host, port, front, http);
 }
 
-/** Reads the first bytes of a connection, puts them back, and hands it to the right server. */
+/** Reads the first bytes of a connection, as many as tell the two protocols apart, puts them back, and hands it over. */
 function sniff(socket: Socket, http: HttpServer, onHttp2: (socket: Socket) => void): void {
   socket.once('error', () => socket.destroy());
+  socket.setTimeout(HEADERS_MS, () => socket.destroy());
+  let head = Buffer.alloc(0);
   const onData = (chunk: Buffer): void => {
-    socket.pause();
-    socket.unshift(chunk);
-    const length = Math.min(chunk.length, HTTP2_PREFACE.length);
-    const isHttp2 = length > 0 && chunk.subarray(0, length).equals(HTTP2_PREFACE.subarray(0, length));
-    if (isHttp2) onHttp2(socket);
+    head = Buffer.concat([head, chunk]);
+    const length = Math.min(head.length, HTTP2_PREFACE.length);
+    const isAlike = head.subarray(0, length).equals(HTTP2_PREFACE.subarray(0, length));
+    // POST begins like the preface, too: one byte is not enough to tell.
+    if (isAlike && length < HTTP2_PREFACE.length) return;
+    socket.off('data', onData).pause();
+    socket.setTimeout(0).removeAllListeners('timeout');
+    socket.unshift(head);
+    if (isAlike) onHttp2(socket);
     else http.emit('connection', socket);
     process.nextTick(() => socket.resume());
   };
-  socket.once('data', onData);
+  socket.on('data', onData);
 }
 
 async function open(name: string, host: string, port: number, server: Server, http: HttpServer): Promise<Listener> {

@@ -6,6 +6,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { AppError } from '@glasshouse/model';
 import { toAppError } from '@glasshouse/model';
 
@@ -92,10 +93,22 @@ export class Router {
   }
 }
 
-/** After an early answer: a body that is still coming is not read; the connection ends with it. */
+/** How long a client that was refused may go on sending before its connection is cut. */
+const LINGER_MS = 5_000;
+
+/**
+ * After an early answer: what still comes of the body is dropped, and the connection ends. Closing it at once would reset
+ * it, and a client that is still sending would lose the answer that tells it to stop.
+ */
 function discardBody(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete || request.method === 'GET' || request.method === 'HEAD') return;
-  response.once('finish', () => request.socket.destroySoon());
+  const socket = request.socket as Socket | null;
+  if (socket === null || request.complete || request.method === 'GET' || request.method === 'HEAD') return;
+  response.once('finish', () => {
+    const overdue = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(overdue));
+    request.resume();
+    socket.end();
+  });
 }
 
 /** Sends a JSON document. */

@@ -237,8 +237,8 @@ class SummaryPoints implements PointKind {
   private readonly pair = new FieldIndex();
   private readonly count = this.block.column('count', FixedColumn);
   private readonly sum = this.block.column('sum', NullableColumn);
-  private readonly quantiles = this.block.column('quantiles', ArrayColumn);
-  private readonly values = this.block.column('quantile_values', ArrayColumn);
+  private readonly quantiles = this.block.column('quantiles', ArrayColumn) as ArrayColumn<FixedColumn>;
+  private readonly values = this.block.column('quantile_values', ArrayColumn) as ArrayColumn<FixedColumn>;
 
   appendValues(wire: Wire, pos: number, end: number, fields: FieldIndex): void {
     appendFixed64(this.count, wire, fields, 4);
@@ -248,8 +248,8 @@ class SummaryPoints implements PointKind {
     eachField(wire, pos, end, (tag, start, fieldEnd) => {
       if (tag !== 0x32) return;
       this.pair.read(wire, start, fieldEnd, 'a quantile');
-      appendFixed64(this.quantiles.items as FixedColumn, wire, this.pair, 1);
-      appendFixed64(this.values.items as FixedColumn, wire, this.pair, 2);
+      appendFixed64(this.quantiles.items, wire, this.pair, 1);
+      appendFixed64(this.values.items, wire, this.pair, 2);
     });
     this.quantiles.close();
     this.values.close();

@@ -27,7 +27,13 @@ const NOW_MS = Date.UTC(2026, 0, 15);
 const PLACEMENT = { tenant: 'default', project: 'default', environment: 'dev' };
 
 function newDecoder(): Decoder {
-  return new Decoder({ maxBodyBytes: 1 << 20, maxJsonBytes: 1 << 20, retentionMs: 30 * 86_400_000, maxAheadMs: 3_600_000, now: () => NOW_MS });
+  return new Decoder({
+    maxBodyBytes: 1 << 20,
+    maxJsonBytes: 1 << 20,
+    retentionMs: 30 * 86_400_000,
+    maxAheadMs: 3_600_000,
+    now: () => NOW_MS,
+  });
 }
 
 function samplesOf(signal: Signal, random: Random): Buffer[] {

@@ -26,7 +26,13 @@ const GOOD_SPAN: Plain = { traceId: TRACE_ID, spanId: SPAN_ID, startTimeUnixNano
 const encode = protobufEncoder();
 
 function newDecoder(maxBodyBytes = 1 << 20, maxJsonBytes = maxBodyBytes): Decoder {
-  return new Decoder({ maxBodyBytes, maxJsonBytes, retentionMs: 30 * 86_400_000, maxAheadMs: 3_600_000, now: () => NOW_MS });
+  return new Decoder({
+    maxBodyBytes,
+    maxJsonBytes,
+    retentionMs: 30 * 86_400_000,
+    maxAheadMs: 3_600_000,
+    now: () => NOW_MS,
+  });
 }
 
 function decodeBytes(
@@ -351,5 +357,14 @@ describe('a compressed body', () => {
       'cannot take the request: its body is larger than 200000 bytes decompressed',
     ]);
     expect(piecesOf(decoder).equals(before)).toBe(true);
+  });
+
+  it('of JSON has the limit of JSON when decompressed', () => {
+    const bomb = gzipSync(`{"resourceSpans":[${'{},'.repeat(40_000)}{}]}`);
+    const error = failureOf(() => decodeBytes(newDecoder(1 << 20, 100_000), 'traces', bomb, 'json', 'gzip'));
+    expect([error.code, error.message]).toEqual([
+      'too_large',
+      'cannot take the request: its body is larger than 100000 bytes decompressed',
+    ]);
   });
 });

@@ -77,7 +77,9 @@ export class Ingest implements Sink {
     const worker = new Worker(entry, { workerData });
     let cause: unknown = new Error('the ingest worker ended');
     worker.on('message', (message: FromWorker) => this.receive(message));
-    worker.on('error', (error) => (cause = error));
+    worker.on('error', (error) => {
+      cause = error;
+    });
     worker.on('exit', () => this.replace(cause));
     return worker;
   }

@@ -81,9 +81,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     handle(first);
     for (;;) {
       if (pendingBytes >= COMMIT_BYTES) commit();
-      const next = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
+      const next = receiveMessageOnPort(port);
       if (next === undefined) break;
-      handle(next.message);
+      handle(next.message as ToWorker);
     }
     commit();
     announceSealed();

@@ -6,10 +6,9 @@
  */
 
 import type { Server, ServerUnaryCall, sendUnaryData, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import grpc from '@grpc/grpc-js';
-import type { Signal } from '@glasshouse/model';
+import * as grpc from '@grpc/grpc-js';
+import type { AppError, Signal } from '@glasshouse/model';
 import { SIGNALS, toAppError } from '@glasshouse/model';
-import type { AppError } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
 import { credentialOf } from '../http/credential.ts';
 import { encodeExportResponse, encodeRetryStatus } from '../otlp/response.ts';

@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyFormat, ContentCoding, Signal } from '@glasshouse/model';
 import { AppError, CONTENT_CODINGS, SIGNALS } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
-import { declaredLength, tooLarge } from '../http/body.ts';
+import { chunksOf, declaredLength, tooLarge } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
@@ -68,7 +68,7 @@ async function readInto(request: IncomingMessage, sink: Sink, length: number, ma
   let body = sink.lend(length);
   let target = new Uint8Array(body.buffer);
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    for await (const chunk of chunksOf(request)) {
       const end = body.length + chunk.length;
       if (end > maxBytes) throw tooLarge(maxBytes);
       if (end > target.length - BODY_SLACK) {

@@ -82,6 +82,8 @@ const LAST_RETRY_MS = 5_000;
 const LAST_LONE_RETRY_MS = 60_000;
 /** While nothing can be handed over, the open segments are closed this often, in case one of them is taken. */
 const PROBE_MS = 10_000;
+/** A store that takes longer than this for a segment is as good as away. */
+const STALL_MS = 10_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
 const DAY_MS = 86_400_000;
@@ -107,6 +109,7 @@ export class Drain {
   private storeFailures = 0;
   private storeNotBeforeMs = 0;
   private lastAddedMs = 0;
+  private startedMs = 0;
   private holds = 0;
   private running = false;
   private wake: (() => void) | undefined;
@@ -144,9 +147,10 @@ export class Drain {
     return isStalled && this.options.now() - this.lastAddedMs >= PROBE_MS;
   }
 
-  /** True while the store answers: its last answer was good, or about the data of one segment. */
+  /** True while the store answers in time, and its last answer was good, or about the data of one segment. */
   get healthy(): boolean {
-    return this.storeFailures === 0;
+    const isStalled = this.current !== undefined && this.options.now() - this.startedMs > STALL_MS;
+    return this.storeFailures === 0 && !isStalled;
   }
 
   /** Adds segments that were sealed now, or found at the start (`doubtful`: they may have been inserted already). */
@@ -230,6 +234,7 @@ export class Drain {
 
   private async handOver(waiting: Waiting): Promise<void> {
     this.current = waiting;
+    this.startedMs = this.options.now();
     const startedAt = performance.now();
     try {
       await this.attempt(waiting);

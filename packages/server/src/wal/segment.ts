@@ -100,7 +100,7 @@ export class SegmentWriter {
 
 /** Writes all parts at `position`; a short write (a nearly full disk) is continued until it fails for real. */
 function writeAll(fd: number, parts: readonly Uint8Array[], position: number, length: number): void {
-  let written = writevSync(fd, parts as Uint8Array[], position);
+  let written = writevSync(fd, parts, position);
   while (written < length) {
     let skip = written;
     const rest: Uint8Array[] = [];
