@@ -114,7 +114,7 @@ test('an engine that is killed again and again, then hangs, stops no acknowledge
     await acksAgain(2_000);
   }
   // It must be up again to be stopped in the middle of something.
-  await server.drained();
+  await server.caughtUp();
   const hangs = server.enginePid;
   server.signal('engine', 'SIGSTOP');
   const endOfHang = Date.now() + DOWN_MS;

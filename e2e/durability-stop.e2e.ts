@@ -37,7 +37,7 @@ test('stops in order under load, with everything acknowledged handed over', asyn
   server.signal('server', 'SIGTERM');
   expect(await server.exited()).toEqual({ code: 0, signal: null });
   await load.stop();
-  expect(segmentFiles()).toEqual([]);
+  expect(segmentFiles(), server.logs()).toEqual([]);
   server = await KillableServer.start(dataDir, {});
   await server.drained();
   const verdict = await load.verify(server);

@@ -143,6 +143,17 @@ export class KillableServer {
       .map((line) => JSON.parse(line) as Row);
   }
 
+  /** Resolves when the store takes what comes, and little waits for it; also under load. */
+  async caughtUp(withinMs = 60_000): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      const isHealthy = (await this.metric('drain_healthy')) === 1;
+      if (isHealthy && (await this.metric('wal_backlog_segments')) <= 1) return;
+      if (Date.now() > deadline) throw new Error(`cannot see the store catch up after ${withinMs} ms\n${this.logs()}`);
+      await pause(25);
+    }
+  }
+
   /** Resolves when everything acknowledged is handed over. */
   async drained(withinMs = 60_000): Promise<void> {
     const deadline = Date.now() + withinMs;

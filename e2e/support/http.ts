@@ -1,6 +1,8 @@
 /** HTTP as clients speak it, and as they should not: whole requests, and raw bytes on a socket. */
 
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { readFields } from './protobuf.ts';
@@ -106,4 +108,39 @@ export async function rawConnection(port: number): Promise<RawConnection> {
 export function tracesHead(headers: Readonly<Record<string, number | string>>, version = '1.1'): string {
   const lines = Object.entries({ Host: 'localhost', 'Content-Type': PROTOBUF, ...headers }).map(([k, v]) => `${k}: ${v}`);
   return `POST /v1/traces HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** What came of a large result, read piece by piece. */
+export interface Download {
+  readonly status: number;
+  readonly length: number;
+  /** The last characters. */
+  readonly tail: string;
+  /** Whether the message ended as it should. */
+  readonly isWhole: boolean;
+}
+
+const TAIL_BYTES = 2_000;
+const WATCH_MS = 50;
+
+/** POSTs a query and reads the result without keeping it; calls `watch` now and then meanwhile. */
+export async function download(url: string, query: string, watch: () => Promise<void>): Promise<Download> {
+  const upload = httpRequest(url, { method: 'POST' });
+  upload.end(query);
+  const [response] = (await once(upload, 'response')) as [IncomingMessage];
+  let length = 0;
+  let tail = Buffer.alloc(0);
+  let watchedAt = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+      if (Date.now() - watchedAt < WATCH_MS) continue;
+      watchedAt = Date.now();
+      await watch();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+  }
+  return { status: response.statusCode ?? 0, length, tail: tail.toString('utf8'), isWhole: response.complete };
 }

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TextSink } from './output.ts';
-import { GROUPS, main } from './main.ts';
+import { main } from './main.ts';
 import { Output } from './output.ts';
 import { readPidFile, runningServer } from './process.ts';
 
@@ -129,13 +129,6 @@ afterAll(async () => {
 }, 60_000);
 
 describe('without a server', () => {
-  test('nothing but the name prints an overview of all commands', async () => {
-    const { code, out } = await glasshouse();
-    expect(code).toBe(0);
-    for (const { name } of GROUPS.flatMap(({ commands }) => commands))
-      expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
-  });
-
   test('--version prints the version alone', async () => {
     expect((await glasshouse('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
@@ -161,10 +154,8 @@ describe('without a server', () => {
     expect(err).toContain(`cannot listen on 127.0.0.1:${port} (main): another process has this port`);
     expect(existsSync(join(dataDir, 'glasshouse.pid'))).toBe(false);
   });
-});
 
-describe('in the foreground', () => {
-  test('the server serves until SIGTERM and ends in order', async () => {
+  test('start --foreground serves until SIGTERM and ends in order', async () => {
     const child = launch(['start', '--foreground']);
     const outcome = collect(child);
     await expect.poll(() => readPidFile(dataDir)?.listeners.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(0);
@@ -371,6 +362,21 @@ describe('with a server in the background', () => {
     const outcomes = await Promise.all([glasshouse('reset'), glasshouse('restore', '/nowhere')]);
     expect(outcomes.map(({ code }) => code)).toEqual([2, 2]);
     expect(await onTerminal(['reset'], 'no\n')).toMatchObject({ code: 1, err: 'Nothing was changed.\n' });
+  });
+
+  test('what was backed up comes back after a reset', async () => {
+    const path = join(dirname(dataDir), 'copy');
+    const spans = async (): Promise<string> =>
+      (await glasshouse('sql', '--format', 'TSV', 'SELECT count() FROM spans')).out;
+    expect(await json('backup', path)).toMatchObject({ path });
+    expect(await json('reset', '--yes')).toEqual({ reset: true });
+    expect(await spans()).toBe('0\n');
+    expect((await glasshouse('restore', '--yes', path)).out).toContain('Restored');
+    expect(await spans()).toBe('10\n');
+    expect(await glasshouse('backup', path)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('exists') as string,
+    });
   });
 
   test('status tells a crash from a stop, and a start after it goes on', async () => {

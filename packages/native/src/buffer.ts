@@ -1,6 +1,6 @@
 /**
- * A growable byte buffer: the storage under every column builder. It doubles when it is full and is kept for the life of
- * the process, so that a steady load allocates nothing.
+ * A growable byte buffer: the storage under every column builder. It doubles when it is full and is kept from block to block,
+ * so that a steady load allocates nothing; only what one huge request made it grow to is given back.
  *
  * Must stay true: `bytes` and `view` look at the same memory, with at least SLACK bytes after `length`, so that copies
  * may write whole words past their end.
@@ -8,6 +8,9 @@
 
 /** Bytes that a word-wise copy may write after its end. */
 export const SLACK = 8;
+
+/** A buffer larger than this is not kept for the next block. */
+const KEPT_BYTES = 16 << 20;
 
 export class ByteBuffer {
   bytes: Uint8Array;
@@ -30,6 +33,14 @@ export class ByteBuffer {
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
     this.view = new DataView(larger.buffer);
+  }
+
+  /** Forgets the contents, and the memory if it is more than a steady load needs. */
+  clear(): void {
+    this.length = 0;
+    if (this.bytes.length <= KEPT_BYTES) return;
+    this.bytes = new Uint8Array(256 + SLACK);
+    this.view = new DataView(this.bytes.buffer);
   }
 
   /** Appends an unsigned LEB128 integer below 2^53. */

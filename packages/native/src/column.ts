@@ -59,7 +59,7 @@ export class FixedColumn implements Column {
   }
 
   reset(): void {
-    this.buffer.length = 0;
+    this.buffer.clear();
     this.marked = 0;
   }
 
@@ -152,7 +152,7 @@ export class StringColumn implements Column {
   }
 
   reset(): void {
-    this.buffer.length = 0;
+    this.buffer.clear();
     this.count = 0;
     this.mark();
   }

@@ -48,6 +48,7 @@ export interface App {
 const MAX_BEHIND_SEGMENTS = 4;
 const MAX_BEHIND_MS = 5_000;
 const CLOSE_GRACE_MS = 5_000;
+const UNSTORED_LOG_MS = 10_000;
 
 /** Starts everything and resolves when it serves. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -108,6 +109,7 @@ async function openApp(config: Config, log: Logger, lock: DirectoryLock): Promis
     room,
     {
       onSealed: (segments) => drain.add(segments),
+      onUnstored: onceIn(UNSTORED_LOG_MS, (reason) => log.error({ reason }, 'cannot write the log: requests are refused')),
       onLost: (cause) => {
         log.error({ err: cause }, 'the ingest worker ended, will start another');
         recover();
@@ -233,8 +235,11 @@ async function listen(
   parts: Served,
 ): Promise<{ listeners: Listener[]; skipped: string[]; closeGrpc: () => Promise<void> }> {
   const { ingest: sink, access: principals, door, maintenance } = parts;
-  const onError: OnError = ({ request, path }, error) =>
+  const onError: OnError = ({ request, path }, error) => {
+    // A sender that is told to come again is counted where that is decided; there may be thousands in a second.
+    if (error.kind.retryable) return;
     log.error({ err: error, method: request.method, path }, 'a request failed');
+  };
   const common = statusRoutes(parts);
   const otlp = otlpHttpRoutes({ sink, principals, maxBodyBytes: config.maxBodyBytes, maxJsonBytes: config.maxJsonBytes });
   const clickhouse = clickhouseRoutes(door, principals);
@@ -271,6 +276,16 @@ async function listen(
 /** Resolves when the store has taken what is left, or has stopped taking. */
 async function drainDry(drain: Drain): Promise<void> {
   while (drain.behindSegments > 0 && drain.healthy) await drain.progress();
+}
+
+/** Calls `report` at most once in an interval, so that a fault that hits every request does not fill the server's log. */
+function onceIn(intervalMs: number, report: (reason: string) => void): (reason: string) => void {
+  let quietUntilMs = 0;
+  return (reason) => {
+    if (Date.now() < quietUntilMs) return;
+    quietUntilMs = Date.now() + intervalMs;
+    report(reason);
+  };
 }
 
 /** Waits for `work`, but not for longer than `milliseconds`. */

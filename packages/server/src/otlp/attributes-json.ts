@@ -57,7 +57,7 @@ export class AttributesJson implements Source {
 
   /** Starts an object. */
   begin(): void {
-    this.buffer.length = 0;
+    this.buffer.clear();
     this.byte(OPEN);
   }
 

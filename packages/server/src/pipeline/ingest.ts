@@ -27,6 +27,8 @@ export interface IngestCounts {
   accepted: number;
   rejected: Map<string, number>;
   commits: number;
+  /** Commits of which a table could not be written, so that its requests were refused. */
+  failedCommits: number;
   committedBytes: number;
   syncSeconds: number;
 }
@@ -35,6 +37,8 @@ export interface IngestCounts {
 export interface IngestEvents {
   /** Segments were sealed and are to be handed over. */
   onSealed(segments: readonly SegmentInfo[]): void;
+  /** A commit failed for some table, and its requests were refused. */
+  onUnstored(reason: string): void;
   /** The worker ended by itself. Whatever it left in the log is to be recovered now, before another one starts. */
   onLost(cause: unknown): void;
 }
@@ -49,7 +53,14 @@ interface Waiting {
 }
 
 export class Ingest implements Sink {
-  readonly counts: IngestCounts = { accepted: 0, rejected: new Map(), commits: 0, committedBytes: 0, syncSeconds: 0 };
+  readonly counts: IngestCounts = {
+    accepted: 0,
+    rejected: new Map(),
+    commits: 0,
+    failedCommits: 0,
+    committedBytes: 0,
+    syncSeconds: 0,
+  };
   /** Rows that are durable but in segments that are still open. */
   openRows = 0;
   private readonly options: IngestOptions;
@@ -130,8 +141,13 @@ export class Ingest implements Sink {
     return new Promise((resolve) => {
       this.stopped = resolve;
       // A worker that is gone has left its segments to the drain already.
-      if (this.failure !== undefined) resolve();
-      else this.send({ kind: 'stop' });
+      if (this.failure !== undefined) {
+        resolve();
+        return;
+      }
+      // What is accepted already comes before this message; nothing may come after it.
+      this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', { retryAfterSeconds: 5 });
+      this.send({ kind: 'stop' });
     });
   }
 
@@ -146,6 +162,10 @@ export class Ingest implements Sink {
         this.counts.commits++;
         this.counts.committedBytes += message.bytes;
         this.counts.syncSeconds += message.syncMs / 1000;
+        if (message.failure !== undefined) {
+          this.counts.failedCommits++;
+          this.events.onUnstored(message.failure);
+        }
         for (const answer of message.answers) this.settle(answer);
         return;
       case 'sealed':
@@ -153,9 +173,6 @@ export class Ingest implements Sink {
         this.events.onSealed(message.segments);
         return;
       case 'stopped':
-        this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', {
-          retryAfterSeconds: 5,
-        });
         this.stopped?.();
         return;
     }

@@ -57,6 +57,8 @@ export type FromWorker =
       readonly openRows: number;
       readonly bytes: number;
       readonly syncMs: number;
+      /** Why a table could not be written, if one could not. */
+      readonly failure?: string;
     }
   | { readonly kind: 'sealed'; readonly segments: readonly SegmentInfo[]; readonly openRows: number }
   | { readonly kind: 'stopped' };

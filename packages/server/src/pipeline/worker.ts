@@ -66,10 +66,12 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     const { bytes, failures } = log.commit(decoder.blocks);
     for (const block of decoder.blocks) block.reset();
     const answers = pending.map((one) => outcomeOf(one, failures));
+    const [failed] = failures.entries();
+    const failure = failed === undefined ? {} : { failure: `${failed[0]}: ${messageOf(failed[1])}` };
     pending = [];
     pendingBytes = 0;
     const syncMs = performance.now() - startedAt;
-    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs });
+    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, ...failure });
   };
 
   const announceSealed = (): void => {

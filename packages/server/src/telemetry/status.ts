@@ -13,6 +13,7 @@ export interface StatusSources {
       readonly accepted: number;
       readonly rejected: ReadonlyMap<string, number>;
       readonly commits: number;
+      readonly failedCommits: number;
       readonly committedBytes: number;
       readonly syncSeconds: number;
     };
@@ -72,6 +73,7 @@ function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
     counter('ingest_rejected_total', 'Items refused, by reason.', () => byReason(ingest.counts.rejected)),
     counter('ingest_refused_total', 'Requests refused before their body was read, by reason.', () => byReason(Object.entries(room.refused))),
     counter('wal_commits_total', 'Group commits of the write-ahead log.', () => ingest.counts.commits),
+    counter('wal_failed_commits_total', 'Group commits of which a table could not be written.', () => ingest.counts.failedCommits),
     counter('wal_committed_bytes_total', 'Bytes committed to the write-ahead log.', () => ingest.counts.committedBytes),
     counter('wal_sync_seconds_total', 'Time spent writing and syncing the write-ahead log.', () => ingest.counts.syncSeconds),
     gauge('wal_open_rows', 'Durable rows in segments that are still open.', () => ingest.openRows),
