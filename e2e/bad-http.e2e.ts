@@ -80,7 +80,9 @@ describe.each(['otlpHttp', 'main'] as const)('on the port %s', (name) => {
       server,
       async () => {
         const connection = await rawConnection(port());
-        connection.socket.write(tracesHead({ 'Content-Length': body.length, Expect: '100-continue', Connection: 'close' }));
+        connection.socket.write(
+          tracesHead({ 'Content-Length': body.length, Expect: '100-continue', Connection: 'close' }),
+        );
         await connection.until('HTTP/1.1 100 Continue');
         connection.socket.write(body);
         await connection.closed();
@@ -124,7 +126,11 @@ describe.each(['otlpHttp', 'main'] as const)('on the port %s', (name) => {
         const parts = [head(good), good, head(bad), bad, head(good, { Connection: 'close' }), good];
         connection.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part as Uint8Array))));
         await connection.closed();
-        expect([...connection.received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(['200', '400', '200']);
+        expect([...connection.received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual([
+          '200',
+          '400',
+          '200',
+        ]);
       },
       { stored: 2 },
     );
@@ -156,7 +162,9 @@ describe.each(['otlpHttp', 'main'] as const)('on the port %s', (name) => {
       server,
       async () => {
         const connection = await rawConnection(port());
-        connection.socket.write(Buffer.concat([Buffer.from(tracesHead({ 'Content-Length': body.length }, '1.0')), body]));
+        connection.socket.write(
+          Buffer.concat([Buffer.from(tracesHead({ 'Content-Length': body.length }, '1.0')), body]),
+        );
         await connection.closed();
         expect(connection.received()).toMatch(/^HTTP\/1\.[01] 200 OK/);
       },
@@ -236,7 +244,10 @@ describe('gRPC', () => {
 
   it('refuses a message that is none with INVALID_ARGUMENT', async () => {
     const answer = await harmless(server, () => call(PATH, Buffer.from('nonsense')));
-    expect(answer).toEqual({ code: grpc.status.INVALID_ARGUMENT, details: expect.stringMatching(/not a valid OTLP/) as unknown });
+    expect(answer).toEqual({
+      code: grpc.status.INVALID_ARGUMENT,
+      details: expect.stringMatching(/not a valid OTLP/) as unknown,
+    });
   });
 
   it('refuses a message over the limit with RESOURCE_EXHAUSTED', async () => {

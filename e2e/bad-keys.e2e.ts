@@ -63,7 +63,10 @@ describe('sending', () => {
 
   it.each([
     ['Authorization: Bearer', (key: string) => ({ authorization: `Bearer ${key}` })],
-    ['Authorization: Basic', (key: string) => ({ authorization: `Basic ${Buffer.from(`user:${key}`).toString('base64')}` })],
+    [
+      'Authorization: Basic',
+      (key: string) => ({ authorization: `Basic ${Buffer.from(`user:${key}`).toString('base64')}` }),
+    ],
     ['X-API-Key', (key: string) => ({ 'x-api-key': key })],
   ])('with a key in %s is taken', async (_, headers) => {
     const answer = await post(`${server.url}/v1/traces`, request('ways', [span()]), headers(keys['write'] as string));
@@ -72,9 +75,13 @@ describe('sending', () => {
 
   it('stores under the tenant of the key, whatever the data or a header says', async () => {
     const spoof = { ...bearer('red'), 'x-glasshouse-tenant': 'blue' };
-    const json = jsonTraces('spoof', [jsonSpan({ attributes: [{ key: 'tenant_id', value: { stringValue: 'blue' } }] })]);
+    const json = jsonTraces('spoof', [
+      jsonSpan({ attributes: [{ key: 'tenant_id', value: { stringValue: 'blue' } }] }),
+    ]);
     expect((await postJson(`${server.url}/v1/traces`, json, spoof)).status).toBe(200);
-    expect(await server.rows("SELECT name FROM spans WHERE service_name = 'spoof'", 1, keys['red'])).toEqual([{ name: 'work' }]);
+    expect(await server.rows("SELECT name FROM spans WHERE service_name = 'spoof'", 1, keys['red'])).toEqual([
+      { name: 'work' },
+    ]);
     expect(await server.sql("SELECT name FROM spans WHERE service_name = 'spoof'", keys['blue'])).toEqual([]);
   });
 });
@@ -93,9 +100,13 @@ describe('asking', () => {
       status,
       expect.stringMatching(message),
     ]);
-    const clickhouse = await fetch(`http://127.0.0.1:${server.ports.clickhouse}/?query=SELECT+1`, { headers: bearer(name) });
+    const clickhouse = await fetch(`http://127.0.0.1:${server.ports.clickhouse}/?query=SELECT+1`, {
+      headers: bearer(name),
+    });
     expect(clickhouse.status).toBe(name === 'write' ? 403 : 401);
-    expect(await clickhouse.text()).toMatch(name !== 'write' ? /^Code: 516\. DB::Exception: / : /^Code: 497\. DB::Exception: /);
+    expect(await clickhouse.text()).toMatch(
+      name !== 'write' ? /^Code: 516\. DB::Exception: / : /^Code: 497\. DB::Exception: /,
+    );
   });
 
   it.each([

@@ -17,7 +17,11 @@ let server: Server;
 
 beforeAll(async () => {
   server = await startServer({
-    env: { GLASSHOUSE_QUERY_MAX_SECONDS: '3', GLASSHOUSE_QUERY_MAX_RESULT: '64MiB', GLASSHOUSE_QUERY_MAX_MEMORY: '512MiB' },
+    env: {
+      GLASSHOUSE_QUERY_MAX_SECONDS: '3',
+      GLASSHOUSE_QUERY_MAX_RESULT: '64MiB',
+      GLASSHOUSE_QUERY_MAX_MEMORY: '512MiB',
+    },
   });
   await post(`${server.url}/v1/traces`, request('sql', [span({ name: 'kept' })]));
   await server.rows('SELECT 1 FROM spans', 1);
@@ -44,7 +48,7 @@ describe('a statement that writes', () => {
     'CREATE TABLE t (x UInt8) ENGINE = Memory',
     'CREATE VIEW v AS SELECT 1',
     'CREATE DATABASE d',
-    "CREATE FUNCTION f AS x -> x",
+    'CREATE FUNCTION f AS x -> x',
     'DROP TABLE spans',
     'DROP DATABASE glasshouse',
     'TRUNCATE TABLE glasshouse.spans',
@@ -70,7 +74,10 @@ describe('a statement that writes', () => {
   ])('%s is refused, in both protocols', async (query) => {
     const answer = await ask(query);
     expect([400, 403]).toContain(answer.status);
-    expect(JSON.parse(answer.text)).toEqual({ error: expect.any(String) as unknown, code: expect.any(String) as unknown });
+    expect(JSON.parse(answer.text)).toEqual({
+      error: expect.any(String) as unknown,
+      code: expect.any(String) as unknown,
+    });
     const clickhouse = await askClickhouse(query);
     expect([400, 403]).toContain(clickhouse.status);
     expect(clickhouse.text).toMatch(/^Code: \d+\. DB::Exception: .+ \([A-Z_]+\)\n$/s);
@@ -79,7 +86,9 @@ describe('a statement that writes', () => {
   });
 
   it('is told what this interface is for', async () => {
-    expect((await ask('DROP TABLE spans')).text).toMatch(/cannot run DROP: this interface answers queries and changes nothing/);
+    expect((await ask('DROP TABLE spans')).text).toMatch(
+      /cannot run DROP: this interface answers queries and changes nothing/,
+    );
   });
 });
 
@@ -193,7 +202,9 @@ describe('a result that is huge', () => {
     const answer = await ask("SELECT repeat('x', 1200) AS text FROM numbers(1000000)");
     expect(answer.status).toBe(413);
     // One block of this size may meet the limit of memory before that of the result.
-    expect((JSON.parse(answer.text) as { code: string }).code).toMatch(/^(TOO_MANY_ROWS_OR_BYTES|MEMORY_LIMIT_EXCEEDED)$/);
+    expect((JSON.parse(answer.text) as { code: string }).code).toMatch(
+      /^(TOO_MANY_ROWS_OR_BYTES|MEMORY_LIMIT_EXCEEDED)$/,
+    );
   });
 
   it('is dropped when the client goes away, and others are answered', async () => {

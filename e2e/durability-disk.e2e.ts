@@ -39,8 +39,13 @@ afterEach(async () => {
 function smallDisk(megabytes: number): string {
   const path = join(root, 'disk');
   mkdirSync(path);
-  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`cannot mount a tmpfs on ${path}: ${stderr.trim()}. This test needs root, for a disk that can be filled.`);
+  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], {
+    encoding: 'utf8',
+  });
+  if (status !== 0)
+    throw new Error(
+      `cannot mount a tmpfs on ${path}: ${stderr.trim()}. This test needs root, for a disk that can be filled.`,
+    );
   mounted = path;
   return path;
 }
@@ -49,7 +54,7 @@ function smallDisk(megabytes: number): string {
 function fill(disk: string): () => void {
   const path = join(disk, 'ballast');
   const fd = openSync(path, 'w');
-  for (let size = 1 << 20; size >= 1; ) {
+  for (let size = 1 << 20; size >= 1;) {
     try {
       if (writeSync(fd, Buffer.alloc(size, 1)) === 0) size >>= 1;
     } catch (error) {
@@ -85,7 +90,10 @@ test.each([
   ['little is left', '32MiB'],
 ])('a full disk, where %s, is answered retryably and costs nothing', async (_, reserve) => {
   const disk = smallDisk(400);
-  server = await KillableServer.start(join(disk, 'data'), { GLASSHOUSE_DISK_RESERVE: reserve, GLASSHOUSE_SEAL_MS: '100' });
+  server = await KillableServer.start(join(disk, 'data'), {
+    GLASSHOUSE_DISK_RESERVE: reserve,
+    GLASSHOUSE_SEAL_MS: '100',
+  });
   load.start(server, 20);
   await acksAgain(5_000);
   await pause(1_000);
@@ -103,32 +111,39 @@ test.each([
   expect(await server.metric('drain_quarantined_segments_total')).toBe(0);
 });
 
-test('an engine that is killed again and again, then hangs, stops no acknowledgement', { timeout: 120_000 + 3 * DOWN_MS }, async () => {
-  server = await KillableServer.start(join(root, 'data'), { GLASSHOUSE_SEAL_MS: '100', GLASSHOUSE_SEGMENT_ROWS: '20000' });
-  load.start(server, 20);
-  await acksAgain(5_000);
-  const end = Date.now() + DOWN_MS;
-  while (Date.now() < end) {
-    server.signal('engine', 'SIGKILL');
-    await pause(200);
-    await acksAgain(2_000);
-  }
-  // It must be up again to be stopped in the middle of something.
-  await server.caughtUp();
-  const hangs = server.enginePid;
-  server.signal('engine', 'SIGSTOP');
-  const endOfHang = Date.now() + DOWN_MS;
-  while (Date.now() < endOfHang) {
-    await acksAgain(10_000);
-    await pause(200);
-  }
-  expect(server.enginePid).toBe(hangs);
-  server.signal('engine', 'SIGCONT');
-  await load.stop();
-  expect(wrongStatuses()).toEqual([]);
-  await server.drained(120_000);
-  expect(await load.verify(server), server.logs()).toMatchObject(NOTHING_LOST);
-});
+test(
+  'an engine that is killed again and again, then hangs, stops no acknowledgement',
+  { timeout: 120_000 + 3 * DOWN_MS },
+  async () => {
+    server = await KillableServer.start(join(root, 'data'), {
+      GLASSHOUSE_SEAL_MS: '100',
+      GLASSHOUSE_SEGMENT_ROWS: '20000',
+    });
+    load.start(server, 20);
+    await acksAgain(5_000);
+    const end = Date.now() + DOWN_MS;
+    while (Date.now() < end) {
+      server.signal('engine', 'SIGKILL');
+      await pause(200);
+      await acksAgain(2_000);
+    }
+    // It must be up again to be stopped in the middle of something.
+    await server.caughtUp();
+    const hangs = server.enginePid;
+    server.signal('engine', 'SIGSTOP');
+    const endOfHang = Date.now() + DOWN_MS;
+    while (Date.now() < endOfHang) {
+      await acksAgain(10_000);
+      await pause(200);
+    }
+    expect(server.enginePid).toBe(hangs);
+    server.signal('engine', 'SIGCONT');
+    await load.stop();
+    expect(wrongStatuses()).toEqual([]);
+    await server.drained(120_000);
+    expect(await load.verify(server), server.logs()).toMatchObject(NOTHING_LOST);
+  },
+);
 
 test('a query that takes all memory fails clearly and does not touch ingestion', async () => {
   server = await KillableServer.start(join(root, 'data'), {
@@ -139,7 +154,8 @@ test('a query that takes all memory fails clearly and does not touch ingestion',
   load.start(server, 20);
   await acksAgain(5_000);
   await pause(500);
-  const heavy = "SELECT length(groupArray(toString(number) || 'some text that takes up memory')) FROM numbers(200000000)";
+  const heavy =
+    "SELECT length(groupArray(toString(number) || 'some text that takes up memory')) FROM numbers(200000000)";
   await Promise.all(
     [1, 2, 3].map(async () => {
       await expect(server?.sql(heavy)).rejects.toThrow(/memory/i);

@@ -59,7 +59,16 @@ afterAll(async () => {
 async function killAtRename(nth: number): Promise<void> {
   const pid = server.enginePid;
   const calls = 'rename,renameat,renameat2';
-  const options = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGKILL:when=${nth}`];
+  const options = [
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-e',
+    `trace=${calls}`,
+    '-e',
+    `inject=${calls}:signal=SIGKILL:when=${nth}`,
+  ];
   const tracer = spawn('strace', [...options, '-p', String(pid)], { stdio: 'ignore' });
   const ended = once(tracer, 'exit').then(() => 'rename');
   const how = await Promise.race([ended, pause(TRAP_MS, 'late')]);
@@ -95,7 +104,12 @@ test(`loses and doubles nothing over ${ROUNDS} kills`, { timeout: 30_000 + ROUND
     }
     await server.drained();
     const verdict = await load.verify(server);
-    expect(verdict, `round ${round + 1}, ${target}\n${server.logs()}`).toMatchObject({ lost: 0, doubled: 0, partial: 0, strange: 0 });
+    expect(verdict, `round ${round + 1}, ${target}\n${server.logs()}`).toMatchObject({
+      lost: 0,
+      doubled: 0,
+      partial: 0,
+      strange: 0,
+    });
     await collect();
     if (round + 1 < ROUNDS) {
       // Counters start afresh with each server, so every round has its own.

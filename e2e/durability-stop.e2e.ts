@@ -79,7 +79,9 @@ test('ends at once when it is told a second time', async () => {
 test('refuses a second server on its data directory, and goes on', async () => {
   load.start(server, 10);
   await pause(300);
-  await expect(KillableServer.start(dataDir, {})).rejects.toThrow(/cannot open dataDir=.*another server \(pid \d+\) is using it/);
+  await expect(KillableServer.start(dataDir, {})).rejects.toThrow(
+    /cannot open dataDir=.*another server \(pid \d+\) is using it/,
+  );
   await pause(300);
   await load.stop();
   await server.drained();

@@ -41,10 +41,16 @@ async function visibleAfter(signal: string, body: Uint8Array, query: string): Pr
 }
 
 it('a row can be read soon after its acknowledgement, under light load', async () => {
-  let loading = true;
+  const stop = new AbortController();
   const load = (async () => {
-    while (loading) {
-      await post(`${server.url}/v1/traces`, request('load', Array.from({ length: LOAD_SPANS }, () => span())));
+    while (!stop.signal.aborted) {
+      await post(
+        `${server.url}/v1/traces`,
+        request(
+          'load',
+          Array.from({ length: LOAD_SPANS }, () => span()),
+        ),
+      );
       await pause(LOAD_EVERY_MS);
     }
   })();
@@ -63,10 +69,12 @@ it('a row can be read soon after its acknowledgement, under light load', async (
       }
     }
   } finally {
-    loading = false;
+    stop.abort();
     await load;
   }
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): string => `${Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0)} ms`;
-  process.stdout.write(`visible after the acknowledgement: p50 ${at(0.5)}, p90 ${at(0.9)}, most ${at(1)}, ${times.length} rows\n`);
+  process.stdout.write(
+    `visible after the acknowledgement: p50 ${at(0.5)}, p90 ${at(0.9)}, most ${at(1)}, ${times.length} rows\n`,
+  );
 });

@@ -19,6 +19,9 @@ const STORED_ATTRIBUTES = {
   attributes_json: { tags: '["a","b"]' },
 };
 
+/** Arguments without blanks in them. */
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
 const resourceOf = (service: string): Row =>
   resourceColumns({ region: '"eu"', 'service.name': `"${service}"`, zone: '7' });
 
@@ -35,13 +38,18 @@ showLogsOfFailures(() => server);
 type Signal = 'logs' | 'metrics' | 'traces';
 
 /** Runs telemetrygen as fast as it goes. */
-async function generate(protocol: 'grpc' | 'http', signal: Signal, service: string, args: readonly string[]): Promise<void> {
+async function generate(
+  protocol: 'grpc' | 'http',
+  signal: Signal,
+  service: string,
+  args: readonly string[],
+): Promise<void> {
   const port = protocol === 'grpc' ? server.ports.otlpGrpc : server.ports.otlpHttp;
-  const way = protocol === 'grpc' ? [] : ['--otlp-http', '--otlp-http-url-path', `/v1/${signal}`];
+  const way = protocol === 'grpc' ? '' : `--otlp-http --otlp-http-url-path /v1/${signal}`;
   await runProgram(program, [
     signal,
-    ...['--otlp-insecure', '--otlp-endpoint', `127.0.0.1:${port}`, ...way],
-    ...['--service', service, '--rate', '0', '--otlp-attributes', 'region="eu"', '--otlp-attributes', 'zone=7'],
+    ...words(`--otlp-insecure --otlp-endpoint 127.0.0.1:${port} --service ${service} --rate 0 ${way}`),
+    ...words('--otlp-attributes region="eu" --otlp-attributes zone=7'),
     ...ATTRIBUTES.flatMap((attribute) => ['--telemetry-attributes', attribute]),
     ...args,
   ]);
@@ -57,8 +65,8 @@ describe.each(['grpc', 'http'] as const)('telemetrygen over %s', (protocol) => {
   it('has all its spans stored, once', async () => {
     const service = `go-traces-${protocol}`;
     await generate(protocol, 'traces', service, [
-      ...['--traces', '200', '--workers', '2', '--child-spans', '3', '--span-links', '2', '--status-code', 'Error'],
-      ...['--span-duration', '4567us'],
+      ...words('--traces 200 --workers 2 --child-spans 3 --span-links 2 --status-code Error'),
+      ...words('--span-duration 4567us'),
     ]);
     const spans = 2 * 200 * 4;
     const query = `
@@ -98,8 +106,9 @@ describe.each(['grpc', 'http'] as const)('telemetrygen over %s', (protocol) => {
   it('has all its log records stored, once', async () => {
     const service = `go-logs-${protocol}`;
     await generate(protocol, 'logs', service, [
-      ...['--logs', '500', '--body', 'cart is empty: ünïcödé', '--severity-number', '17', '--severity-text', 'Error'],
-      ...['--trace-id', TRACE_ID, '--span-id', SPAN_ID],
+      ...words(`--logs 500 --severity-number 17 --severity-text Error --trace-id ${TRACE_ID} --span-id ${SPAN_ID}`),
+      '--body',
+      'cart is empty: ünïcödé',
     ]);
     const query = `SELECT count() AS n, * EXCEPT (timestamp, observed_timestamp) FROM logs
       WHERE service_name = '${service}' GROUP BY ALL`;
@@ -125,13 +134,18 @@ describe.each(['grpc', 'http'] as const)('telemetrygen over %s', (protocol) => {
   it.each([
     ['Gauge', 'metrics_gauge', [], {}],
     ['Sum', 'metrics_sum', ['--aggregation-temporality', 'delta'], { temporality: 'delta', is_monotonic: true }],
-    ['Sum', 'metrics_sum', ['--aggregation-temporality', 'cumulative'], { temporality: 'cumulative', is_monotonic: true }],
+    [
+      'Sum',
+      'metrics_sum',
+      ['--aggregation-temporality', 'cumulative'],
+      { temporality: 'cumulative', is_monotonic: true },
+    ],
     ['Histogram', 'metrics_histogram', [], { temporality: 'cumulative' }],
     ['ExponentialHistogram', 'metrics_exponential_histogram', [], { temporality: 'cumulative' }],
   ])('has all points of a %s stored, once, with their exemplars (%s %j)', async (type, table, args, fields) => {
     const service = `go-${type}-${args.at(-1) ?? 'plain'}-${protocol}`;
     await generate(protocol, 'metrics', service, [
-      ...['--metrics', '50', '--metric-type', type, '--trace-id', TRACE_ID, '--span-id', SPAN_ID],
+      ...words(`--metrics 50 --metric-type ${type} --trace-id ${TRACE_ID} --span-id ${SPAN_ID}`),
       ...args,
     ]);
     const rows = await server.rows(`SELECT * FROM ${table} WHERE service_name = '${service}' ORDER BY timestamp`, 50);

@@ -96,7 +96,7 @@ describe.each(WAYS)('%s exporters, compression %s', (protocol, compression) => {
         status_message: 'upstream said no: ünïcödé 🚨',
         attributes_string: { text: 'hello, wörld 🌍\n"quoted"\\', empty: '' },
         attributes_int: { int: 42, 'int.negative': -7, 'int.large': 9_007_199_254_740_991 },
-        attributes_double: { double: 3.141592653589793, 'double.tiny': 5e-324 },
+        attributes_double: { double: 0.1234567890123456, 'double.tiny': 5e-324 },
         attributes_bool: { yes: true, no: false },
         attributes_json: {
           strings: '["a","","ü"]',
@@ -211,7 +211,9 @@ describe.each(['proto', 'json', 'grpc'] as const)('%s exporters that send deltas
 /** How many points of an instrument the SDK sent. */
 function pointsOf(sent: Sent, name: string): number {
   const metrics = sent.metrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
-  return metrics.filter(({ descriptor }) => descriptor.name === name).flatMap(({ dataPoints }) => dataPoints as object[]).length;
+  return metrics
+    .filter(({ descriptor }) => descriptor.name === name)
+    .flatMap(({ dataPoints }) => dataPoints as object[]).length;
 }
 
 function expectedDelta(sent: Sent, round: number, value: number): Row {
@@ -253,7 +255,11 @@ function sums(sent: Sent, temporality: string, requestsToB: readonly [number, nu
 function gauges(sent: Sent, round: number): Row[] {
   return [
     numberRow(17, 'int', { ...point(sent, 'queue', round), attributes_string: { q: 'in' } }),
-    numberRow(-3.5, 'double', { ...point(sent, 'temperature', round), unit: 'Cel', attributes_string: { room: 'cellar' } }),
+    numberRow(-3.5, 'double', {
+      ...point(sent, 'temperature', round),
+      unit: 'Cel',
+      attributes_string: { room: 'cellar' },
+    }),
   ];
 }
 
@@ -300,7 +306,8 @@ function sizes(sent: Sent, temporality: string, round: number): Row {
 describe('with keys', () => {
   let guarded: Server;
   const stored = async (): Promise<unknown> => {
-    const query = 'SELECT (SELECT count() FROM spans) + (SELECT count() FROM logs) + (SELECT count() FROM metrics_sum) AS n';
+    const query =
+      'SELECT (SELECT count() FROM spans) + (SELECT count() FROM logs) + (SELECT count() FROM metrics_sum) AS n';
     return (await guarded.sql(query, guarded.adminToken))[0]?.['n'];
   };
 
@@ -335,17 +342,20 @@ describe('with keys', () => {
     ['proto', 401],
     ['json', 401],
     ['grpc', 16],
-  ])('%s exporters without a key, with a wrong or a revoked one get %i, and nothing is stored', async (protocol, code) => {
-    const created = await createKey(guarded, { name: 'short-lived' });
-    await revokeKey(guarded, created.id);
-    const before = await stored();
-    for (const headers of [{}, { authorization: 'Bearer gh_wrong' }, { 'x-api-key': created.key }]) {
-      const sent = await sendEverything('js-refused', { ...destination(guarded, protocol, 'none'), headers });
-      expect(sent.outcomes.map(({ error }) => (error as { code?: number } | undefined)?.code)).toEqual(
-        Array<number>(SPANS + LOGS + 2).fill(code),
-      );
-    }
-    expect(await guarded.metric('glasshouse_wal_open_rows')).toBe(0);
-    expect(await stored()).toBe(before);
-  });
+  ])(
+    '%s exporters without a key, with a wrong or a revoked one get %i, and nothing is stored',
+    async (protocol, code) => {
+      const created = await createKey(guarded, { name: 'short-lived' });
+      await revokeKey(guarded, created.id);
+      const before = await stored();
+      for (const headers of [{}, { authorization: 'Bearer gh_wrong' }, { 'x-api-key': created.key }]) {
+        const sent = await sendEverything('js-refused', { ...destination(guarded, protocol, 'none'), headers });
+        expect(sent.outcomes.map(({ error }) => (error as { code?: number } | undefined)?.code)).toEqual(
+          Array<number>(SPANS + LOGS + 2).fill(code),
+        );
+      }
+      expect(await guarded.metric('glasshouse_wal_open_rows')).toBe(0);
+      expect(await stored()).toBe(before);
+    },
+  );
 });

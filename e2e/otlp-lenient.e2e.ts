@@ -171,11 +171,17 @@ describe.each(['otlpHttp', 'main'] as const)('on the port %s', (port) => {
     const point = { attributes: EVENT_ATTRIBUTES, timeUnixNano };
     const histogram = { ...point, count: 1, sum: 12.5, bucketCounts: [1], explicitBounds: [] };
     const metrics = [
-      { name: 'm.count', unit: '', sum: { dataPoints: [{ ...point, asDouble: 2 }], aggregationTemporality, isMonotonic: true } },
+      {
+        name: 'm.count',
+        unit: '',
+        sum: { dataPoints: [{ ...point, asDouble: 2 }], aggregationTemporality, isMonotonic: true },
+      },
       { name: 'm.gauge', unit: '', gauge: { dataPoints: [{ timeUnixNano, asDouble: 1.5 }] } },
       { name: 'm.histogram', unit: '', histogram: { dataPoints: [histogram], aggregationTemporality } },
     ];
-    await send('metrics', { resourceMetrics: [{ resource: resourceOf(service), scopeMetrics: [{ scope: SCOPE, metrics }] }] });
+    await send('metrics', {
+      resourceMetrics: [{ resource: resourceOf(service), scopeMetrics: [{ scope: SCOPE, metrics }] }],
+    });
     const stored = { ...storedResource(service), ...STORED_SCOPE, timestamp: timeText(start) };
     expect(await ask('metrics_sum', service)).toEqual([
       numberRow(2, 'double', {
@@ -213,7 +219,9 @@ describe.each(['otlpHttp', 'main'] as const)('on the port %s', (port) => {
       attributes: EVENT_ATTRIBUTES,
       traceId: TRACE_ID,
     };
-    await send('logs', { resourceLogs: [{ resource: resourceOf(service), scopeLogs: [{ scope: SCOPE, logRecords: [record] }] }] });
+    await send('logs', {
+      resourceLogs: [{ resource: resourceOf(service), scopeLogs: [{ scope: SCOPE, logRecords: [record] }] }],
+    });
     expect(await ask('logs', service)).toEqual([
       logRow({
         ...storedResource(service),

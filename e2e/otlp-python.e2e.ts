@@ -34,7 +34,10 @@ interface Sent {
   readonly points: Readonly<Record<'jobs' | 'latency' | 'level' | 'open' | 'sizes', Point>>;
 }
 
-const hexId = (id: Nanos, bytes: number): string => BigInt(id).toString(16).padStart(bytes * 2, '0');
+const hexId = (id: Nanos, bytes: number): string =>
+  BigInt(id)
+    .toString(16)
+    .padStart(bytes * 2, '0');
 
 let server: Server;
 let interpreter: string;
@@ -124,7 +127,8 @@ describe.each(['http', 'grpc'] as const)('Python SDK over %s', (protocol) => {
   });
 
   it('brings doubles that are not finite', async () => {
-    const columns = "toString(attributes_double['double.nan']) AS nan, toString(attributes_double['double.inf']) AS inf";
+    const columns =
+      "toString(attributes_double['double.nan']) AS nan, toString(attributes_double['double.inf']) AS inf";
     expect((await ask('spans', 2, columns))[0]).toEqual({ nan: 'nan', inf: '-inf' });
   });
 

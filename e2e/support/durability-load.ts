@@ -67,7 +67,6 @@ export class Load {
     return this.#batches.filter(({ fate }) => fate === 'acked').length;
   }
 
-
   async #sendOne(port: number, agent: Agent, mostSpans: number): Promise<void> {
     const spans = Math.min(64, mostSpans) + Math.floor(Math.random() * (mostSpans - Math.min(64, mostSpans) + 1));
     const batch: Batch = { spans, fate: 'unknown' };
@@ -131,7 +130,10 @@ export function encodeBatch(number: number, spans: number): Buffer {
     const startMs = nowMs - (Math.random() < 0.5 ? DAY_MS : 0);
     const attribute = field(9, Buffer.concat([field(1, 'http.route'), field(2, field(1, `/route/${index % 17}`))]));
     const name = field(5, `operation ${index % 29}`);
-    return field(2, Buffer.concat([field(1, traceId), field(2, spanId), name, time(7, startMs), time(8, startMs + 5), attribute]));
+    return field(
+      2,
+      Buffer.concat([field(1, traceId), field(2, spanId), name, time(7, startMs), time(8, startMs + 5), attribute]),
+    );
   });
   const service = field(1, Buffer.concat([field(1, 'service.name'), field(2, field(1, 'durability'))]));
   return field(1, Buffer.concat([field(1, service), field(2, Buffer.concat(all))]));

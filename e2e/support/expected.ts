@@ -100,11 +100,14 @@ const POINT = {
  * The text of the object keeps types and order; the map beside it has every value as plain text.
  */
 export function resourceColumns(values: Readonly<Record<string, string>>): Row {
-  const plain = (json: string | undefined): string => (json?.startsWith('"') === true ? (JSON.parse(json) as string) : (json ?? ''));
+  const plain = (json: string | undefined): string =>
+    json?.startsWith('"') === true ? (JSON.parse(json) as string) : (json ?? '');
   return {
     service_name: plain(values['service.name']),
     project_name: plain(values['project.name'] ?? values['service.namespace'] ?? values['service.name']),
-    resource_attributes: `{${Object.entries(values).map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`,
+    resource_attributes: `{${Object.entries(values)
+      .map(([key, json]) => `${JSON.stringify(key)}:${json}`)
+      .join(',')}}`,
     resource: Object.fromEntries(Object.entries(values).map(([key, json]) => [key, plain(json)])),
   };
 }

@@ -25,7 +25,8 @@ export async function post(
 ): Promise<Answer> {
   const response = await fetch(url, {
     method: 'POST',
-    body: body as BodyInit,
+    // Node's types want to know that the memory isn't shared.
+    body: body as Uint8Array<ArrayBuffer> | string,
     headers: { 'content-type': PROTOBUF, ...headers },
   });
   return answerOf(response);
@@ -89,7 +90,8 @@ export async function rawConnection(port: number): Promise<RawConnection> {
     new Promise((resolve, reject) => {
       const check = (): void => {
         if (done()) resolve();
-        else if (ended) reject(new Error(`cannot wait for ${what}: the connection ended after ${JSON.stringify(text)}`));
+        else if (ended)
+          reject(new Error(`cannot wait for ${what}: the connection ended after ${JSON.stringify(text)}`));
         else return;
         waiting.delete(check);
       };
@@ -106,7 +108,9 @@ export async function rawConnection(port: number): Promise<RawConnection> {
 
 /** The head of a POST of protobuf to /v1/traces. */
 export function tracesHead(headers: Readonly<Record<string, number | string>>, version = '1.1'): string {
-  const lines = Object.entries({ Host: 'localhost', 'Content-Type': PROTOBUF, ...headers }).map(([k, v]) => `${k}: ${v}`);
+  const lines = Object.entries({ Host: 'localhost', 'Content-Type': PROTOBUF, ...headers }).map(
+    ([k, v]) => `${k}: ${v}`,
+  );
   return `POST /v1/traces HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 

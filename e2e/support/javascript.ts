@@ -137,7 +137,7 @@ export async function sendEverything(
   const exporters = exportersOf(to, temporality);
   watch(exporters.traces, (_, error) => outcomes.push({ signal: 'traces', error }));
   watch(exporters.logs, (_, error) => outcomes.push({ signal: 'logs', error }));
-  watch(exporters.metrics, (batch, error) => {
+  watch(exporters.metrics, (batch: ResourceMetrics, error) => {
     sentMetrics.push(batch);
     outcomes.push({ signal: 'metrics', error });
   });
@@ -204,7 +204,11 @@ function recordSpans(startedAt: HrTime): Pick<Sent, 'child' | 'linked' | 'remote
     },
     parent,
   );
-  span.addEvent('cache.miss', { key: 'order:7', size: 512, ratio: 0.75, cold: true, tags: ['a', 'b'] }, later(startedAt, 1_001));
+  span.addEvent(
+    'cache.miss',
+    { key: 'order:7', size: 512, ratio: 0.75, cold: true, tags: ['a', 'b'] },
+    later(startedAt, 1_001),
+  );
   span.addEvent('done', later(startedAt, 2_002));
   span.setStatus({ code: SpanStatusCode.ERROR, message: 'upstream said no: ünïcödé 🚨' });
   const child = tracer.startSpan(
@@ -229,7 +233,7 @@ export const SPAN_ATTRIBUTES = {
   int: 42,
   'int.negative': -7,
   'int.large': Number.MAX_SAFE_INTEGER,
-  double: 3.141592653589793,
+  double: 0.1234567890123456,
   'double.tiny': 5e-324,
   yes: true,
   no: false,
@@ -286,7 +290,9 @@ function recordMetrics(): () => void {
   const sizes = meter.createHistogram('sizes', { unit: 'By' });
   for (const value of [0, 1, 2, 4, 1024, 0.001]) sizes.record(value);
   meter.createGauge('temperature', { unit: 'Cel' }).record(-3.5, { room: 'cellar' });
-  meter.createObservableGauge('queue', { valueType: ValueType.INT }).addCallback((result) => result.observe(17, { q: 'in' }));
+  meter
+    .createObservableGauge('queue', { valueType: ValueType.INT })
+    .addCallback((result) => result.observe(17, { q: 'in' }));
   meter.createObservableCounter('cpu', { unit: 's' }).addCallback((result) => result.observe(12.5));
   meter.createObservableUpDownCounter('pool').addCallback((result) => result.observe(-2));
   return () => requests.add(10, { route: '/b' });

@@ -114,7 +114,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 /** After a test that failed, shows what the server wrote. */
 export function showLogsOfFailures(server: () => Server | undefined): void {
   afterEach(({ task }) => {
-    if (task.result?.state === 'fail') process.stderr.write(`server log before "${task.name}" failed:\n${server()?.logs()}\n`);
+    if (task.result?.state === 'fail')
+      process.stderr.write(`server log before "${task.name}" failed:\n${server()?.logs()}\n`);
   });
 }
 

@@ -61,7 +61,9 @@ export async function python(): Promise<string> {
   const folder = join(CACHE, 'python');
   const marker = join(folder, 'installed');
   const binary = join(folder, 'bin/python');
-  const wanted = createHash('sha256').update(await readFile(requirements)).digest('hex');
+  const wanted = createHash('sha256')
+    .update(await readFile(requirements))
+    .digest('hex');
   if (existsSync(marker) && (await readFile(marker, 'utf8')) === wanted) return binary;
   await requireTool('python3', ['-c', 'import venv, ensurepip'], 'Python 3.10 or newer with its venv module');
   await mkdir(CACHE, { recursive: true });

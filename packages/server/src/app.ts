@@ -328,5 +328,6 @@ function logDrain(log: Logger, event: DrainEvent): void {
 
 function logEngine(log: Logger, event: EngineEvent): void {
   if (event.type === 'ready') log.info(event, 'the engine is ready');
+  else if (event.type === 'exited' && event.code === 0) log.info(event, 'the engine ended');
   else log.warn(event, 'the engine is not well');
 }

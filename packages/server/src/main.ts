@@ -10,8 +10,9 @@ const log = pino({ level: config.logLevel, name: 'glasshouse' });
 
 try {
   const app = await startApp(config, log);
-  log.info({ listeners: app.listeners.map(({ name, port }) => ({ name, port })) }, 'ready');
-  process.send?.({ kind: 'ready' });
+  const listeners = app.listeners.map(({ name, port }) => ({ name, port }));
+  log.info({ listeners }, 'ready');
+  process.send?.({ kind: 'ready', listeners, skipped: app.skipped });
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping');
     app.close().then(

@@ -37,7 +37,7 @@ export class Maintenance {
   backup(path: string | undefined, onProgress: OnProgress): Promise<BackupResult & { readonly path: string }> {
     return this.alone('backup', async () => {
       const { store, backupDir, flush, now } = this.options;
-      const name = new Date(now()).toISOString().replaceAll(':', '-').slice(0, 19);
+      const name = new Date(now()).toISOString().replaceAll(':', '-').slice(0, 23);
       const target = path === undefined ? join(backupDir, name) : resolve(path);
       if (await exists(target)) throw new AppError('conflict', `cannot back up to path=${target}: it exists already`);
       await flush();

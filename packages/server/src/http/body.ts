@@ -14,7 +14,10 @@ export function declaredLength(request: IncomingMessage, maxBytes: number): numb
 
 /** The error for a body over the limit. */
 export function tooLarge(maxBytes: number): AppError {
-  return new AppError('too_large', `cannot take the request: its body is larger than ${maxBytes} bytes; send smaller batches`);
+  return new AppError(
+    'too_large',
+    `cannot take the request: its body is larger than ${maxBytes} bytes; send smaller batches`,
+  );
 }
 
 /** The chunks of the body. Unlike the request itself, it leaves the connection open when the reader stops early, for an answer. */

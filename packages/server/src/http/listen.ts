@@ -23,7 +23,12 @@ export interface Listener {
 
 /** An HTTP server with limits that keep idle and slow clients from holding it. */
 function httpServer(listener: RequestListener): HttpServer {
-  const options = { keepAliveTimeout: 75_000, headersTimeout: HEADERS_MS, requestTimeout: 300_000, maxHeaderSize: 64 << 10 };
+  const options = {
+    keepAliveTimeout: 75_000,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 300_000,
+    maxHeaderSize: 64 << 10,
+  };
   return createServer(options, listener).on('checkContinue', (request, response) => {
     inviteLate(request, response);
     listener(request, response);
@@ -100,7 +105,9 @@ async function close(server: Server, http: HttpServer, graceMs: number): Promise
 
 function listenError(name: string, host: string, port: number, error: NodeJS.ErrnoException): AppError {
   if (error.code === 'EADDRINUSE') {
-    return new AppError('conflict', `cannot listen on ${host}:${port} (${name}): another process has this port`, { cause: error });
+    return new AppError('conflict', `cannot listen on ${host}:${port} (${name}): another process has this port`, {
+      cause: error,
+    });
   }
   return new AppError('internal', `cannot listen on ${host}:${port} (${name}): ${error.message}`, { cause: error });
 }

@@ -25,7 +25,7 @@ import type { RawResult, Settings, Store } from '@glasshouse/store';
 import { CATALOG, SHARED_DATABASE, tenantDatabase, VIEWS } from '@glasshouse/store';
 import { translate } from './catalog.ts';
 import type { QueryError } from './errors.ts';
-import { QueryError as Refusal, toQueryError } from './errors.ts';
+import { QueryError as Refusal, toQueryError, withoutPrefix } from './errors.ts';
 import type { GateLimits } from './gate.ts';
 import { Gate } from './gate.ts';
 import type { QueryLimits } from './settings.ts';
@@ -147,20 +147,28 @@ export class Door {
     const policy = policyOf(tenant);
     const key = verdictKey(tenant, statement, params);
     if (this.verdicts.has(key)) return;
-    const ast = await this.explain(tenant, `EXPLAIN AST ${statement.sql}`, params, options);
+    const ast = await this.explain(tenant, 'EXPLAIN AST ', statement.sql, params, options);
     judge(statement, parseAst(ast), policy);
-    const tree = await this.explain(tenant, `EXPLAIN QUERY TREE ${statement.sql}`, params, options);
+    const tree = await this.explain(tenant, 'EXPLAIN QUERY TREE ', statement.sql, params, options);
     confirm(resolvedTables(tree), policy, () => []);
     this.verdicts.add(key);
   }
 
-  private async explain(tenant: string, sql: string, params: Settings, { signal }: QueryOptions): Promise<string> {
+  private async explain(
+    tenant: string,
+    prefix: string,
+    sql: string,
+    params: Settings,
+    { signal }: QueryOptions,
+  ): Promise<string> {
     const settings = { ...querySettings({}, this.options.limits), ...params, default_format: 'TSVRaw' };
-    const { stream } = await this.options.store.read(tenant, sql, {
-      settings,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return text(stream);
+    const stop = signal === undefined ? {} : { signal };
+    try {
+      const { stream } = await this.options.store.read(tenant, prefix + sql, { settings, ...stop });
+      return await text(stream);
+    } catch (error) {
+      throw withoutPrefix(error, prefix.length);
+    }
   }
 
   private read(

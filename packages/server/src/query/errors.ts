@@ -111,6 +111,15 @@ function codeOf(number: number): ErrorCode {
   return 'bad_request';
 }
 
+/** The error as it would be if the statement had not stood behind a prefix: the engine counts positions from the start. */
+export function withoutPrefix(error: unknown, length: number): unknown {
+  if (!(error instanceof StoreError)) return error;
+  const message = error.message
+    .replace(/(failed at position )(\d+)/, (_, before: string, at: string) => `${before}${Number(at) - length}`)
+    .replace(/(\(line 1, col )(\d+)/, (_, before: string, column: string) => `${before}${Number(column) - length}`);
+  return new StoreError(message, error.number, error.type, error.cause);
+}
+
 const FOREIGN_DATABASE = /\btenant_\w+/gu;
 const PATH = /(?:\/[\w.@+-]+){2,}\/?/gu;
 

@@ -5,7 +5,13 @@
  * Throttling is UNAVAILABLE with RetryInfo, as the specification asks; a malformed message is INVALID_ARGUMENT.
  */
 
-import type { Server, ServerUnaryCall, sendUnaryData, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type {
+  Server,
+  ServerUnaryCall,
+  sendUnaryData,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import * as grpc from '@grpc/grpc-js';
 import type { AppError, Signal } from '@glasshouse/model';
 import { SIGNALS, toAppError } from '@glasshouse/model';
@@ -58,7 +64,11 @@ function implementationOf(signal: Signal, options: OtlpGrpcOptions): UntypedServ
   };
 }
 
-async function receive(call: ServerUnaryCall<Buffer, Buffer>, signal: Signal, options: OtlpGrpcOptions): Promise<Buffer> {
+async function receive(
+  call: ServerUnaryCall<Buffer, Buffer>,
+  signal: Signal,
+  options: OtlpGrpcOptions,
+): Promise<Buffer> {
   const { sink, principals } = options;
   const { placement } = await principals.resolve(credentialOf(headersOf(call)), 'ingest');
   await sink.ready(call.request.length);

@@ -105,10 +105,7 @@ function codingOf(request: IncomingMessage): ContentCoding {
   const coding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase() || 'identity';
   const known = CONTENT_CODINGS.find((candidate) => candidate === coding);
   if (known !== undefined) return known;
-  throw new AppError(
-    'unsupported_media',
-    `cannot read Content-Encoding=${coding}: send ${CONTENT_CODINGS.join(', ')}`,
-  );
+  throw new AppError('unsupported_media', `cannot read Content-Encoding=${coding}: send ${CONTENT_CODINGS.join(', ')}`);
 }
 
 /** google.rpc.Status in the encoding of the request; protobuf where the request's is unknown. */

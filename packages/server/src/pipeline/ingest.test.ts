@@ -1,0 +1,140 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { AppError, DEFAULT_PLACEMENT } from '@glasshouse/model';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { recoverSegments } from '../wal/recover.ts';
+import type { SegmentInfo } from '../wal/segment.ts';
+import { Ingest } from './ingest.ts';
+import type { IngestResult } from './sink.ts';
+
+let directory: string;
+let ingest: Ingest;
+let sealed: SegmentInfo[];
+let unstored: string[];
+let lost: unknown[];
+
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'glasshouse-ingest-')), 'wal');
+  mkdirSync(directory);
+  [sealed, unstored, lost] = [[], [], []];
+  ingest = new Ingest(
+    {
+      directory,
+      node: 1,
+      maxBodyBytes: 1 << 20,
+      maxJsonBytes: 20 << 20,
+      maxSegmentRows: 1_000_000,
+      maxSegmentBytes: 1 << 30,
+      retentionMs: undefined,
+      maxAheadMs: 86_400_000,
+      maxInflightBytes: 1 << 20,
+    },
+    { ready: () => Promise.resolve() },
+    {
+      onSealed: (segments) => sealed.push(...segments),
+      onUnstored: (reason) => unstored.push(reason),
+      onLost: (cause) => {
+        lost.push(cause);
+        sealed.push(...recoverSegments(directory, new Set(sealed.map(({ path }) => path))).segments);
+      },
+    },
+  );
+});
+afterEach(async () => {
+  await ingest.stop();
+  rmSync(join(directory, '..'), { recursive: true, force: true });
+});
+
+/** Sends one gauge point and one sum point; or one log record. */
+function send(signal: 'metrics' | 'logs'): Promise<IngestResult> {
+  const timeUnixNano = String(BigInt(Date.now()) * 1_000_000n);
+  const dataPoints = [{ timeUnixNano, asDouble: 1 }];
+  const metrics = [
+    { name: 'a', gauge: { dataPoints } },
+    { name: 'b', sum: { dataPoints, aggregationTemporality: 2 } },
+  ];
+  const plain =
+    signal === 'metrics'
+      ? { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }
+      : { resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano, body: { stringValue: 'x' } }] }] }] };
+  const bytes = Buffer.from(JSON.stringify(plain));
+  const body = ingest.lend(bytes.length);
+  new Uint8Array(body.buffer).set(bytes);
+  body.length = bytes.length;
+  return ingest.accept({ signal, format: 'json', coding: 'identity', placement: DEFAULT_PLACEMENT, body });
+}
+
+function rowsByTable(): Record<string, number> {
+  const rows: Record<string, number> = {};
+  for (const segment of sealed) rows[segment.table] = (rows[segment.table] ?? 0) + segment.rows;
+  return rows;
+}
+
+describe('the sink', () => {
+  test('has everything accepted in sealed segments when it has stopped', async () => {
+    const results = await Promise.all([send('metrics'), send('logs'), send('logs')]);
+    expect(results.map(({ accepted }) => accepted)).toEqual([2, 1, 1]);
+    const last = send('logs');
+    await ingest.stop();
+    expect((await last).accepted).toBe(1);
+    expect(rowsByTable()).toEqual({ logs: 3, metrics_gauge: 1, metrics_sum: 1 });
+    expect(recoverSegments(directory).segments.length).toBe(3);
+  });
+
+  test('takes nothing after it was told to stop', async () => {
+    const stopping = ingest.stop();
+    await expect(send('logs')).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(ingest.ready(1)).rejects.toBeInstanceOf(AppError);
+    await stopping;
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('refuses what it cannot write, names why, and writes again when it can', async () => {
+    await send('logs');
+    rmSync(directory, { recursive: true });
+    // The segment of logs is open and can still be written; those of metrics cannot be made.
+    const [metrics, logs] = await Promise.allSettled([send('metrics'), send('logs')]);
+    expect(metrics).toMatchObject({ status: 'rejected', reason: { code: 'unavailable', retryAfterSeconds: 5 } });
+    expect(logs).toMatchObject({ status: 'fulfilled', value: { accepted: 1 } });
+    expect(unstored[0]).toContain('ENOENT');
+    expect(ingest.counts.failedCommits).toBeGreaterThan(0);
+    mkdirSync(directory);
+    expect((await send('metrics')).accepted).toBe(2);
+  });
+});
+
+describe('a worker that ends by itself', () => {
+  test('is replaced; what it had acknowledged is recovered', async () => {
+    await send('logs');
+    await (Reflect.get(ingest, 'worker') as Worker).terminate();
+    expect(rowsByTable()).toEqual({ logs: 1 });
+    expect(lost.length).toBe(1);
+    await expect(send('logs')).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 });
+    await expect
+      .poll(
+        () =>
+          ingest.ready(1).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    await send('logs');
+    await ingest.stop();
+    expect(rowsByTable()).toEqual({ logs: 2 });
+    expect(new Set(sealed.map(({ id }) => id)).size).toBe(2);
+  });
+
+  test('leaves no request without an answer', async () => {
+    const all = Array.from({ length: 20 }, () => send('logs'));
+    const ending = (Reflect.get(ingest, 'worker') as Worker).terminate();
+    const results = await Promise.allSettled(all);
+    await ending;
+    const acked = results.filter(({ status }) => status === 'fulfilled').length;
+    expect(rowsByTable()['logs'] ?? 0).toBeGreaterThanOrEqual(acked);
+    await ingest.stop();
+  });
+});
