@@ -39,7 +39,9 @@ export const ROOMS = {
   // The composition root sees everything, so that nobody else has to.
   'server/index.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],
   'server/main.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],
-  'server/app.ts': [...EVERY_PACKAGE, ...SERVER_ROOMS],
+  'server/app.ts': [...EVERY_PACKAGE, 'server/serve.ts', 'server/events.ts', ...SERVER_ROOMS],
+  'server/serve.ts': [...EVERY_PACKAGE, ...SERVER_ROOMS],
+  'server/events.ts': ['engine', 'server/wal'],
   'server/config.ts': ['model'],
 
   // The write path.

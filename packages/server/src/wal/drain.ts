@@ -83,7 +83,7 @@ const LAST_LONE_RETRY_MS = 60_000;
 /** While nothing can be handed over, the open segments are closed this often, in case one of them is taken. */
 const PROBE_MS = 10_000;
 /** A store that takes longer than this for a segment is as good as away. */
-const STALL_MS = 10_000;
+const STALL_MS = 5_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
 const DAY_MS = 86_400_000;

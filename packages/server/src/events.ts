@@ -1,0 +1,46 @@
+/** What the server's log says about its parts: one place, so that a message means one thing. */
+
+import type { EngineEvent } from '@glasshouse/engine';
+import type { Logger } from 'pino';
+import type { DrainEvent } from './wal/drain.ts';
+import type { Recovered } from './wal/recover.ts';
+
+export function logRecovered(log: Logger, { torn, damaged, failed }: Recovered): void {
+  for (const { path, bytes } of torn) log.warn({ path, bytes }, 'cut the torn tail of a segment');
+  for (const damage of damaged) log.error(damage, 'a segment is damaged: acknowledged rows may be lost');
+  for (const { path, error } of failed) log.error({ path, err: error }, 'cannot recover a segment, will try at the next start');
+}
+
+export function logDrain(log: Logger, event: DrainEvent): void {
+  const { table, path, rows } = event.segment;
+  switch (event.type) {
+    case 'failed':
+      log.warn({ table, path, attempt: event.attempt, err: event.error }, 'the store did not take a segment, will try again');
+      return;
+    case 'quarantined':
+      log.error({ table, path: event.path, rows, reason: event.error }, 'put a segment aside that the store refuses');
+      return;
+    case 'vanished':
+      log.error({ table, path, rows, err: event.error }, 'a segment is gone that was not handed over');
+      return;
+    case 'replayed':
+      log.info({ table, path, rows, missingDays: event.missingDays }, 'handed over a segment whose state was unknown');
+      return;
+  }
+}
+
+export function logEngine(log: Logger, event: EngineEvent): void {
+  if (event.type === 'ready') log.info(event, 'the engine is ready');
+  else if (event.type === 'exited' && event.code === 0) log.info(event, 'the engine ended');
+  else log.warn(event, 'the engine is not well');
+}
+
+/** Calls `report` at most once in an interval, so that a fault that hits every request does not fill the log. */
+export function onceIn(intervalMs: number, report: (reason: string) => void): (reason: string) => void {
+  let quietUntilMs = 0;
+  return (reason) => {
+    if (Date.now() < quietUntilMs) return;
+    quietUntilMs = Date.now() + intervalMs;
+    report(reason);
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * Which routes each listener has, and opening them all. The main port has everything, gRPC too; the others are where clients
+ * look for one protocol, and the server does without one whose port is taken.
+ */
+
+import { ServerCredentials } from '@grpc/grpc-js';
+import { AppError, messageOf } from '@glasshouse/model';
+import type { Store } from '@glasshouse/store';
+import type { Logger } from 'pino';
+import { clickhouseRoutes } from './api/clickhouse.ts';
+import { controlRoutes } from './api/control.ts';
+import { maintenanceRoutes } from './api/maintenance.ts';
+import { sqlRoutes } from './api/sql.ts';
+import type { Config } from './config.ts';
+import type { Access } from './control/access.ts';
+import type { Maintenance } from './control/maintenance.ts';
+import type { Listener } from './http/listen.ts';
+import { listenHttp } from './http/listen.ts';
+import type { OnError, Route } from './http/router.ts';
+import { Router } from './http/router.ts';
+import type { Ingest } from './pipeline/ingest.ts';
+import type { Door } from './query/door.ts';
+import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
+import { otlpHttpRoutes } from './receivers/otlp-http.ts';
+import { statusRoutes } from './telemetry/status.ts';
+import type { Drain } from './wal/drain.ts';
+import type { LogRoom } from './wal/room.ts';
+
+/** What the routes lead to. */
+export interface Served {
+  readonly ingest: Ingest;
+  readonly access: Access;
+  readonly door: Door;
+  readonly maintenance: Maintenance;
+  readonly drain: Drain;
+  readonly room: LogRoom;
+  readonly store: Store;
+}
+
+export interface Serving {
+  readonly listeners: readonly Listener[];
+  /** Convenience ports that another process has, as sentences. */
+  readonly skipped: readonly string[];
+  /** Takes nothing new and resolves when the open requests are answered. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Opens all listeners. Rejects with `conflict` if the main port is taken. */
+export async function serve(config: Config, log: Logger, parts: Served): Promise<Serving> {
+  const { ingest: sink, access, door, maintenance } = parts;
+  const { host, maxBodyBytes, maxJsonBytes } = config;
+  const common = statusRoutes(parts);
+  const router = (...routes: Route[][]): Router => new Router([...common, ...routes.flat()], onError(log));
+  const otlp = otlpHttpRoutes({ sink, principals: access, maxBodyBytes, maxJsonBytes });
+  const clickhouse = clickhouseRoutes(door, access);
+  const everything = router(
+    otlp,
+    sqlRoutes(door, access),
+    clickhouse,
+    controlRoutes(access, Date.now),
+    maintenanceRoutes(maintenance, access),
+  );
+  const grpc = otlpGrpcServer({ sink, principals: access, maxBodyBytes });
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const toGrpc = injector.injectConnection.bind(injector);
+
+  const listeners = [await listenHttp('main', host, config.port, everything.listener, toGrpc)];
+  const skipped: string[] = [];
+  const convenience = [
+    () => listenHttp('otlp-http', host, config.otlpHttpPort, router(otlp).listener),
+    () => listenHttp('otlp-grpc', host, config.otlpGrpcPort, router().listener, toGrpc),
+    () => listenHttp('clickhouse', host, config.clickhousePort, router(clickhouse).listener),
+  ];
+  for (const open of convenience) {
+    try {
+      listeners.push(await open());
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'conflict') throw error;
+      log.warn(messageOf(error));
+      skipped.push(messageOf(error));
+    }
+  }
+  return {
+    listeners,
+    skipped,
+    close: async (graceMs) => {
+      const closeGrpc = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
+      const late = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+      await Promise.all([...listeners.map((listener) => listener.close(graceMs)), Promise.race([closeGrpc, late])]);
+    },
+  };
+}
+
+function onError(log: Logger): OnError {
+  return ({ request, path }, error) => {
+    // A sender that is told to come again is counted where that is decided; there may be thousands in a second.
+    if (error.kind.retryable) return;
+    log.error({ err: error, method: request.method, path }, 'a request failed');
+  };
+}
