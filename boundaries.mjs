@@ -28,7 +28,7 @@ const SERVER_ROOMS = [
  */
 export const ROOMS = {
   model: [],
-  schema: ['model'],
+  schema: [],
   native: ['model', 'schema'],
   language: ['model'],
   engine: ['model'],

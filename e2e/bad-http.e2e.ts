@@ -224,8 +224,8 @@ describe('gRPC', () => {
   const same = (bytes: Buffer): Buffer => bytes;
 
   /** Calls the method with bytes that no generated client would send. */
-  async function call(path: string, body: Buffer): Promise<{ code: number; details: string }> {
-    const client = new grpc.Client(`127.0.0.1:${server.ports.otlpGrpc}`, grpc.credentials.createInsecure());
+  async function call(path: string, body: Buffer, options = {}): Promise<{ code: number; details: string }> {
+    const client = new grpc.Client(`127.0.0.1:${server.ports.otlpGrpc}`, grpc.credentials.createInsecure(), options);
     try {
       return await new Promise((resolve) => {
         client.makeUnaryRequest(path, same, same, body, (error) =>
@@ -252,6 +252,12 @@ describe('gRPC', () => {
 
   it('refuses a message over the limit with RESOURCE_EXHAUSTED', async () => {
     const answer = await harmless(server, () => call(PATH, Buffer.alloc(TOO_LARGE)));
+    expect(answer.code).toBe(grpc.status.RESOURCE_EXHAUSTED);
+  });
+
+  it('refuses a bomb in gzip with RESOURCE_EXHAUSTED', async () => {
+    const packed = { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip };
+    const answer = await harmless(server, () => call(PATH, Buffer.alloc(TOO_LARGE), packed));
     expect(answer.code).toBe(grpc.status.RESOURCE_EXHAUSTED);
   });
 

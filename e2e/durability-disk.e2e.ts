@@ -117,9 +117,9 @@ test(
   async () => {
     server = await KillableServer.start(join(root, 'data'), {
       GLASSHOUSE_SEAL_MS: '100',
-      GLASSHOUSE_SEGMENT_ROWS: '20000',
+      GLASSHOUSE_SEGMENT_ROWS: '100000',
     });
-    load.start(server, 20);
+    load.start(server, 40);
     await acksAgain(5_000);
     const end = Date.now() + DOWN_MS;
     while (Date.now() < end) {

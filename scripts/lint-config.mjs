@@ -101,7 +101,20 @@ const RULES = {
   // Tests
   'vitest/expect-expect': [
     'error',
-    { assertFunctionNames: ['expect', 'expect*', 'refuses*', 'holds*', 'settles*', 'check*', 'assert', 'assert*', 'fc.assert', 'expectTypeOf'] },
+    {
+      assertFunctionNames: [
+        'expect',
+        'expect*',
+        'refuses*',
+        'holds*',
+        'settles*',
+        'check*',
+        'assert',
+        'assert*',
+        'fc.assert',
+        'expectTypeOf',
+      ],
+    },
   ],
   'vitest/valid-expect': ['error', { maxArgs: 2 }],
   'unicorn/require-post-message-target-origin': 'off', // there are worker threads here, no windows

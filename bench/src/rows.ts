@@ -88,7 +88,9 @@ function toRow(span: Span, resource: Record<string, string>, scope: { name: stri
     attributes_bool: bools,
     'events.timestamp': events.map((event) => decimal(nanoseconds(event.timeUnixNano))),
     'events.name': events.map((event) => event.name),
-    'events.attributes': events.map(({ typed }) => JSON.stringify({ ...typed.strings, ...typed.ints, ...typed.doubles, ...typed.bools })),
+    'events.attributes': events.map(({ typed }) =>
+      JSON.stringify({ ...typed.strings, ...typed.ints, ...typed.doubles, ...typed.bools }),
+    ),
     'events.dropped_attributes_count': events.map(() => 0),
   };
 }

@@ -7,8 +7,8 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { readFields } from './protobuf.ts';
 
-export const PROTOBUF = 'application/x-protobuf';
-export const JSON_TYPE = 'application/json';
+const PROTOBUF = 'application/x-protobuf';
+const JSON_TYPE = 'application/json';
 
 export interface Answer {
   readonly status: number;

@@ -78,7 +78,7 @@ export interface Sent {
 }
 
 /** An hour ago, with a nanosecond part that a double could not hold. */
-export function recently(): HrTime {
+function recently(): HrTime {
   return [Math.floor(Date.now() / 1000) - 3600, 123_456_789];
 }
 
@@ -227,7 +227,7 @@ function recordSpans(startedAt: HrTime): Pick<Sent, 'child' | 'linked' | 'remote
 }
 
 /** Every type of attribute that the API takes. */
-export const SPAN_ATTRIBUTES = {
+const SPAN_ATTRIBUTES = {
   text: 'hello, wörld 🌍\n"quoted"\\',
   empty: '',
   int: 42,

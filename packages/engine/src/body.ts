@@ -14,7 +14,7 @@ import { Exception, toException } from './exception.ts';
 import { judge, type InsertStatement, type Statement } from './statement.ts';
 
 /** Longest SQL text, without inline data. */
-export const MAX_SQL_BYTES = 16 << 20;
+const MAX_SQL_BYTES = 16 << 20;
 /** How much of a text may pass before an INSERT must have shown where its data begins. */
 const PEEK_BYTES = 64 << 10;
 

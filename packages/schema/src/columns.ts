@@ -20,7 +20,11 @@ export const PLACEMENT_COLUMNS: readonly Column[] = [
  */
 export const RESOURCE_COLUMNS: readonly Column[] = [
   { name: 'service_name', type: LC, comment: 'Resource attribute service.name' },
-  { name: 'project_name', type: LC, comment: 'Resource attribute project.name, else service.namespace, else service.name' },
+  {
+    name: 'project_name',
+    type: LC,
+    comment: 'Resource attribute project.name, else service.namespace, else service.name',
+  },
   { name: 'resource_attributes', type: LC, comment: 'Resource attributes, a JSON object' },
   { name: 'resource_dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
   { name: 'resource_schema_url', type: LC, comment: 'Schema URL of the resource' },

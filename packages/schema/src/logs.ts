@@ -9,11 +9,20 @@ export const LOGS: FactTable = {
   columns: [
     ...PLACEMENT_COLUMNS,
     { name: 'timestamp', type: TIME, codec: TIME_CODEC, comment: 'Time of the event, else the time it was observed' },
-    { name: 'observed_timestamp', type: TIME, codec: TIME_CODEC, comment: 'When the collector saw it, 1970 if unknown' },
+    {
+      name: 'observed_timestamp',
+      type: TIME,
+      codec: TIME_CODEC,
+      comment: 'When the collector saw it, 1970 if unknown',
+    },
     { name: 'trace_id', type: 'FixedString(16)', codec: ZSTD, comment: 'Trace id, zeros if there is none' },
     { name: 'span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Span id, zeros if there is none' },
     { name: 'flags', type: 'UInt32', comment: 'W3C trace flags' },
-    { name: 'severity_number', type: 'UInt8', comment: '1 to 24 as OTLP has it (9 info, 13 warn, 17 error), 0 unknown' },
+    {
+      name: 'severity_number',
+      type: 'UInt8',
+      comment: '1 to 24 as OTLP has it (9 info, 13 warn, 17 error), 0 unknown',
+    },
     { name: 'severity_text', type: LC, comment: 'Severity in the words of the source' },
     { name: 'event_name', type: LC, comment: 'Name of the event, if the record is one' },
     { name: 'body', type: 'String', codec: ZSTD, comment: 'The text, or JSON text where the body is structured' },

@@ -67,7 +67,15 @@ function pointTable(name: string, comment: string, values: readonly Column[]): F
     indexes: [],
     projections: [],
     partitionBy: 'toDate(timestamp)',
-    orderBy: ['tenant_id', 'project_id', 'environment', 'name', 'service_name', 'toStartOfHour(timestamp)', 'timestamp'],
+    orderBy: [
+      'tenant_id',
+      'project_id',
+      'environment',
+      'name',
+      'service_name',
+      'toStartOfHour(timestamp)',
+      'timestamp',
+    ],
     ttlFrom: 'toDateTime(timestamp)',
     settings: {},
   };

@@ -23,7 +23,12 @@ export const SPANS: FactTable = {
     ...ATTRIBUTE_COLUMNS,
     { name: 'events.timestamp', type: `Array(${TIME})`, codec: ZSTD, comment: 'Time of each event' },
     { name: 'events.name', type: `Array(${LC})`, codec: ZSTD, comment: 'Name of each event' },
-    { name: 'events.attributes', type: 'Array(String)', codec: ZSTD, comment: 'Attributes of each event, a JSON object' },
+    {
+      name: 'events.attributes',
+      type: 'Array(String)',
+      codec: ZSTD,
+      comment: 'Attributes of each event, a JSON object',
+    },
     { name: 'events.dropped_attributes_count', type: 'Array(UInt32)', codec: ZSTD, comment: 'Dropped by the sender' },
     { name: 'dropped_events_count', type: 'UInt32', comment: 'Events dropped by the sender' },
     { name: 'links.trace_id', type: 'Array(FixedString(16))', codec: ZSTD, comment: 'Trace id of each link' },
@@ -74,9 +79,7 @@ export const SPANS: FactTable = {
       comment: 'Promoted attribute gen_ai.request.model',
     },
   ],
-  indexes: [
-    { name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 },
-  ],
+  indexes: [{ name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 }],
   projections: [
     { name: 'by_trace', query: 'SELECT _part_offset ORDER BY trace_id' },
     {

@@ -79,7 +79,9 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
   if (config.storeUrl !== undefined) {
     const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), retentionDays });
     // It may be away, and come later: the log takes data until then.
-    void migrate(store, log).catch((error: unknown) => log.error({ err: error }, 'cannot migrate the store: nothing can be handed over'));
+    void migrate(store, log).catch((error: unknown) =>
+      log.error({ err: error }, 'cannot migrate the store: nothing can be handed over'),
+    );
     return { store, engine: undefined };
   }
   const engine = await startEngine({
@@ -155,7 +157,9 @@ function openIngest(config: Config, log: Logger, store: Store, engine: Engine | 
     room,
     {
       onSealed: (segments) => drain.add(segments),
-      onUnstored: onceIn(UNSTORED_LOG_MS, (reason) => log.error({ reason }, 'cannot write the log: requests are refused')),
+      onUnstored: onceIn(UNSTORED_LOG_MS, (reason) =>
+        log.error({ reason }, 'cannot write the log: requests are refused'),
+      ),
       onLost: (cause) => {
         log.error({ err: cause }, 'the ingest worker ended, will start another');
         recover();

@@ -60,7 +60,12 @@ function bytes(name: string, fallback: number, defaultText: string, description:
   return { name, description, defaultText, parse };
 }
 
-function choice<const T extends string>(name: string, choices: readonly T[], fallback: T, description: string): Setting<T> {
+function choice<const T extends string>(
+  name: string,
+  choices: readonly T[],
+  fallback: T,
+  description: string,
+): Setting<T> {
   const parse = (value: string | undefined): T => {
     if (value === undefined || value === '') return fallback;
     return choices.find((option) => option === value) ?? refuse(name, value, `give one of ${choices.join(', ')}`);
@@ -77,32 +82,115 @@ const GIB = 2 ** 30;
 /** Every setting. The keys are the names in code, `name` is the environment variable. */
 export const SETTINGS = {
   dataDir: text('GLASSHOUSE_DATA_DIR', './data', 'Directory of everything that is stored.'),
-  host: text('GLASSHOUSE_HOST', '127.0.0.1', 'Address of all listeners. Anything but loopback needs GLASSHOUSE_AUTH=keys.'),
+  host: text(
+    'GLASSHOUSE_HOST',
+    '127.0.0.1',
+    'Address of all listeners. Anything but loopback needs GLASSHOUSE_AUTH=keys.',
+  ),
   port: port('GLASSHOUSE_PORT', 3000, 'Main port: every protocol is served here, gRPC too.'),
   otlpHttpPort: port('GLASSHOUSE_OTLP_HTTP_PORT', 4318, 'OTLP over HTTP.'),
   otlpGrpcPort: port('GLASSHOUSE_OTLP_GRPC_PORT', 4317, 'OTLP over gRPC.'),
   clickhousePort: port('GLASSHOUSE_CLICKHOUSE_PORT', 8123, 'ClickHouse HTTP interface, read-only.'),
-  auth: choice('GLASSHOUSE_AUTH', ['open', 'keys'], 'open', 'Whether a request needs an API key. `open` is for loopback only.'),
-  adminToken: optionalText('GLASSHOUSE_ADMIN_TOKEN', 'Admin token; without it one is made in DATA_DIR/admin-token.', true),
-  storeUrl: optionalText('GLASSHOUSE_STORE_URL', 'ClickHouse to use instead of the embedded engine: https://user:password@host:8443/database.', true),
-  storeCluster: optionalText('GLASSHOUSE_STORE_CLUSTER', 'Name of the ClickHouse cluster, for replicated and distributed tables.'),
+  auth: choice(
+    'GLASSHOUSE_AUTH',
+    ['open', 'keys'],
+    'open',
+    'Whether a request needs an API key. `open` is for loopback only.',
+  ),
+  adminToken: optionalText(
+    'GLASSHOUSE_ADMIN_TOKEN',
+    'Admin token; without it one is made in DATA_DIR/admin-token.',
+    true,
+  ),
+  storeUrl: optionalText(
+    'GLASSHOUSE_STORE_URL',
+    'ClickHouse to use instead of the embedded engine: https://user:password@host:8443/database.',
+    true,
+  ),
+  storeCluster: optionalText(
+    'GLASSHOUSE_STORE_CLUSTER',
+    'Name of the ClickHouse cluster, for replicated and distributed tables.',
+  ),
   retentionDays: integer('GLASSHOUSE_RETENTION_DAYS', 90, 0, 3650, 'Days that telemetry is kept. 0 keeps it for good.'),
-  logLevel: choice('GLASSHOUSE_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info', 'Least severe log lines that are written.'),
-  maxBodyBytes: bytes('GLASSHOUSE_MAX_BODY_SIZE', 64 * MIB, '64MiB', 'Largest OTLP request, before and after decompression.'),
-  maxJsonBytes: bytes('GLASSHOUSE_MAX_JSON_SIZE', 20 * MIB, '20MiB', 'Largest OTLP/JSON request, before and after decompression.'),
-  maxInflightBytes: bytes('GLASSHOUSE_MAX_INFLIGHT_SIZE', 256 * MIB, '256MiB', 'Memory for request bodies that are being read or decoded.'),
-  maxAheadSeconds: integer('GLASSHOUSE_MAX_AHEAD_SECONDS', 86_400, 0, 31_536_000, 'Items whose time is further in the future than this are refused.'),
-  walMaxBytes: bytes('GLASSHOUSE_WAL_MAX_SIZE', 8 * GIB, '8GiB', 'Largest write-ahead log; at this size senders are told to come again.'),
-  diskReserveBytes: bytes('GLASSHOUSE_DISK_RESERVE', 512 * MIB, '512MiB', 'With less free disk than this, senders are told to come again.'),
-  segmentRows: integer('GLASSHOUSE_SEGMENT_ROWS', 400_000, 1_000, 2_000_000, 'Rows at which a segment of the log is handed to the store.'),
-  segmentBytes: bytes('GLASSHOUSE_SEGMENT_SIZE', 256 * MIB, '256MiB', 'Size at which a segment of the log is handed to the store.'),
+  logLevel: choice(
+    'GLASSHOUSE_LOG_LEVEL',
+    ['debug', 'info', 'warn', 'error'],
+    'info',
+    'Least severe log lines that are written.',
+  ),
+  maxBodyBytes: bytes(
+    'GLASSHOUSE_MAX_BODY_SIZE',
+    64 * MIB,
+    '64MiB',
+    'Largest OTLP request, before and after decompression.',
+  ),
+  maxJsonBytes: bytes(
+    'GLASSHOUSE_MAX_JSON_SIZE',
+    20 * MIB,
+    '20MiB',
+    'Largest OTLP/JSON request, before and after decompression.',
+  ),
+  maxInflightBytes: bytes(
+    'GLASSHOUSE_MAX_INFLIGHT_SIZE',
+    256 * MIB,
+    '256MiB',
+    'Memory for request bodies that are being read or decoded.',
+  ),
+  maxAheadSeconds: integer(
+    'GLASSHOUSE_MAX_AHEAD_SECONDS',
+    86_400,
+    0,
+    31_536_000,
+    'Items whose time is further in the future than this are refused.',
+  ),
+  walMaxBytes: bytes(
+    'GLASSHOUSE_WAL_MAX_SIZE',
+    8 * GIB,
+    '8GiB',
+    'Largest write-ahead log; at this size senders are told to come again.',
+  ),
+  diskReserveBytes: bytes(
+    'GLASSHOUSE_DISK_RESERVE',
+    512 * MIB,
+    '512MiB',
+    'With less free disk than this, senders are told to come again.',
+  ),
+  segmentRows: integer(
+    'GLASSHOUSE_SEGMENT_ROWS',
+    400_000,
+    1_000,
+    2_000_000,
+    'Rows at which a segment of the log is handed to the store.',
+  ),
+  segmentBytes: bytes(
+    'GLASSHOUSE_SEGMENT_SIZE',
+    256 * MIB,
+    '256MiB',
+    'Size at which a segment of the log is handed to the store.',
+  ),
   sealMs: integer('GLASSHOUSE_SEAL_MS', 250, 10, 60_000, 'Milliseconds after which data is handed to an idle store.'),
   queryMaxSeconds: integer('GLASSHOUSE_QUERY_MAX_SECONDS', 60, 1, 3600, 'Longest query.'),
-  queryMaxMemory: bytes('GLASSHOUSE_QUERY_MAX_MEMORY', Math.floor(totalmem() / 8), 'an eighth of the memory', 'Memory of one query.'),
+  queryMaxMemory: bytes(
+    'GLASSHOUSE_QUERY_MAX_MEMORY',
+    Math.floor(totalmem() / 8),
+    'an eighth of the memory',
+    'Memory of one query.',
+  ),
   queryMaxResult: bytes('GLASSHOUSE_QUERY_MAX_RESULT', 16 * GIB, '16GiB', 'Largest result of one query.'),
   tenantQueries: integer('GLASSHOUSE_TENANT_QUERIES', 8, 1, 256, 'Queries of one tenant that run at once; more wait.'),
-  engineMaxMemory: bytes('GLASSHOUSE_ENGINE_MAX_MEMORY', Math.floor(totalmem() / 2), 'half of the memory', 'Memory of the embedded engine.'),
-  querySlots: integer('GLASSHOUSE_QUERY_SLOTS', Math.max(2, availableParallelism()), 1, 64, 'Queries that run at once in the embedded engine.'),
+  engineMaxMemory: bytes(
+    'GLASSHOUSE_ENGINE_MAX_MEMORY',
+    Math.floor(totalmem() / 2),
+    'half of the memory',
+    'Memory of the embedded engine.',
+  ),
+  querySlots: integer(
+    'GLASSHOUSE_QUERY_SLOTS',
+    Math.max(2, availableParallelism()),
+    1,
+    64,
+    'Queries that run at once in the embedded engine.',
+  ),
 } satisfies Record<string, Setting<unknown>>;
 
 export type Config = Readonly<{ [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']> }>;

@@ -8,14 +8,18 @@ import type { Recovered } from './wal/recover.ts';
 export function logRecovered(log: Logger, { torn, damaged, failed }: Recovered): void {
   for (const { path, bytes } of torn) log.warn({ path, bytes }, 'cut the torn tail of a segment');
   for (const damage of damaged) log.error(damage, 'a segment is damaged: acknowledged rows may be lost');
-  for (const { path, error } of failed) log.error({ path, err: error }, 'cannot recover a segment, will try at the next start');
+  for (const { path, error } of failed)
+    log.error({ path, err: error }, 'cannot recover a segment, will try at the next start');
 }
 
 export function logDrain(log: Logger, event: DrainEvent): void {
   const { table, path, rows } = event.segment;
   switch (event.type) {
     case 'failed':
-      log.warn({ table, path, attempt: event.attempt, err: event.error }, 'the store did not take a segment, will try again');
+      log.warn(
+        { table, path, attempt: event.attempt, err: event.error },
+        'the store did not take a segment, will try again',
+      );
       return;
     case 'quarantined':
       log.error({ table, path: event.path, rows, reason: event.error }, 'put a segment aside that the store refuses');

@@ -87,15 +87,21 @@ export async function truncateFacts(client: Client, database: string, onCluster:
 }
 
 /** Starts a BACKUP or RESTORE and follows it to its end. */
-async function follow(client: Client, sql: string, onProgress: (progress: BackupProgress) => void): Promise<BackupResult> {
+async function follow(
+  client: Client,
+  sql: string,
+  onProgress: (progress: BackupProgress) => void,
+): Promise<BackupResult> {
   const [started] = await client.rows<{ id: string }>(sql, { settings: SETTINGS });
-  if (started === undefined) throw new AppError('internal', 'cannot back up or restore: the engine did not say under which id');
+  if (started === undefined)
+    throw new AppError('internal', 'cannot back up or restore: the engine did not say under which id');
   for (;;) {
     const [row] = await client.rows<Row>(
       'SELECT status, error, num_files, total_size, bytes_read, files_read FROM system.backups WHERE id = {id:String}',
       { params: { id: started.id } },
     );
-    if (row === undefined) throw new AppError('unavailable', 'cannot finish: the engine was restarted meanwhile; start again');
+    if (row === undefined)
+      throw new AppError('unavailable', 'cannot finish: the engine was restarted meanwhile; start again');
     if (/FAILED|CANCELLED/.test(row.status)) {
       throw new AppError('bad_request', `cannot back up or restore: ${row.error || row.status}`);
     }

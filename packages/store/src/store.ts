@@ -137,7 +137,8 @@ export class Store {
 
   /**
    * Resolves when no insert of the segment is under way any more. One whose caller is gone may still run, and what it does is
-   * known only when it has ended: it is given some time, then asked to stop, as often as it takes.
+   * known only when it has ended: it is given some time, then asked to stop, as often as it takes. Removes what an
+   * interrupted `insertDays` left behind.
    */
   async settled(segment: SegmentFile): Promise<void> {
     const mine =
@@ -151,13 +152,14 @@ export class Store {
         { params },
       );
       // Servers differ in whether a 64-bit number comes in quotes.
-      if (Number(row?.running) === 0) return;
+      if (Number(row?.running) === 0) break;
       if (Date.now() >= killAtMs) {
         killAtMs = Date.now() + KILL_EVERY_MS;
         await this.writer.command(`KILL QUERY WHERE ${mine} ASYNC`, { params });
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    await this.writer.command(`DROP TABLE IF EXISTS ${this.stagingOf(segment)} SYNC`);
   }
 
   /** The days of the segment whose rows are not in the table. Throws if a day is there in part, which must not happen. */
@@ -190,7 +192,7 @@ export class Store {
   /** Inserts only the given days of a segment, by way of a table of its own. */
   async insertDays(segment: SegmentFile, days: readonly number[]): Promise<void> {
     const { name, columns } = this.tableOf(segment);
-    const staging = `${quoteName(this.target.database)}.${quoteName(`replay_${segment.id.toString(16)}`)}`;
+    const staging = this.stagingOf(segment);
     await this.writer.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
     const columnDdl = FACT_TABLES.find((table) => table.name === segment.table)
       ?.columns.map((column) => `${quoteName(column.name)} ${column.type}`)
@@ -208,7 +210,12 @@ export class Store {
       );
       await this.writer.command(
         `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(toDate(timestamp)) IN {days:Array(UInt32)}`,
-        { params: { days }, settings: { ...ONE_PART_PER_DAY, max_threads: 1, max_block_size: 10_000_000 } },
+        {
+          params: { days },
+          settings: { ...ONE_PART_PER_DAY, max_threads: 1, max_block_size: 10_000_000 },
+          // By this name `settled` finds it, should it outlive its connection.
+          queryId: `${insertId(segment)}-${randomUUID()}`,
+        },
       );
     } finally {
       await this.writer.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
@@ -241,7 +248,15 @@ export class Store {
 
   private needsOneServer(what: string): void {
     if (this.target.readsPaths) return;
-    throw new AppError('bad_request', `cannot ${what} a remote store from here: use its own BACKUP and RESTORE statements`);
+    throw new AppError(
+      'bad_request',
+      `cannot ${what} a remote store from here: use its own BACKUP and RESTORE statements`,
+    );
+  }
+
+  /** The table by which some days of a segment are inserted without the others. */
+  private stagingOf(segment: SegmentFile): string {
+    return `${quoteName(this.target.database)}.${quoteName(`replay_${segment.id.toString(16)}`)}`;
   }
 
   private tableOf(segment: SegmentFile): { name: string; columns: string } {

@@ -29,7 +29,8 @@ export function maintenanceRoutes(maintenance: Maintenance, principals: Principa
   return [
     route('backup', (exchange, path) => stream(exchange, 'copying', (report) => maintenance.backup(path, report))),
     route('restore', (exchange, path) => {
-      if (path === undefined) throw new AppError('bad_request', 'cannot restore: give the path of a backup as {"path": "…"}');
+      if (path === undefined)
+        throw new AppError('bad_request', 'cannot restore: give the path of a backup as {"path": "…"}');
       return stream(exchange, 'reading', (report) => maintenance.restore(path, report));
     }),
     route('reset', async ({ response }) => {

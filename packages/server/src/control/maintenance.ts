@@ -59,7 +59,8 @@ export class Maintenance {
     return this.alone('restore', async () => {
       const { store, backupDir, hold, reload } = this.options;
       const source = resolve(path);
-      if (!(await exists(source))) throw new AppError('not_found', `cannot restore path=${source}: there is no such backup`);
+      if (!(await exists(source)))
+        throw new AppError('not_found', `cannot restore path=${source}: there is no such backup`);
       const inside = dirname(source) === backupDir;
       const read = inside ? source : join(backupDir, `.incoming-${basename(source)}`);
       try {

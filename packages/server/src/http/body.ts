@@ -25,15 +25,25 @@ export function chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
   return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer> };
 }
 
-/** Reads the whole body, at most `maxBytes`. */
+/** What went wrong while a body was read: our own refusal, or a client that went away, which is no fault of the server. */
+export function readError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  return new AppError('cancelled', 'cannot read the request: the client went away', { cause: thrown });
+}
+
+/** Reads the whole body, at most `maxBytes`. Rejects with `too_large`, or `cancelled` when the client goes away. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   declaredLength(request, maxBytes);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of chunksOf(request)) {
-    length += chunk.length;
-    if (length > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of chunksOf(request)) {
+      length += chunk.length;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw readError(error);
   }
   return Buffer.concat(chunks);
 }

@@ -74,8 +74,8 @@ export class Router {
       if (error.retryAfterSeconds !== undefined) {
         exchange.response.setHeader('Retry-After', String(error.retryAfterSeconds));
       }
-      route.fail(exchange, error);
       discardBody(exchange.request, exchange.response);
+      route.fail(exchange, error);
     }
   }
 
@@ -88,8 +88,8 @@ export class Router {
       status === 404
         ? `cannot find path=${path}: see / for what this server offers`
         : `cannot ${request.method} path=${path}: it takes ${methods.join(', ')}`;
-    sendJson(response, status, { error });
     discardBody(request, response);
+    sendJson(response, status, { error });
   }
 }
 
@@ -97,12 +97,14 @@ export class Router {
 const LINGER_MS = 5_000;
 
 /**
- * After an early answer: what still comes of the body is dropped, and the connection ends. Closing it at once would reset
- * it, and a client that is still sending would lose the answer that tells it to stop.
+ * Before an early answer: what still comes of the body will be dropped, and the connection ends, which the answer says lest
+ * the client sends its next request there. Closing it at once would reset it, and a client that is still sending would lose
+ * the answer that tells it to stop.
  */
 function discardBody(request: IncomingMessage, response: ServerResponse): void {
   const socket = request.socket as Socket | null;
   if (socket === null || request.complete || request.method === 'GET' || request.method === 'HEAD') return;
+  response.setHeader('Connection', 'close');
   response.once('finish', () => {
     const overdue = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(overdue));

@@ -17,9 +17,9 @@ export const STRING_VALUE = 0x0a;
 export const BOOL_VALUE = 0x10;
 export const INT_VALUE = 0x18;
 export const DOUBLE_VALUE = 0x21;
-export const ARRAY_VALUE = 0x2a;
-export const KVLIST_VALUE = 0x32;
-export const BYTES_VALUE = 0x3a;
+const ARRAY_VALUE = 0x2a;
+const KVLIST_VALUE = 0x32;
+const BYTES_VALUE = 0x3a;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -137,7 +137,7 @@ function base64At(wire: Wire, start: number, end: number): string {
 }
 
 /** A 64-bit two's complement integer given as unsigned halves. */
-export function intText(low: number, high: number): string {
+function intText(low: number, high: number): string {
   if (high === 0) return String(low);
   return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low)).toString();
 }

@@ -98,7 +98,7 @@ export class PointColumns {
 }
 
 /** Field numbers that all data points share. */
-export const START_FIELD = 2;
+const START_FIELD = 2;
 export const TIME_FIELD = 3;
 
 /** A number that was sent as a double or as an integer (NumberDataPoint, Exemplar). */
@@ -153,15 +153,7 @@ export class ExemplarColumns {
     this.spanId = fixed('span_id');
     this.attributes = array('attributes').items as StringColumn;
     this.json = new AttributesJson(block.repairs);
-    this.arrays = [
-      'timestamp',
-      'value_type',
-      'value',
-      'value_int',
-      'trace_id',
-      'span_id',
-      'attributes',
-    ].map(array);
+    this.arrays = ['timestamp', 'value_type', 'value', 'value_int', 'trace_id', 'span_id', 'attributes'].map(array);
   }
 
   /** Appends all exemplars of the point in `[pos, end)`, which are its field number `field`, and closes the row. */

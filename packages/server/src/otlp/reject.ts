@@ -9,7 +9,7 @@ export const REJECT_REASONS = {
   span_id: 'with a span_id that is not 8 bytes or is all zeros',
   time_missing: 'without a time',
   time_old: 'older than the retention, which would be deleted at once',
-  time_future: 'too far in the future (check the sender\'s clock)',
+  time_future: "too far in the future (check the sender's clock)",
 } as const;
 
 export type RejectReason = keyof typeof REJECT_REASONS;

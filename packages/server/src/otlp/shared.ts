@@ -10,7 +10,7 @@ import { AttributesJson } from './attributes-json.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
-export const NO_TEXT: Text = { source: sourceOf(new Uint8Array()), length: 0 };
+const NO_TEXT: Text = { source: sourceOf(new Uint8Array()), length: 0 };
 const EMPTY_OBJECT = textOf('{}');
 
 /** Makes a Text of a string. */
@@ -54,7 +54,9 @@ abstract class Memory<T> {
   /** The message in `[start, end)`. */
   read(wire: Wire, start: number, end: number): T {
     const bytes = wire.bytes.subarray(start, end);
-    const found = this.remembered.find((entry) => entry.bytes.length === bytes.length && Buffer.compare(entry.bytes, bytes) === 0);
+    const found = this.remembered.find(
+      (entry) => entry.bytes.length === bytes.length && Buffer.compare(entry.bytes, bytes) === 0,
+    );
     if (found !== undefined) return found.value;
     const value = this.decode(wire, start, end);
     if (bytes.length <= MAX_REMEMBERED_BYTES) {

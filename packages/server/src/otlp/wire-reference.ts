@@ -139,7 +139,7 @@ function scalar(spec: FieldSpec, random: Random): { wireType: number; value: Buf
 }
 
 /** The wire type of a single value of the field. */
-export function wireTypeOf(spec: FieldSpec): number {
+function wireTypeOf(spec: FieldSpec): number {
   switch (spec.kind) {
     case 'fixed64':
     case 'sfixed64':

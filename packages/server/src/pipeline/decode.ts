@@ -142,7 +142,10 @@ function decompress(coding: Exclude<ContentCoding, 'identity'>, bytes: Uint8Arra
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new AppError('too_large', `cannot take the request: its body is larger than ${maxBytes} bytes decompressed`);
+      throw new AppError(
+        'too_large',
+        `cannot take the request: its body is larger than ${maxBytes} bytes decompressed`,
+      );
     }
     throw new AppError('bad_request', `cannot decompress the body as ${coding}: ${messageOf(error)}`, { cause: error });
   }

@@ -98,7 +98,9 @@ export class Ingest implements Sink {
   async ready(bytes: number): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     if (this.bodies.lentBytes + bytes > this.options.maxInflightBytes && this.bodies.lentBytes > 0) {
-      throw new AppError('unavailable', 'cannot take the request: too much data is in flight', { retryAfterSeconds: 1 });
+      throw new AppError('unavailable', 'cannot take the request: too much data is in flight', {
+        retryAfterSeconds: 1,
+      });
     }
     await this.room.ready();
   }
@@ -123,7 +125,17 @@ export class Ingest implements Sink {
       const isKnown = this.known.has(body.id);
       this.known.add(body.id);
       const buffer = isKnown ? {} : { buffer: body.buffer };
-      this.send({ kind: 'request', id, signal, format, coding, placement, body: body.id, length: body.length, ...buffer });
+      this.send({
+        kind: 'request',
+        id,
+        signal,
+        format,
+        coding,
+        placement,
+        body: body.id,
+        length: body.length,
+        ...buffer,
+      });
     });
   }
 
@@ -146,13 +158,15 @@ export class Ingest implements Sink {
         return;
       }
       // What is accepted already comes before this message; nothing may come after it.
-      this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', { retryAfterSeconds: 5 });
+      this.failure = new AppError('unavailable', 'cannot take the request: the server is stopping', {
+        retryAfterSeconds: 5,
+      });
       this.send({ kind: 'stop' });
     });
   }
 
   private send(message: ToWorker): void {
-    this.worker.postMessage(message);
+    this.worker.postMessage(message, []);
   }
 
   private receive(message: FromWorker): void {

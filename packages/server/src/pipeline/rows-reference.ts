@@ -39,7 +39,7 @@ function id(value: unknown, length: number): string {
 }
 
 /** The text of a value that has no column of its own type. */
-export function jsonOf(value: Plain | undefined): string {
+function jsonOf(value: Plain | undefined): string {
   const [[name, content] = ['', undefined]] = Object.entries(value ?? {});
   switch (name) {
     case 'stringValue':

@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyFormat, ContentCoding, Signal } from '@glasshouse/model';
 import { AppError, CONTENT_CODINGS, SIGNALS } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
-import { chunksOf, declaredLength, tooLarge } from '../http/body.ts';
+import { chunksOf, declaredLength, readError, tooLarge } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
@@ -84,8 +84,7 @@ async function readInto(request: IncomingMessage, sink: Sink, length: number, ma
     }
   } catch (error) {
     sink.giveBack(body);
-    if (error instanceof AppError) throw error;
-    throw new AppError('cancelled', 'cannot read the request: the client went away', { cause: error });
+    throw readError(error);
   }
   return body;
 }

@@ -43,7 +43,12 @@ export interface StatusSources {
 export function statusRoutes(sources: StatusSources): Route[] {
   const metrics = metricsOf(sources);
   return [
-    { method: 'GET', path: '/health', fail: failJson, handle: ({ response }) => sendJson(response, 200, { status: 'ok' }) },
+    {
+      method: 'GET',
+      path: '/health',
+      fail: failJson,
+      handle: ({ response }) => sendJson(response, 200, { status: 'ok' }),
+    },
     {
       method: 'GET',
       path: '/ready',
@@ -64,31 +69,79 @@ export function statusRoutes(sources: StatusSources): Route[] {
 }
 
 function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
-  const counter = (name: string, help: string, read: Metric['read']): Metric => ({ name: `glasshouse_${name}`, help, type: 'counter', read });
-  const gauge = (name: string, help: string, read: Metric['read']): Metric => ({ name: `glasshouse_${name}`, help, type: 'gauge', read });
+  const counter = (name: string, help: string, read: Metric['read']): Metric => ({
+    name: `glasshouse_${name}`,
+    help,
+    type: 'counter',
+    read,
+  });
+  const gauge = (name: string, help: string, read: Metric['read']): Metric => ({
+    name: `glasshouse_${name}`,
+    help,
+    type: 'gauge',
+    read,
+  });
   const byReason = (entries: Iterable<readonly [string, number]>): Sample[] =>
     [...entries].map(([reason, value]) => ({ labels: { reason }, value }));
   return [
     counter('ingest_accepted_total', 'Items made durable.', () => ingest.counts.accepted),
     counter('ingest_rejected_total', 'Items refused, by reason.', () => byReason(ingest.counts.rejected)),
-    counter('ingest_refused_total', 'Requests refused before their body was read, by reason.', () => byReason(Object.entries(room.refused))),
+    counter('ingest_refused_total', 'Requests refused before their body was read, by reason.', () =>
+      byReason(Object.entries(room.refused)),
+    ),
     counter('wal_commits_total', 'Group commits of the write-ahead log.', () => ingest.counts.commits),
-    counter('wal_failed_commits_total', 'Group commits of which a table could not be written.', () => ingest.counts.failedCommits),
+    counter(
+      'wal_failed_commits_total',
+      'Group commits of which a table could not be written.',
+      () => ingest.counts.failedCommits,
+    ),
     counter('wal_committed_bytes_total', 'Bytes committed to the write-ahead log.', () => ingest.counts.committedBytes),
-    counter('wal_sync_seconds_total', 'Time spent writing and syncing the write-ahead log.', () => ingest.counts.syncSeconds),
+    counter(
+      'wal_sync_seconds_total',
+      'Time spent writing and syncing the write-ahead log.',
+      () => ingest.counts.syncSeconds,
+    ),
     gauge('wal_open_rows', 'Durable rows in segments that are still open.', () => ingest.openRows),
     gauge('wal_backlog_bytes', 'Bytes of segments that wait for the store.', () => drain.backlogBytes),
     gauge('wal_backlog_segments', 'Segments that wait for the store.', () => drain.backlogSegments),
     counter('drain_inserted_rows_total', 'Rows handed over to the store.', () => drain.counts.insertedRows),
     counter('drain_inserted_segments_total', 'Segments handed over to the store.', () => drain.counts.insertedSegments),
-    counter('drain_failed_attempts_total', 'Hand-overs that failed and are tried again.', () => drain.counts.failedAttempts),
-    counter('drain_replayed_segments_total', 'Segments whose state had to be looked up in the table.', () => drain.counts.replayedSegments),
-    counter('drain_completed_segments_total', 'Replayed segments of which the table held some days but not all.', () => drain.counts.completedSegments),
-    counter('drain_quarantined_segments_total', 'Segments put aside because the store refuses them.', () => drain.counts.quarantinedSegments),
-    counter('drain_vanished_segments_total', 'Segments that somebody removed before they were handed over.', () => drain.counts.vanishedSegments),
-    counter('wal_torn_segments_total', 'Segments found with an unfinished end, which was never acknowledged.', () => drain.counts.tornSegments),
+    counter(
+      'drain_failed_attempts_total',
+      'Hand-overs that failed and are tried again.',
+      () => drain.counts.failedAttempts,
+    ),
+    counter(
+      'drain_replayed_segments_total',
+      'Segments whose state had to be looked up in the table.',
+      () => drain.counts.replayedSegments,
+    ),
+    counter(
+      'drain_completed_segments_total',
+      'Replayed segments of which the table held some days but not all.',
+      () => drain.counts.completedSegments,
+    ),
+    counter(
+      'drain_quarantined_segments_total',
+      'Segments put aside because the store refuses them.',
+      () => drain.counts.quarantinedSegments,
+    ),
+    counter(
+      'drain_vanished_segments_total',
+      'Segments that somebody removed before they were handed over.',
+      () => drain.counts.vanishedSegments,
+    ),
+    counter(
+      'wal_torn_segments_total',
+      'Segments found with an unfinished end, which was never acknowledged.',
+      () => drain.counts.tornSegments,
+    ),
     counter('wal_damaged_segments_total', 'Segments found damaged.', () => drain.counts.damagedSegments),
-    counter('wal_lost_rows_total', 'Acknowledged rows known to be lost in damaged segments.', () => drain.counts.lostRows),
+    counter(
+      'wal_lost_rows_total',
+      'Acknowledged rows known to be lost in damaged segments.',
+      () => drain.counts.lostRows,
+    ),
     counter('drain_insert_seconds_total', 'Time spent handing over.', () => drain.counts.insertSeconds),
     gauge('drain_healthy', 'Whether the last hand-over worked.', () => (drain.healthy ? 1 : 0)),
     gauge('process_resident_memory_bytes', 'Resident memory of the server process.', () => process.memoryUsage.rss()),

@@ -24,7 +24,11 @@ let store: Store;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'glasshouse-drain-'));
-  engine = await startEngine({ dataDir: join(root, 'engine'), backupDir: join(root, 'backup'), maxMemoryBytes: 2 ** 31 });
+  engine = await startEngine({
+    dataDir: join(root, 'engine'),
+    backupDir: join(root, 'backup'),
+    maxMemoryBytes: 2 ** 31,
+  });
   store = await Store.open({ target: embeddedTarget(engine), retentionDays: 90 });
 });
 afterAll(async () => {
@@ -77,7 +81,11 @@ async function stored({ id, table }: SegmentInfo): Promise<Record<number, number
 async function replay(more: readonly SegmentInfo[] = []): Promise<{ drain: Drain; events: DrainEvent[] }> {
   const events: DrainEvent[] = [];
   const startMs = Date.now();
-  const drain = new Drain({ store, now: () => startMs + (Date.now() - startMs) * 1_000, onEvent: (event) => events.push(event) });
+  const drain = new Drain({
+    store,
+    now: () => startMs + (Date.now() - startMs) * 1_000,
+    onEvent: (event) => events.push(event),
+  });
   drain.recover(recoverSegments(directory, new Set(more.map(({ path }) => path))));
   drain.add(more);
   const running = drain.run();
@@ -115,8 +123,14 @@ describe('a segment handed over to the engine', () => {
   test('is completed when the engine died between two of its days', async () => {
     const segment = sealed(4, [TODAY - 2, TODAY - 1, TODAY]);
     await store.insertSegment(segment);
-    await store.command(`ALTER TABLE glasshouse.spans DROP PARTITION '${new Date((TODAY - 1) * 86_400_000).toISOString().slice(0, 10)}'`);
+    await store.command(
+      `ALTER TABLE glasshouse.spans DROP PARTITION '${new Date((TODAY - 1) * 86_400_000).toISOString().slice(0, 10)}'`,
+    );
     expect(await store.missingDays(segment)).toEqual([TODAY - 1]);
+    // And once more in the middle of the completion.
+    await store.command(
+      `CREATE TABLE glasshouse.replay_${segment.id.toString(16)} (x UInt8) ENGINE = MergeTree ORDER BY x`,
+    );
     const { drain } = await replay();
     expect(await stored(segment)).toEqual({ [TODAY - 2]: 4, [TODAY - 1]: 4, [TODAY]: 4 });
     expect(drain.counts.completedSegments).toBe(1);
@@ -148,7 +162,9 @@ describe('a segment handed over to the engine', () => {
 describe('a segment that the table cannot take', () => {
   const spans = tableOf('spans');
   const extra = { name: 'not_in_the_table', type: 'String', comment: '' };
-  const asMap = spans.columns.map((column) => (column.name === 'kind' ? { ...column, type: 'Map(LowCardinality(String), String)' } : column));
+  const asMap = spans.columns.map((column) =>
+    column.name === 'kind' ? { ...column, type: 'Map(LowCardinality(String), String)' } : column,
+  );
 
   test.each([
     ['has a column too many', { ...spans, columns: [...spans.columns, extra] }],

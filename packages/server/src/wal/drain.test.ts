@@ -23,7 +23,8 @@ afterEach(() => rmSync(directory, { recursive: true }));
 class FakeStore implements SegmentStore {
   readonly rows = new Map<string, number>();
   readonly calls: string[] = [];
-  plan: (segment: SegmentFile) => 'store' | Error | { readonly stored: readonly number[]; readonly then: Error } = () => 'store';
+  plan: (segment: SegmentFile) => 'store' | Error | { readonly stored: readonly number[]; readonly failure: Error } =
+    () => 'store';
 
   insertSegment(segment: SegmentFile): Promise<void> {
     return this.#insert('insert', segment, [...segment.days.keys()]);
@@ -42,7 +43,7 @@ class FakeStore implements SegmentStore {
       const key = `${segment.id}/${day}`;
       this.rows.set(key, (this.rows.get(key) ?? 0) + (segment.days.get(day) ?? 0));
     }
-    if (outcome !== 'store') throw outcome.then;
+    if (outcome !== 'store') throw outcome.failure;
   }
 
   async settled(segment: SegmentFile): Promise<void> {
@@ -81,7 +82,10 @@ function segment(id: bigint, days = new Map([[TODAY, 10]]), unchecked = false): 
 }
 
 /** A drain whose clock runs as fast as it is asked to. */
-function drainOf(store: SegmentStore, retentionDays?: number): { drain: Drain; events: DrainEvent[]; clock: { nowMs: number }; settle: (done: () => boolean) => Promise<void> } {
+function drainOf(
+  store: SegmentStore,
+  retentionDays?: number,
+): { drain: Drain; events: DrainEvent[]; clock: { nowMs: number }; settle: (done: () => boolean) => Promise<void> } {
   const events: DrainEvent[] = [];
   const clock = { nowMs: TODAY * 86_400_000 };
   const drain = new Drain({ store, onEvent: (event) => events.push(event), now: () => clock.nowMs, retentionDays });
@@ -128,7 +132,18 @@ describe('the drain', () => {
     const store = new FakeStore();
     store.rows.set(`1/${TODAY}`, 3);
     const { drain, settle } = drainOf(store);
-    drain.add([segment(1n, new Map([[TODAY - 1, 4], [TODAY, 3]]))], true);
+    drain.add(
+      [
+        segment(
+          1n,
+          new Map([
+            [TODAY - 1, 4],
+            [TODAY, 3],
+          ]),
+        ),
+      ],
+      true,
+    );
     await settle(() => drain.backlogSegments === 0);
     expect(store.calls).toContain(`insert ${TODAY - 1} of 1`);
     expect(Object.fromEntries(store.rows)).toEqual({ [`1/${TODAY - 1}`]: 4, [`1/${TODAY}`]: 3 });
@@ -138,7 +153,7 @@ describe('the drain', () => {
   test('stores once what was stored although the answer was lost', async () => {
     const store = new FakeStore();
     let calls = 0;
-    store.plan = ({ days }) => (calls++ === 0 ? { stored: [...days.keys()], then: AWAY } : 'store');
+    store.plan = ({ days }) => (calls++ === 0 ? { stored: [...days.keys()], failure: AWAY } : 'store');
     const { drain, events, settle } = drainOf(store);
     drain.add([segment(1n)]);
     await settle(() => drain.backlogSegments === 0);
@@ -195,7 +210,7 @@ describe('the drain', () => {
   test('does not wait for days that the store has dropped for their age', async () => {
     const store = new FakeStore();
     const old = TODAY - 90;
-    store.plan = () => ({ stored: [], then: AWAY });
+    store.plan = () => ({ stored: [], failure: AWAY });
     const { drain, settle } = drainOf(store, 90);
     drain.add([segment(1n, new Map([[old, 5]]))], true);
     store.insertSegment = () => Promise.resolve();

@@ -266,7 +266,8 @@ export class Drain {
     const { path } = waiting.segment;
     const name = parseSegmentName(basename(path));
     const recovered = name === undefined ? undefined : recoverSegment(path, name);
-    if (recovered?.segment === undefined) throw new Error(`cannot hand over segment=${path}: nothing in it can be read`);
+    if (recovered?.segment === undefined)
+      throw new Error(`cannot hand over segment=${path}: nothing in it can be read`);
     waiting.segment = recovered.segment;
   }
 

@@ -15,7 +15,9 @@ interface Frame {
 const blocks = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   // Around the length of a stored deflate block, and several of them.
-  fc.integer({ min: -2, max: 2 }).chain((off) => fc.integer({ min: 1, max: 3 }).map((times) => pattern(65_535 * times + off))),
+  fc
+    .integer({ min: -2, max: 2 })
+    .chain((off) => fc.integer({ min: 1, max: 3 }).map((times) => pattern(65_535 * times + off))),
   // Bytes that look like the beginning of a frame.
   fc.integer({ min: 0, max: 40 }).map((times) => Buffer.from('1f8b08041f8b'.repeat(times), 'hex')),
 );
@@ -166,4 +168,26 @@ test('reads a header without reading its block', () => {
   expect(header).toMatchObject({ rows: 5, length: bytes.length });
   expect(most).toBeLessThan(100);
   expect(header !== undefined && isIntact(read, header)).toBe(true);
+});
+
+test('a segment that is damaged all over is read once and not again for each frame', () => {
+  const all = Array.from({ length: 400 }, (_, rows) => ({
+    block: pattern(5_000),
+    rows,
+    days: new Map<number, number>(),
+  }));
+  const bytes = segmentOf(all);
+  for (const { offset, length } of scan(bytes).frames) bytes[offset + length - 1] = 0xff;
+  let readBytes = 0;
+  const found = scanFrames(
+    (position, length) => {
+      const part = bytes.subarray(position, position + length);
+      readBytes += part.length;
+      return part;
+    },
+    bytes.length,
+    SEGMENT,
+  );
+  expect(found.gaps.length).toBe(400);
+  expect(readBytes).toBeLessThan(3 * bytes.length);
 });

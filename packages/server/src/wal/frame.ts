@@ -142,7 +142,7 @@ function appendStored(parts: Uint8Array[], block: readonly Uint8Array[], blockBy
   open();
   for (const piece of block) {
     crc = crc32(piece, crc);
-    for (let start = 0; start < piece.length; ) {
+    for (let start = 0; start < piece.length;) {
       if (room === 0) open();
       const end = Math.min(piece.length, start + room);
       parts.push(piece.subarray(start, end));
@@ -166,7 +166,8 @@ export type ReadAt = (position: number, length: number) => Uint8Array;
 export function readHeader(read: ReadAt, offset: number, segment: bigint): Header | undefined {
   const fixed = viewOf(read(offset, HEADER_BYTES));
   if (fixed.byteLength < HEADER_BYTES || fixed.getUint32(AT.magic, true) !== MAGIC) return undefined;
-  if (fixed.getUint16(AT.version, true) !== VERSION || fixed.getBigUint64(AT.segment, true) !== segment) return undefined;
+  if (fixed.getUint16(AT.version, true) !== VERSION || fixed.getBigUint64(AT.segment, true) !== segment)
+    return undefined;
   const dayCount = fixed.getUint16(AT.dayCount, true);
   const bytes = read(offset, HEADER_BYTES + dayCount * DAY_BYTES);
   if (bytes.length < HEADER_BYTES + dayCount * DAY_BYTES) return undefined;
@@ -178,7 +179,9 @@ export function readHeader(read: ReadAt, offset: number, segment: bigint): Heade
     days.set(view.getUint32(at, true), view.getUint32(at + 4, true));
   }
   const [rows, sequence] = [view.getUint32(AT.rows, true), view.getUint32(AT.sequence, true)];
-  return length === frameLength(blockBytes, dayCount) ? { offset, length, sequence, rows, days, blockBytes } : undefined;
+  return length === frameLength(blockBytes, dayCount)
+    ? { offset, length, sequence, rows, days, blockBytes }
+    : undefined;
 }
 
 /** True if the `rest` bytes at `offset`, the last of a file, are the beginning of a header that was cut short. */
@@ -195,7 +198,7 @@ export function isIntact(read: ReadAt, { offset, length, days, blockBytes }: Hea
   const view = viewOf(body);
   let crc = 0;
   let at = HEADER_BYTES + days.size * DAY_BYTES;
-  for (let left = blockBytes; ; ) {
+  for (let left = blockBytes; ;) {
     const stored = Math.min(left, STORED_BLOCK_BYTES);
     const isLast = stored === left;
     const isAsWritten =

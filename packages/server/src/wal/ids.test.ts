@@ -23,7 +23,9 @@ function memoryMark(): IdMark & { highest: bigint; raised: number } {
 
 describe('segment ids', () => {
   test('grow, whatever the clock does and however often the server starts', () => {
-    const steps = fc.array(fc.record({ skipMs: fc.integer({ min: -100_000, max: 100_000 }), restart: fc.boolean() }), { maxLength: 200 });
+    const steps = fc.array(fc.record({ skipMs: fc.integer({ min: -100_000, max: 100_000 }), restart: fc.boolean() }), {
+      maxLength: 200,
+    });
     fc.assert(
       fc.property(steps, fc.integer({ min: 0, max: 0xffff }), (all, node) => {
         const mark = memoryMark();

@@ -71,6 +71,7 @@ test('is free when another process has got the id of the owner', async () => {
   const owner = JSON.parse(readFileSync(file, 'utf8')) as { started: string };
   writeFileSync(file, JSON.stringify({ ...owner, started: '1' }));
   await take();
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(owner);
 });
 
 test('of an owner that cannot be looked up is respected while it is touched, and free after that', async () => {
@@ -93,6 +94,7 @@ test('is touched by its owner', async () => {
 test.each(['', '{"pid":', 'null'])('that says %j is free after a while', async (text) => {
   writeFileSync(file, text);
   await take();
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: process.pid });
 });
 
 test('that was left stale is taken by one of several, whatever else was left', async () => {

@@ -100,7 +100,8 @@ async function whyAlive(path: string, text: string, silenceMs: number): Promise<
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     const now = modifiedMs(path);
     if (now === undefined || readText(path) !== text) return undefined;
-    if (now !== before) return owner === undefined ? 'another server' : `another server (pid ${owner.pid} in ${owner.space})`;
+    if (now !== before)
+      return owner === undefined ? 'another server' : `another server (pid ${owner.pid} in ${owner.space})`;
   }
   return undefined;
 }
@@ -129,7 +130,8 @@ function ownerOf(pid: number): Owner {
 function parseOwner(text: string): Owner | undefined {
   try {
     const { pid, started, space } = JSON.parse(text) as Partial<Owner>;
-    if (typeof pid === 'number' && typeof started === 'string' && typeof space === 'string') return { pid, started, space };
+    if (typeof pid === 'number' && typeof started === 'string' && typeof space === 'string')
+      return { pid, started, space };
   } catch {
     // It is being written, or was left half written.
   }

@@ -98,12 +98,12 @@ export class Log {
 
   /** Seals every segment that holds rows. */
   seal(): void {
-    for (const segment of [...this.open.values()]) if (segment.rows > 0) this.sealOne(segment);
+    for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
   }
 
   /** Closes everything, also what is empty. The log takes nothing afterwards. */
   close(): void {
-    for (const segment of [...this.open.values()]) this.sealOne(segment);
+    for (const segment of this.open.values()) this.sealOne(segment);
   }
 
   /** The segments sealed since the last call. */

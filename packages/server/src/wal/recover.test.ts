@@ -1,4 +1,14 @@
-import { appendFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -23,7 +33,12 @@ function segment(id: bigint, frames: number): { path: string; starts: number[] }
   let at = 0;
   for (let sequence = 0; sequence < frames; sequence++) {
     const rows = sequence + 1;
-    const { parts, length } = encodeFrame([Buffer.from(`frame ${sequence};`)], rows, new Map([[DAY + sequence, rows]]), { segment: id, sequence });
+    const { parts, length } = encodeFrame(
+      [Buffer.from(`frame ${sequence};`)],
+      rows,
+      new Map([[DAY + sequence, rows]]),
+      { segment: id, sequence },
+    );
     starts.push(at);
     at += length;
     all.push(...parts);
@@ -46,7 +61,15 @@ describe('recovery', () => {
     const { segments, torn, damaged, failed } = recoverSegments(directory);
     expect(segments).toMatchObject([
       { id: 3n, rows: 1, days: new Map([[DAY, 1]]), repaired: false },
-      { id: 9n, rows: 3, days: new Map([[DAY, 1], [DAY + 1, 2]]), repaired: false },
+      {
+        id: 9n,
+        rows: 3,
+        days: new Map([
+          [DAY, 1],
+          [DAY + 1, 2],
+        ]),
+        repaired: false,
+      },
     ]);
     expect([torn, damaged, failed]).toEqual([[], [], []]);
   });
@@ -64,7 +87,11 @@ describe('recovery', () => {
   test('cuts zeros that a crash of the machine left behind the end', () => {
     const { path } = segment(1n, 1);
     appendFileSync(path, Buffer.alloc(5_000));
-    expect(recoverSegments(directory)).toMatchObject({ segments: [{ rows: 1 }], torn: [{ bytes: 5_000 }], damaged: [] });
+    expect(recoverSegments(directory)).toMatchObject({
+      segments: [{ rows: 1 }],
+      torn: [{ bytes: 5_000 }],
+      damaged: [],
+    });
     expect(gunzipSync(readFileSync(path)).toString()).toBe('frame 0;');
   });
 
@@ -90,9 +117,28 @@ describe('damage before the end', () => {
     const { segments, damaged, torn } = recoverSegments(directory);
     const aside = join(directory, QUARANTINE, 'spans.0000000000000007.gz.damaged');
     expect(torn).toEqual([]);
-    expect(damaged).toEqual([{ path: aside, places: 1, bytes: (starts[2] as number) - (starts[1] as number), rows: 2, rowsUnknown: 0, rowsKept: 4 }]);
+    expect(damaged).toEqual([
+      {
+        path: aside,
+        places: 1,
+        bytes: (starts[2] as number) - (starts[1] as number),
+        rows: 2,
+        rowsUnknown: 0,
+        rowsKept: 4,
+      },
+    ]);
     expect(readFileSync(aside).equals(before)).toBe(true);
-    expect(segments).toMatchObject([{ id: 7n, rows: 4, days: new Map([[DAY, 1], [DAY + 2, 3]]), repaired: true }]);
+    expect(segments).toMatchObject([
+      {
+        id: 7n,
+        rows: 4,
+        days: new Map([
+          [DAY, 1],
+          [DAY + 2, 3],
+        ]),
+        repaired: true,
+      },
+    ]);
     expect(gunzipSync(readFileSync(segments[0]?.path ?? '')).toString()).toBe('frame 0;frame 2;');
   });
 
@@ -122,7 +168,9 @@ describe('damage before the end', () => {
     const repaired = recoverSegments(directory).segments[0]?.path ?? '';
     flip(repaired, (starts[1] as number) - (starts[0] as number) + 90);
     const { segments, damaged } = recoverSegments(directory);
-    expect(damaged).toMatchObject([{ path: join(directory, QUARANTINE, 'spans.0000000000000007.repaired.gz.damaged') }]);
+    expect(damaged).toMatchObject([
+      { path: join(directory, QUARANTINE, 'spans.0000000000000007.repaired.gz.damaged') },
+    ]);
     expect(segments).toMatchObject([{ path: repaired, repaired: true }]);
     expect(segments[0]?.rows).toBeLessThan(9);
   });

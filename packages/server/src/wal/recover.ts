@@ -151,7 +151,8 @@ function writeRepaired(path: string, name: SegmentName, frames: readonly FrameIn
     for (const { offset, length } of frames) {
       const frame = new Uint8Array(length);
       readSync(from, frame, 0, length, offset);
-      for (let written = 0; written < length; ) written += writeSync(to, frame, written, length - written, bytes + written);
+      for (let written = 0; written < length;)
+        written += writeSync(to, frame, written, length - written, bytes + written);
       bytes += length;
     }
     fsyncSync(to);

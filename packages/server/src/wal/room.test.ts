@@ -4,7 +4,13 @@ import { afterEach, expect, test } from 'vitest';
 import type { Backlog, RoomOptions } from './room.ts';
 import { LogRoom } from './room.ts';
 
-const OPTIONS: RoomOptions = { directory: tmpdir(), maxBytes: 1_000, reserveBytes: 0, maxBehindSegments: 2, maxWaitMs: 200 };
+const OPTIONS: RoomOptions = {
+  directory: tmpdir(),
+  maxBytes: 1_000,
+  reserveBytes: 0,
+  maxBehindSegments: 2,
+  maxWaitMs: 200,
+};
 const rooms: LogRoom[] = [];
 
 afterEach(() => {
@@ -41,7 +47,7 @@ async function refusal(room: LogRoom): Promise<AppError> {
 }
 
 test('has room while the log is small and the store keeps up', async () => {
-  await roomWith(new Scripted()).ready();
+  await expect(roomWith(new Scripted()).ready()).resolves.toBeUndefined();
 });
 
 test('refuses retryably when the log has its limit', async () => {
@@ -64,7 +70,7 @@ test('refuses retryably when the disk is nearly full', async () => {
 test('goes on where the file system cannot tell its space', async () => {
   const room = roomWith(new Scripted(), { directory: '/nowhere/at/all', reserveBytes: 1 });
   await room.checkDisk();
-  await room.ready();
+  await expect(room.ready()).resolves.toBeUndefined();
 });
 
 test('lets senders wait while a healthy store is behind', async () => {
@@ -92,5 +98,5 @@ test('does not pace senders by a store that is away: the log takes it', async ()
   const backlog = new Scripted();
   backlog.behindSegments = 400;
   backlog.healthy = false;
-  await roomWith(backlog).ready();
+  await expect(roomWith(backlog).ready()).resolves.toBeUndefined();
 });

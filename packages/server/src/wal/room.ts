@@ -65,7 +65,8 @@ export class LogRoom {
 
   async ready(): Promise<void> {
     const { maxBytes, reserveBytes, maxBehindSegments } = this.options;
-    if (this.backlog.backlogBytes >= maxBytes) this.refuse('log_full', `the write-ahead log has its limit of ${maxBytes} bytes`);
+    if (this.backlog.backlogBytes >= maxBytes)
+      this.refuse('log_full', `the write-ahead log has its limit of ${maxBytes} bytes`);
     if (this.freeBytes < reserveBytes) this.refuse('disk_full', `less than ${reserveBytes} bytes of disk are free`);
     if (this.backlog.healthy && this.backlog.behindSegments > maxBehindSegments) await this.waitForStore();
   }

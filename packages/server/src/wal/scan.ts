@@ -41,15 +41,17 @@ export function scanFrames(read: ReadAt, size: number, segment: bigint): Scan {
       offset += length;
       continue;
     }
-    const next = findFrame(read, offset + 1, size, segment) ?? size;
-    if (header !== undefined && offset + header.length <= next) {
-      // The header can be trusted, so this much is one frame and its rows are known.
-      gaps.push({ offset, length: header.length, kind: 'damaged', rows: header.rows });
-      offset += header.length;
+    if (header !== undefined) {
+      // The header can be trusted, so all up to its frame's end is that frame, or the file ends before it.
+      const isWhole = offset + header.length <= size;
+      const length = isWhole ? header.length : size - offset;
+      gaps.push({ offset, length, kind: isWhole ? 'damaged' : 'torn', rows: header.rows });
+      offset += length;
       continue;
     }
-    const isTorn = next === size && (header !== undefined || isUnfinished(read, offset, size));
-    gaps.push({ offset, length: next - offset, kind: isTorn ? 'torn' : 'damaged', rows: header?.rows });
+    const next = findFrame(read, offset + 1, size, segment) ?? size;
+    const isTorn = next === size && isUnfinished(read, offset, size);
+    gaps.push({ offset, length: next - offset, kind: isTorn ? 'torn' : 'damaged', rows: undefined });
     offset = next;
   }
   return { frames, gaps };
