@@ -4,7 +4,7 @@
  */
 
 import type { ClickHouseClient, DataFormat } from '@clickhouse/client';
-import { ClickHouseError, createClient } from '@clickhouse/client';
+import { ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from './support/admin.ts';
 import { post, postJson } from './support/http.ts';
@@ -58,6 +58,8 @@ function connect(
     url: `http://127.0.0.1:${server.ports.clickhouse}`,
     username: options.username ?? 'default',
     password: options.password ?? key,
+    // The tests look at the errors themselves.
+    log: { level: ClickHouseLogLevel.OFF },
     compression: { response: options.compression ?? false, request: options.compression ?? false },
     ...(options.database === undefined ? {} : { database: options.database }),
   });

@@ -1,6 +1,6 @@
 /**
  * The durability contract under `kill -9`: whatever was acknowledged is in the table exactly once after any number of kills
- * of either process at any moment, some of them exactly where the engine renames a part into place.
+ * of either process at any moment, some of them exactly where the engine renames a part into place or the log is synced.
  *
  * GLASSHOUSE_KILL_ROUNDS sets the number of rounds; a few run by default. All rounds share one data directory, and each one
  * checks everything that was ever sent.
@@ -17,10 +17,10 @@ import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
 
 const ROUNDS = Number(process.env['GLASSHOUSE_KILL_ROUNDS'] ?? 8);
-const TARGETS = ['server', 'rename', 'engine', 'rename', 'both', 'rename', 'server', 'engine'] as const;
+const TARGETS = ['server', 'rename', 'commit', 'rename', 'engine', 'rename', 'both', 'commit'] as const;
 /** Small segments, so that there are many hand-overs to hit. */
 const ENV = { GLASSHOUSE_SEAL_MS: '50', GLASSHOUSE_LOG_LEVEL: 'info' };
-/** How long a trap may wait for a rename before an ordinary kill takes its place. */
+/** How long a trap may wait for its system call before an ordinary kill takes its place. */
 const TRAP_MS = 4_000;
 const COUNTERS = {
   replayed: 'drain_replayed_segments_total',
@@ -60,27 +60,43 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Kills the engine when it enters its `nth` rename from now, or after a while if there is none. */
-async function killAtRename(nth: number): Promise<void> {
-  const pid = server.enginePid;
-  const calls = 'rename,renameat,renameat2';
-  const options = [
-    '-f',
-    '-qq',
-    '-o',
-    '/dev/null',
-    '-e',
-    `trace=${calls}`,
-    '-e',
-    `inject=${calls}:signal=SIGKILL:when=${nth}`,
-  ];
-  const tracer = spawn('strace', [...options, '-p', String(pid)], { stdio: 'ignore' });
-  const ended = once(tracer, 'exit').then(() => 'rename');
+/** What a trap waits for: who makes which system calls. */
+const TRAPS = {
+  rename: { victim: 'engine', calls: 'rename,renameat,renameat2' },
+  commit: { victim: 'server', calls: 'fdatasync' },
+} as const;
+
+/** Kills a process where one of its threads enters the `nth` of such calls from now, or after a while if none does. */
+async function trap(name: keyof typeof TRAPS, nth: number): Promise<void> {
+  const { victim, calls } = TRAPS[name];
+  const pid = victim === 'engine' ? server.enginePid : server.pid;
+  const inject = `inject=${calls}:signal=SIGKILL:when=${nth}`;
+  const options = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', inject, '-p', String(pid)];
+  const tracer = spawn('strace', options, { stdio: 'ignore' });
+  // It may be there but not be allowed to look at other processes; then it fails at once.
+  const ended = once(tracer, 'exit').then(([code]) => (code === 0 ? 'caught' : 'failed'));
   const how = await Promise.race([ended, pause(TRAP_MS, 'late')]);
-  count(how === 'late' ? 'kills after a trap that nothing entered' : 'kills at a rename');
-  if (how === 'late') server.signal('engine', 'SIGKILL');
+  const instead = how === 'late' ? 'that nothing entered' : 'that strace could not set';
+  count(how === 'caught' ? `kills at a ${name}` : `kills after a trap for a ${name} ${instead}`);
+  if (how !== 'caught') server.signal(victim, 'SIGKILL');
   tracer.kill('SIGKILL');
   await ended;
+}
+
+/** Kills what the round is about and says whether the server is among it. */
+async function strike(target: (typeof TARGETS)[number]): Promise<boolean> {
+  const isTrap = target === 'rename' || target === 'commit';
+  if (isTrap && hasTrace) {
+    // Counted by thread: an insert renames its parts, one for each day, in one thread.
+    await trap(target, 1 + Math.floor(Math.random() * (target === 'rename' ? 2 : 20)));
+    return target === 'commit';
+  }
+  const hitsEngine = target === 'engine' || target === 'both' || target === 'rename';
+  const hitsServer = target === 'server' || target === 'both' || target === 'commit';
+  if (hitsEngine) server.signal('engine', 'SIGKILL');
+  if (hitsServer) server.signal('server', 'SIGKILL');
+  count(isTrap ? `kills at random instead of at a ${target}, for want of strace` : `kills of ${target}`);
+  return hitsServer;
 }
 
 test(`loses and doubles nothing over ${ROUNDS} kills`, { timeout: 30_000 + ROUNDS * 30_000 }, async ({ annotate }) => {
@@ -89,15 +105,8 @@ test(`loses and doubles nothing over ${ROUNDS} kills`, { timeout: 30_000 + ROUND
     const target = TARGETS[round % TARGETS.length] ?? 'server';
     await pause(200 + Math.random() * 1_800);
     const ackedBefore = load.acked;
-    if (target === 'rename' && hasTrace) {
-      // Counted by thread: an insert renames its parts, one for each day, in one thread.
-      await killAtRename(1 + Math.floor(Math.random() * 2));
-    } else {
-      if (target !== 'server') server.signal('engine', 'SIGKILL');
-      if (target === 'server' || target === 'both') server.signal('server', 'SIGKILL');
-      count(`kills of ${target === 'rename' ? 'the engine, for want of strace' : target}`);
-    }
-    if (target === 'server' || target === 'both') {
+    const isServerGone = await strike(target);
+    if (isServerGone) {
       await server.exited();
       await load.stop();
       server = await KillableServer.start(dataDir, ENV);

@@ -61,7 +61,10 @@ const WAYS: readonly [Protocol, Compression][] = [
 describe.each(WAYS)('%s exporters, compression %s', (protocol, compression) => {
   let sent: Sent;
   const ask = (table: string, count: number): Promise<readonly Row[]> =>
-    server.rows(`SELECT * FROM ${table} WHERE service_name = '${sent.service}' ORDER BY timestamp, name`, count);
+    server.rows(
+      `SELECT * FROM ${table} WHERE service_name = '${sent.service}' ORDER BY timestamp, name, attributes_string['route']`,
+      count,
+    );
 
   beforeAll(async () => {
     sent = await sendEverything(`js-${protocol}-${compression}`, destination(server, protocol, compression));
@@ -196,9 +199,9 @@ describe.each(['proto', 'json', 'grpc'] as const)('%s exporters that send deltas
       `WHERE name IN ('requests', 'cpu') AND service_name = '${sent.service}' ORDER BY timestamp, name, value DESC`;
     const points = await server.rows(query, pointsOf(sent, 'requests') + pointsOf(sent, 'cpu'));
     expect(points.filter(({ name }) => name === 'requests')).toEqual([
-      expectedDelta(sent, 0, 7),
-      expectedDelta(sent, 0, 1),
-      expectedDelta(sent, 1, 10),
+      expectedDelta(sent, 0, 7, '/a'),
+      expectedDelta(sent, 0, 1, '/b'),
+      expectedDelta(sent, 1, 10, '/b'),
     ]);
     expect(points.filter(({ name }) => name === 'cpu').map(({ value }) => value)).toEqual([12.5, 0]);
     const histograms = await server.rows(`SELECT * FROM metrics_histogram ${where}`, 1);
@@ -216,14 +219,22 @@ function pointsOf(sent: Sent, name: string): number {
     .flatMap(({ dataPoints }) => dataPoints as object[]).length;
 }
 
-function expectedDelta(sent: Sent, round: number, value: number): Row {
-  return { ...times(sent, 'requests', round), name: 'requests', value, temporality: 'delta', is_monotonic: true };
+function expectedDelta(sent: Sent, round: number, value: number, route: string): Row {
+  return {
+    ...times(sent, 'requests', round, route),
+    name: 'requests',
+    value,
+    temporality: 'delta',
+    is_monotonic: true,
+  };
 }
 
-/** Start and end that the SDK gave to the points of an instrument in one of the two collections. */
-function times(sent: Sent, name: string, round: number): Row {
+/** Start and end that the SDK gave to the point of an instrument, the one with the route if it has several, in one of the two collections. */
+function times(sent: Sent, name: string, round: number, route?: string): Row {
   const metrics = sent.metrics[round]?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
-  const point = metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints[0];
+  const points: readonly { attributes: Row; startTime: HrTime; endTime: HrTime }[] =
+    metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
+  const point = points.find(({ attributes }) => route === undefined || attributes['route'] === route);
   if (point === undefined) throw new Error(`cannot find the points of ${name} in collection ${round}`);
   return { start_timestamp: timeOf(point.startTime), timestamp: timeOf(point.endTime) };
 }
@@ -247,8 +258,12 @@ function sums(sent: Sent, temporality: string, requestsToB: readonly [number, nu
     sum('bytes', round, 0.125, 'double', { unit: 'By' }),
     sum('cpu', round, 12.5, 'double', { unit: 's' }),
     sum('pool', round, -2, 'double', { is_monotonic: false }),
-    sum('requests', round, 7, 'int', { ...requests, ...toA }),
-    sum('requests', round, requestsToB[round] as number, 'int', { ...requests, attributes_string: { route: '/b' } }),
+    sum('requests', round, 7, 'int', { ...requests, ...toA, ...times(sent, 'requests', round, '/a') }),
+    sum('requests', round, requestsToB[round] as number, 'int', {
+      ...requests,
+      attributes_string: { route: '/b' },
+      ...times(sent, 'requests', round, '/b'),
+    }),
   ]);
 }
 

@@ -120,7 +120,7 @@ function post(port: number, agent: Agent, body: Buffer): Promise<number> {
 }
 
 /** An ExportTraceServiceRequest (opentelemetry/proto/collector/trace/v1) with the spans of one batch. */
-export function encodeBatch(number: number, spans: number): Buffer {
+function encodeBatch(number: number, spans: number): Buffer {
   const nowMs = Date.now();
   const all = Array.from({ length: spans }, (_, index) => {
     const traceId = Buffer.alloc(16, 0x11);

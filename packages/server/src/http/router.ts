@@ -105,11 +105,12 @@ function discardBody(request: IncomingMessage, response: ServerResponse): void {
   const socket = request.socket as Socket | null;
   if (socket === null || request.complete || request.method === 'GET' || request.method === 'HEAD') return;
   response.setHeader('Connection', 'close');
+  // What Node calls after the last answer of a connection: it would destroy the socket, which resets it if data is unread.
+  socket.destroySoon = () => void socket.end();
   response.once('finish', () => {
     const overdue = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(overdue));
     request.resume();
-    socket.end();
   });
 }
 
