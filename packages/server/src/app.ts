@@ -79,9 +79,7 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
   if (config.storeUrl !== undefined) {
     const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), retentionDays });
     // It may be away, and come later: the log takes data until then.
-    void migrate(store, log).catch((error: unknown) =>
-      log.error({ err: error }, 'cannot migrate the store: nothing can be handed over'),
-    );
+    void migrate(store, log, () => true);
     return { store, engine: undefined };
   }
   const engine = await startEngine({
@@ -93,20 +91,21 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
     onEvent: (event) => logEngine(log, event),
   });
   const store = Store.connect({ target: embeddedTarget(engine), retentionDays });
-  await migrate(store, log);
+  await migrate(store, log, () => false);
   return { store, engine };
 }
 
-/** Brings the schema up to date, for as long as the store is away. */
-async function migrate(store: Store, log: Logger): Promise<void> {
+/** Brings the schema up to date, again and again while the store is away or `retries` the error that it answered. */
+async function migrate(store: Store, log: Logger, retries: (error: unknown) => boolean): Promise<void> {
   for (let delayMs = 500; ; delayMs = Math.min(delayMs * 2, 30_000)) {
     try {
       const ran = await store.migrate();
       if (ran.length > 0) log.info({ migrations: ran }, 'migrated the store');
       return;
     } catch (error) {
-      if (!(error instanceof StoreError) || error.number !== 0) throw error;
-      log.warn({ err: error }, 'cannot migrate the store yet');
+      const isAway = error instanceof StoreError && error.number === 0;
+      if (!isAway && !retries(error)) throw error;
+      log.error({ err: error }, 'cannot migrate the store: nothing can be handed over yet');
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }

@@ -36,7 +36,14 @@ function optionalText(name: string, description: string, secret = false): Settin
   return { name, description, defaultText: 'none', secret, parse: (value) => value || undefined };
 }
 
-function integer(name: string, fallback: number, least: number, most: number, description: string): Setting<number> {
+function integer(
+  name: string,
+  fallback: number,
+  least: number,
+  most: number,
+  description: string,
+  defaultText = String(fallback),
+): Setting<number> {
   const parse = (value: string | undefined): number => {
     if (value === undefined || value === '') return fallback;
     const number = Number(value);
@@ -45,7 +52,7 @@ function integer(name: string, fallback: number, least: number, most: number, de
     }
     return number;
   };
-  return { name, description, defaultText: String(fallback), parse };
+  return { name, description, defaultText, parse };
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
@@ -190,6 +197,7 @@ export const SETTINGS = {
     1,
     64,
     'Queries that run at once in the embedded engine.',
+    'the number of processors, at least 2',
   ),
 } satisfies Record<string, Setting<unknown>>;
 

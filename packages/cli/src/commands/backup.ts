@@ -38,8 +38,8 @@ export const restore: Command = {
   summary: 'bring a backup back',
   usage: 'PATH',
   description: [
-    'Replaces what is stored by the backup at PATH on the machine of the server. What was taken in since the backup is lost; what ' +
-      'arrives meanwhile waits in the log and is kept. Asks first. Needs the admin token.',
+    'Replaces what is stored by the backup at PATH on the machine of the server. What was there, with all that came in since the ' +
+      'backup, stays in the database glasshouse_replaced until the next restore. Asks first. Needs the admin token.',
   ],
   options: { ...SERVER_OPTIONS, yes: { type: 'boolean', short: 'y', description: 'Do not ask' } },
   positionals: 1,

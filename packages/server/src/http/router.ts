@@ -86,7 +86,7 @@ export class Router {
     if (methods.length > 0) response.setHeader('Allow', methods.join(', '));
     const error =
       status === 404
-        ? `cannot find path=${path}: see / for what this server offers`
+        ? `cannot find path=${path}: this port has no such route`
         : `cannot ${request.method} path=${path}: it takes ${methods.join(', ')}`;
     discardBody(request, response);
     sendJson(response, status, { error });

@@ -50,6 +50,9 @@ export interface Decoded {
   readonly message: string;
 }
 
+/** Days in one block: each becomes a part in the store, and a frame lists them all. */
+const MAX_DAYS = 1_000;
+
 const NOUNS: Readonly<Record<Signal, string>> = { traces: 'spans', logs: 'log records', metrics: 'data points' };
 
 export class Decoder {
@@ -71,6 +74,11 @@ export class Decoder {
     this.blocks = Object.values(this.readers).flatMap((reader) => reader.blocks);
   }
 
+  /** Days that the rows of the fullest block fall on. */
+  get days(): number {
+    return Math.max(...this.blocks.map((block) => block.days.byDay().size));
+  }
+
   /** Appends the rows of a request to the blocks. Throws AppError, and then nothing was appended. */
   decode(request: DecodeRequest): Decoded {
     const { signal, placement } = request;
@@ -83,6 +91,7 @@ export class Decoder {
     for (const block of reader.blocks) block.mark();
     try {
       this.walker.walk(this.wire, length, placement, reader);
+      this.refuseManyDays(NOUNS[signal]);
     } catch (error) {
       for (const block of reader.blocks) block.rollback();
       throw error;
@@ -97,6 +106,14 @@ export class Decoder {
       reasons: [...this.rejections.counts],
       message: messages.filter((message) => message !== '').join('; '),
     };
+  }
+
+  private refuseManyDays(noun: string): void {
+    if (this.days <= MAX_DAYS) return;
+    throw new AppError(
+      'bad_request',
+      `cannot take the request: its ${noun} fall on more than ${MAX_DAYS} days; send fewer days at once`,
+    );
   }
 
   /** Points the wire at the protobuf bytes of the request and returns their number. */

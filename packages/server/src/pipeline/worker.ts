@@ -13,6 +13,8 @@ import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts'
 
 /** Decoded bytes after which a commit starts although more requests wait: bounds the time that the first one waits. */
 const COMMIT_BYTES = 8 << 20;
+/** Days that the blocks may span before they are committed: keeps one sender's old data from filling others' frames. */
+const COMMIT_DAYS = 100;
 
 invariant(parentPort !== null, 'the ingest worker was started outside of a worker thread');
 run(parentPort, workerData as WorkerOptions);
@@ -39,6 +41,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   const handle = (message: ToWorker): void => {
     switch (message.kind) {
       case 'request':
+        if (decoder.days > COMMIT_DAYS) commit();
         if (message.buffer !== undefined) bodies.set(message.body, message.buffer);
         pending.push(decodeOne(decoder, message, bodies.get(message.body)));
         pendingBytes += message.length;

@@ -36,7 +36,7 @@ export interface StatusSources {
       readonly insertSeconds: number;
     };
   };
-  readonly room: { readonly refused: Readonly<Record<string, number>>; ready(): Promise<void> };
+  readonly room: { readonly refused: Readonly<Record<string, number>>; full(): string | undefined };
   readonly store: { ping(): Promise<boolean> };
 }
 
@@ -54,9 +54,11 @@ export function statusRoutes(sources: StatusSources): Route[] {
       path: '/ready',
       fail: failJson,
       handle: async ({ response }) => {
-        await sources.room.ready();
+        const full = sources.room.full();
         const store = await sources.store.ping();
-        sendJson(response, store ? 200 : 503, { ingest: true, store, backlogSegments: sources.drain.backlogSegments });
+        const isReady = full === undefined && store;
+        const { backlogSegments } = sources.drain;
+        sendJson(response, isReady ? 200 : 503, { ingest: full ?? true, store, backlogSegments });
       },
     },
     {

@@ -30,6 +30,9 @@ export interface Commit {
   readonly failures: ReadonlyMap<string, unknown>;
 }
 
+/** The store makes a part of each day, so a segment of many days takes it long and holds up all others. */
+const MAX_SEGMENT_DAYS = 100;
+
 export class Log {
   private readonly options: LogOptions;
   private readonly ids: SegmentIds;
@@ -77,7 +80,9 @@ export class Log {
       throw error;
     }
     const { maxSegmentRows, maxSegmentBytes } = this.options;
-    if (segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes) this.sealOne(segment);
+    const isFull =
+      segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes || segment.days.size >= MAX_SEGMENT_DAYS;
+    if (isFull) this.sealOne(segment);
     return length;
   }
 

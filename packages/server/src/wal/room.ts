@@ -63,11 +63,17 @@ export class LogRoom {
     clearInterval(this.timer);
   }
 
+  /** Why the log can take nothing at present, if so. For probes: it neither waits nor counts. */
+  full(): 'log_full' | 'disk_full' | undefined {
+    if (this.backlog.backlogBytes >= this.options.maxBytes) return 'log_full';
+    return this.freeBytes < this.options.reserveBytes ? 'disk_full' : undefined;
+  }
+
   async ready(): Promise<void> {
     const { maxBytes, reserveBytes, maxBehindSegments } = this.options;
-    if (this.backlog.backlogBytes >= maxBytes)
-      this.refuse('log_full', `the write-ahead log has its limit of ${maxBytes} bytes`);
-    if (this.freeBytes < reserveBytes) this.refuse('disk_full', `less than ${reserveBytes} bytes of disk are free`);
+    const full = this.full();
+    if (full === 'log_full') this.refuse(full, `the write-ahead log has its limit of ${maxBytes} bytes`);
+    if (full === 'disk_full') this.refuse(full, `less than ${reserveBytes} bytes of disk are free`);
     if (this.backlog.healthy && this.backlog.behindSegments > maxBehindSegments) await this.waitForStore();
   }
 
