@@ -3,6 +3,7 @@
  * look for one protocol, and the server does without one whose port is taken.
  */
 
+import type { RequestListener } from 'node:http';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
@@ -14,6 +15,7 @@ import { sqlRoutes } from './api/sql.ts';
 import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
 import type { Maintenance } from './control/maintenance.ts';
+import { loopbackHostOnly } from './http/host.ts';
 import type { Listener } from './http/listen.ts';
 import { listenHttp } from './http/listen.ts';
 import type { OnError, Route } from './http/router.ts';
@@ -50,7 +52,10 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
   const { ingest: sink, access, door, maintenance } = parts;
   const { host, maxBodyBytes, maxJsonBytes } = config;
   const common = statusRoutes(parts);
-  const router = (...routes: Route[][]): Router => new Router([...common, ...routes.flat()], onError(log));
+  const router = (...routes: Route[][]): RequestListener => {
+    const { listener } = new Router([...common, ...routes.flat()], onError(log));
+    return config.auth === 'open' ? loopbackHostOnly(listener) : listener;
+  };
   const otlp = otlpHttpRoutes({ sink, principals: access, maxBodyBytes, maxJsonBytes });
   const clickhouse = clickhouseRoutes(door, access);
   const everything = router(
@@ -64,12 +69,12 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const toGrpc = injector.injectConnection.bind(injector);
 
-  const listeners = [await listenHttp('main', host, config.port, everything.listener, toGrpc)];
+  const listeners = [await listenHttp('main', host, config.port, everything, toGrpc)];
   const skipped: string[] = [];
   const convenience = [
-    () => listenHttp('otlp-http', host, config.otlpHttpPort, router(otlp).listener),
-    () => listenHttp('otlp-grpc', host, config.otlpGrpcPort, router().listener, toGrpc),
-    () => listenHttp('clickhouse', host, config.clickhousePort, router(clickhouse).listener),
+    () => listenHttp('otlp-http', host, config.otlpHttpPort, router(otlp)),
+    () => listenHttp('otlp-grpc', host, config.otlpGrpcPort, router(), toGrpc),
+    () => listenHttp('clickhouse', host, config.clickhousePort, router(clickhouse)),
   ];
   for (const open of convenience) {
     try {

@@ -17,6 +17,7 @@ import { fromAppError, QueryError } from '../query/errors.ts';
 import { callerOf } from './caller.ts';
 import { acceptedCoding, deliver, signalOf } from './deliver.ts';
 import { encodeHello, isHelloRequest } from './hello.ts';
+import { overviewOr } from './overview.ts';
 import { readUnpacked } from './unpack.ts';
 
 const MAX_SQL_BYTES = 1 << 20;
@@ -31,7 +32,7 @@ export function clickhouseRoutes(door: Door, principals: Principals): Route[] {
     { method: 'GET', path: '/ping', handle: ok, fail: failClickhouse },
     { method: 'GET', path: '/replicas_status', handle: ok, fail: failClickhouse },
     { method: 'HEAD', path: '/ping', handle: ok, fail: failClickhouse },
-    { method: 'GET', path: '/', handle: welcome, fail: failClickhouse },
+    { method: 'GET', path: '/', handle: overviewOr(welcome), fail: failClickhouse },
     { method: 'POST', path: '/', handle, fail: failClickhouse },
   ];
 }
