@@ -115,7 +115,7 @@ interface WritePath {
   readonly drain: Drain;
   readonly room: LogRoom;
   readonly ingest: Ingest;
-  closeIngest(): Promise<void>;
+  readonly closeIngest: () => Promise<void>;
 }
 
 function openIngest(config: Config, log: Logger, store: Store, engine: Engine | undefined): WritePath {
