@@ -58,18 +58,16 @@ export const SPANS: FactTable = {
     {
       name: 'user_id',
       type: 'String',
-      kind: 'MATERIALIZED',
+      kind: 'ALIAS',
       expression: "attributes_string['user.id']",
-      codec: ZSTD,
-      comment: 'Promoted attribute user.id',
+      comment: 'Attribute user.id',
     },
     {
       name: 'session_id',
       type: 'String',
-      kind: 'MATERIALIZED',
+      kind: 'ALIAS',
       expression: "attributes_string['session.id']",
-      codec: ZSTD,
-      comment: 'Promoted attribute session.id',
+      comment: 'Attribute session.id',
     },
     {
       name: 'gen_ai_model',

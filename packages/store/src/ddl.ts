@@ -22,6 +22,7 @@ const TABLE_SETTINGS: Readonly<Record<string, string | number>> = {
   min_rows_to_fsync_after_merge: 1,
   // A part that was just inserted is merged soon: one file for all its columns costs a third less to write than two for each.
   min_level_for_wide_part: 1,
+  merge_selector_base: 12,
   // Projections are built by the first merge, not twice.
   materialize_projections_on_insert: 0,
   materialize_projections_on_merge: 1,
