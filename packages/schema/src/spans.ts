@@ -79,7 +79,6 @@ export const SPANS: FactTable = {
   ],
   indexes: [{ name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 }],
   projections: [
-    { name: 'by_trace', query: 'SELECT _part_offset ORDER BY trace_id' },
     {
       name: 'red_hourly',
       query: `SELECT tenant_id, project_id, environment, project_name, service_name, toStartOfHour(timestamp),

@@ -23,9 +23,6 @@ const TABLE_SETTINGS: Readonly<Record<string, string | number>> = {
   // A part that was just inserted is merged soon: one file for all its columns costs a third less to write than two for each.
   min_level_for_wide_part: 1,
   merge_selector_base: 12,
-  // Projections are built by the first merge, not twice.
-  materialize_projections_on_insert: 0,
-  materialize_projections_on_merge: 1,
   // Retention drops whole days and rewrites nothing.
   ttl_only_drop_parts: 1,
 };

@@ -205,8 +205,6 @@ describe('the views', () => {
   });
 
   it('answer metrics_hourly from the projection', async () => {
-    // A projection is built by the first merge of a part.
-    await store.command('OPTIMIZE TABLE glasshouse.spans FINAL');
     const plan = await ask('EXPLAIN projections = 1 SELECT * FROM telemetry.metrics_hourly');
     expect(plan).toContain('red_hourly');
     expect(await ask('SELECT total_count, error_count, p50_duration_ms FROM telemetry.metrics_hourly')).toBe(

@@ -48,8 +48,6 @@ const ONE_PART_PER_DAY = {
   input_format_parallel_parsing: 0,
   max_insert_threads: 1,
   optimize_on_insert: 0,
-  // Built by the first merge instead, like the projections.
-  materialize_skip_indexes_on_insert: 0,
   // A column that the table doesn't have would be left out in silence; refused, the segment is kept.
   input_format_skip_unknown_fields: 0,
   // Into a distributed table: the answer comes when the shards have the rows.
