@@ -14,6 +14,9 @@ import { contentType } from './formats.ts';
 
 export type Coding = 'zstd' | 'gzip' | 'br' | 'deflate';
 
+/** How long a client may take to read the last of a result that failed. */
+const BREAK_AFTER_MS = 1_000;
+
 /** What every answer says about the engine. */
 export interface Identity {
   /** `26.7.2.1` */
@@ -151,6 +154,10 @@ export class Answer {
       sink.end();
       await this.#unlessGone(ended);
     }
+    // Node's client throws away what it has buffered when it sees the connection end: it gets time to read the exception first.
+    const read = Promise.withResolvers<void>();
+    setTimeout(read.resolve, BREAK_AFTER_MS);
+    await this.#unlessGone(read.promise);
     this.#res.socket?.destroySoon();
   }
 
