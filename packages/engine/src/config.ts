@@ -93,7 +93,10 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
 function usersXml(): string {
   return [
     '<clickhouse>',
-    '<profiles><default/></profiles>',
+    '<profiles><default>',
+    // A part keeps one dictionary of trace ids: with the default of 8,192 entries most would stand beside it again and again.
+    '<low_cardinality_max_dictionary_size>2000000</low_cardinality_max_dictionary_size>',
+    '</default></profiles>',
     '<quotas><default/></quotas>',
     '<users><default>',
     '<password></password>',

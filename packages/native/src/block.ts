@@ -92,6 +92,7 @@ export class Block {
 const FIXED_WIDTHS: Readonly<Record<string, number>> = {
   UInt8: 1,
   Bool: 1,
+  UInt16: 2,
   Int32: 4,
   UInt32: 4,
   Int64: 8,

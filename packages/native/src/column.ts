@@ -88,6 +88,14 @@ export class FixedColumn implements Column {
     buffer.bytes[buffer.length++] = value;
   }
 
+  /** Appends a 16-bit integer. The column must be two bytes wide. */
+  appendUint16(value: number): void {
+    const buffer = this.buffer;
+    buffer.reserve(2);
+    buffer.view.setUint16(buffer.length, value, true);
+    buffer.length += 2;
+  }
+
   /** Appends a 32-bit integer. The column must be four bytes wide. */
   appendUint32(value: number): void {
     const buffer = this.buffer;

@@ -126,6 +126,8 @@ class NativeReader {
       case 'UInt8':
       case 'Bool':
         return this.take(1).readUInt8();
+      case 'UInt16':
+        return this.take(2).readUInt16LE();
       case 'Int32':
         return this.take(4).readInt32LE();
       case 'UInt32':

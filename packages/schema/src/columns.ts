@@ -1,6 +1,6 @@
 /** Column groups that several fact tables share, so that the same thing has the same name and type in each of them. */
 
-import type { Column } from './table.ts';
+import type { Column, Index } from './table.ts';
 import { SEGMENT_COLUMN } from './table.ts';
 
 const LC = 'LowCardinality(String)';
@@ -41,13 +41,25 @@ export const RESOURCE_COLUMNS: readonly Column[] = [
  * `{"bytes":"base64"}`, doubles always have a point or an exponent, non-finite doubles are strings.
  */
 export const ATTRIBUTE_COLUMNS: readonly Column[] = [
-  { name: 'attributes_string', type: `Map(${LC}, String)`, codec: ZSTD, comment: 'String attributes' },
+  { name: 'attributes_string', type: `Map(${LC}, String)`, codec: 'ZSTD(3)', comment: 'String attributes' },
   { name: 'attributes_int', type: `Map(${LC}, Int64)`, codec: ZSTD, comment: 'Integer attributes' },
   { name: 'attributes_double', type: `Map(${LC}, Float64)`, codec: ZSTD, comment: 'Floating-point attributes' },
   { name: 'attributes_bool', type: `Map(${LC}, Bool)`, codec: ZSTD, comment: 'Boolean attributes' },
   { name: 'attributes_json', type: `Map(${LC}, String)`, codec: ZSTD, comment: 'Structured attributes, as JSON text' },
   { name: 'dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
 ];
+
+/**
+ * The text of a trace id as the views show it. People ask by that text, so the index is over the same expression: of spans,
+ * which have one, and of log records, where an id of zeros is none.
+ */
+export const TRACE_ID_HEX = "CAST(lower(hex(trace_id)), 'String')";
+export const OPTIONAL_TRACE_ID_HEX = "if(trace_id = toFixedString('', 16), '', lower(hex(trace_id)))";
+
+/** An index by which a filter on the text of a trace id finds its granules. */
+export function traceIdIndex(expression: string): Index {
+  return { name: 'trace_id_hex', expression, type: 'bloom_filter(0.001)', granularity: 1 };
+}
 
 export const TIME = "DateTime64(9, 'UTC')";
 export const TIME_CODEC = 'Delta(8), ZSTD(1)';

@@ -1,6 +1,16 @@
 /** The fact table of log records: `opentelemetry.proto.logs.v1.LogRecord`, every field of it. */
 
-import { ATTRIBUTE_COLUMNS, LC, PLACEMENT_COLUMNS, RESOURCE_COLUMNS, TIME, TIME_CODEC, ZSTD } from './columns.ts';
+import {
+  ATTRIBUTE_COLUMNS,
+  LC,
+  PLACEMENT_COLUMNS,
+  RESOURCE_COLUMNS,
+  TIME,
+  TIME_CODEC,
+  traceIdIndex,
+  OPTIONAL_TRACE_ID_HEX,
+  ZSTD,
+} from './columns.ts';
 import type { FactTable } from './table.ts';
 
 export const LOGS: FactTable = {
@@ -36,7 +46,7 @@ export const LOGS: FactTable = {
   ],
   derived: [],
   indexes: [
-    { name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 },
+    traceIdIndex(OPTIONAL_TRACE_ID_HEX),
     { name: 'body_text', expression: 'body', type: "text(tokenizer = 'splitByNonAlpha')", granularity: 100_000_000 },
   ],
   projections: [],

@@ -1,6 +1,16 @@
 /** The fact table of spans: `opentelemetry.proto.trace.v1.Span`, every field of it. */
 
-import { ATTRIBUTE_COLUMNS, LC, PLACEMENT_COLUMNS, RESOURCE_COLUMNS, TIME, TIME_CODEC, ZSTD } from './columns.ts';
+import {
+  ATTRIBUTE_COLUMNS,
+  LC,
+  PLACEMENT_COLUMNS,
+  RESOURCE_COLUMNS,
+  TIME,
+  TIME_CODEC,
+  TRACE_ID_HEX,
+  traceIdIndex,
+  ZSTD,
+} from './columns.ts';
 import type { FactTable } from './table.ts';
 
 export const SPANS: FactTable = {
@@ -10,7 +20,14 @@ export const SPANS: FactTable = {
     ...PLACEMENT_COLUMNS,
     { name: 'timestamp', type: TIME, codec: TIME_CODEC, comment: 'Start of the span' },
     { name: 'duration_ns', type: 'UInt64', codec: 'ZSTD(1)', comment: 'End minus start, 0 where the end is before it' },
-    { name: 'trace_id', type: 'FixedString(16)', codec: ZSTD, comment: 'Trace id, 16 bytes' },
+    {
+      name: 'trace_id',
+      type: 'FixedString(16)',
+      // The spans of a trace are apart in the sorting order; a dictionary of the part holds their id once.
+      stored: 'LowCardinality(FixedString(16))',
+      codec: ZSTD,
+      comment: 'Trace id, 16 bytes',
+    },
     { name: 'span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Span id, 8 bytes' },
     { name: 'parent_span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Parent span id, zeros for a root span' },
     { name: 'trace_state', type: LC, comment: 'W3C tracestate' },
@@ -21,6 +38,13 @@ export const SPANS: FactTable = {
     { name: 'status_message', type: LC, comment: 'Status message' },
     ...RESOURCE_COLUMNS,
     ...ATTRIBUTE_COLUMNS,
+    {
+      name: 'http_status_code',
+      type: 'UInt16',
+      comment: 'Promoted attribute http.response.status_code (or its old name http.status_code), 0 if there is none',
+    },
+    { name: 'http_route', type: LC, comment: 'Promoted attribute http.route' },
+    { name: 'gen_ai_model', type: LC, comment: 'Promoted attribute gen_ai.request.model' },
     { name: 'events.timestamp', type: `Array(${TIME})`, codec: ZSTD, comment: 'Time of each event' },
     { name: 'events.name', type: `Array(${LC})`, codec: ZSTD, comment: 'Name of each event' },
     {
@@ -41,21 +65,6 @@ export const SPANS: FactTable = {
   ],
   derived: [
     {
-      name: 'http_status_code',
-      type: 'UInt16',
-      kind: 'MATERIALIZED',
-      expression:
-        "toUInt16(greatest(attributes_int['http.response.status_code'], attributes_int['http.status_code'], 0))",
-      comment: 'Promoted attribute http.response.status_code (or its old name http.status_code)',
-    },
-    {
-      name: 'http_route',
-      type: LC,
-      kind: 'MATERIALIZED',
-      expression: "attributes_string['http.route']",
-      comment: 'Promoted attribute http.route',
-    },
-    {
       name: 'user_id',
       type: 'String',
       kind: 'ALIAS',
@@ -69,15 +78,8 @@ export const SPANS: FactTable = {
       expression: "attributes_string['session.id']",
       comment: 'Attribute session.id',
     },
-    {
-      name: 'gen_ai_model',
-      type: LC,
-      kind: 'MATERIALIZED',
-      expression: "attributes_string['gen_ai.request.model']",
-      comment: 'Promoted attribute gen_ai.request.model',
-    },
   ],
-  indexes: [{ name: 'trace_id_hex', expression: 'lower(hex(trace_id))', type: 'bloom_filter(0.001)', granularity: 1 }],
+  indexes: [traceIdIndex(TRACE_ID_HEX)],
   projections: [
     {
       name: 'red_hourly',

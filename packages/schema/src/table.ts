@@ -8,8 +8,10 @@
 /** A column that arrives in the block. */
 export interface Column {
   readonly name: string;
-  /** ClickHouse type, spelled as the engine spells it. */
+  /** ClickHouse type in the block, spelled as the engine spells it. */
   readonly type: string;
+  /** Type in the table, where the engine is to convert it. */
+  readonly stored?: string;
   readonly codec?: string;
   readonly comment: string;
 }

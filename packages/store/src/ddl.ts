@@ -97,7 +97,7 @@ export function ttl(table: FactTable, days: number): string {
 
 function columnDdl(column: Column): string {
   const codec = column.codec === undefined ? '' : ` CODEC(${column.codec})`;
-  return `${quoteName(column.name)} ${column.type} COMMENT ${quoteText(column.comment)}${codec}`;
+  return `${quoteName(column.name)} ${column.stored ?? column.type} COMMENT ${quoteText(column.comment)}${codec}`;
 }
 
 function derivedDdl(column: DerivedColumn): string {

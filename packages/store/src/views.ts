@@ -6,6 +6,7 @@
  * Must stay true: a view has no row to show unless a tenant is named. Nothing selects from a fact table without the filter.
  */
 
+import { OPTIONAL_TRACE_ID_HEX, TRACE_ID_HEX } from '@glasshouse/schema';
 import { quoteName, quoteText } from './ddl.ts';
 
 /** Database of the views that every tenant may name. */
@@ -31,12 +32,45 @@ export function tenantDatabase(tenant: string): string {
   return `tenant__${tenant.replaceAll('_', '_u').replaceAll('-', '__')}`;
 }
 
+/**
+ * Views whose name a data source may take in a tenant's database; the shared database keeps them. Everybody who follows the
+ * guides of Tinybird's clients sends to a data source `traces`.
+ */
+export const YIELDING_VIEWS: ReadonlySet<string> = new Set(['traces']);
+
 /** Statements that make (or replace) all views in `database`. */
 export function createViews(database: string, facts: string, tenantCondition: string, onCluster: string): string[] {
-  return Object.entries(VIEWS).map(
-    ([name, { select, comment }]) =>
-      `CREATE OR REPLACE VIEW ${quoteName(database)}.${quoteName(name)}${onCluster} AS ` +
-      `${select(quoteName(facts), tenantCondition)} COMMENT ${quoteText(comment)}`,
+  return Object.keys(VIEWS).map((name) => createView(name, database, facts, tenantCondition, onCluster));
+}
+
+/**
+ * Statements that make (or replace) the views in a tenant's database, except those whose name is `taken` by a table. One
+ * that yields is made only where nothing has its name, because a data source may take it at this very moment.
+ */
+export function createTenantViews(
+  database: string,
+  facts: string,
+  tenantCondition: string,
+  onCluster: string,
+  taken: ReadonlySet<string>,
+): string[] {
+  return Object.keys(VIEWS)
+    .filter((name) => !taken.has(name))
+    .map((name) => createView(name, database, facts, tenantCondition, onCluster, YIELDING_VIEWS.has(name)));
+}
+
+function createView(
+  name: string,
+  database: string,
+  facts: string,
+  tenantCondition: string,
+  onCluster: string,
+  yields = false,
+): string {
+  const { select, comment } = VIEWS[name] as View;
+  return (
+    `CREATE ${yields ? 'VIEW IF NOT EXISTS' : 'OR REPLACE VIEW'} ${quoteName(database)}.${quoteName(name)}${onCluster} AS ` +
+    `${select(quoteName(facts), tenantCondition)} COMMENT ${quoteText(comment)}`
   );
 }
 
@@ -79,10 +113,12 @@ interface View {
   readonly select: (facts: string, tenant: string) => string;
 }
 
-const hexId = (column: string): string => `lower(hex(${column}))`;
+const hexId = (column: string): string => (column === 'trace_id' ? TRACE_ID_HEX : `lower(hex(${column}))`);
 /** An id of zero bytes is no id. */
 const hexIdOrEmpty = (column: string, bytes: number): string =>
-  `if(${column} = toFixedString('', ${bytes}), '', lower(hex(${column})))`;
+  column === 'trace_id'
+    ? OPTIONAL_TRACE_ID_HEX
+    : `if(${column} = toFixedString('', ${bytes}), '', lower(hex(${column})))`;
 const hexIds = (column: string): string => `arrayMap(x -> lower(hex(x)), ${column})`;
 
 const TEXT_MAP = 'Map(LowCardinality(String), String)';
@@ -111,7 +147,7 @@ const SPANS_VIEW: View = {
   select: (facts, tenant) => `SELECT * EXCEPT (_segment, tenant_id) REPLACE (
     ${hexId('trace_id')} AS trace_id, ${hexId('span_id')} AS span_id, ${hexIdOrEmpty('parent_span_id', 8)} AS parent_span_id,
     ${hexIds('`links.trace_id`')} AS \`links.trace_id\`, ${hexIds('`links.span_id`')} AS \`links.span_id\`),
-    ${textMap('resource_attributes')} AS resource, http_status_code, http_route, user_id, session_id, gen_ai_model
+    ${textMap('resource_attributes')} AS resource, user_id, session_id
     FROM ${facts}.spans WHERE ${tenant}`,
 };
 

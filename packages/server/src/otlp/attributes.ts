@@ -8,6 +8,7 @@
 import type { Block } from '@glasshouse/native';
 import { FixedColumn, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
 import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE, valueField } from './any-value.ts';
+import type { PromotedAttributes } from './promoted.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -85,8 +86,11 @@ export class TypedAttributes {
   private readonly doubles: FixedMap;
   private readonly bools: FixedMap;
   private readonly others: StringMap;
+  /** Told of every text and integer. */
+  private readonly promoted: PromotedAttributes | undefined;
 
-  constructor(block: Block) {
+  constructor(block: Block, promoted?: PromotedAttributes) {
+    this.promoted = promoted;
     this.strings = block.column('attributes_string', MapColumn) as StringMap;
     this.ints = block.column('attributes_int', MapColumn) as FixedMap;
     this.doubles = block.column('attributes_double', MapColumn) as FixedMap;
@@ -107,6 +111,7 @@ export class TypedAttributes {
       if (stringEnd === valueEnd) {
         this.strings.keys.appendText(wire, keyStart, keyEnd);
         this.strings.values.appendText(wire, wire.pos, stringEnd);
+        this.promoted?.text(wire, keyStart, keyEnd, wire.pos, stringEnd);
         return;
       }
     } else if (tag === INT_VALUE) {
@@ -114,6 +119,7 @@ export class TypedAttributes {
       if (wire.pos === valueEnd) {
         this.ints.keys.appendText(wire, keyStart, keyEnd);
         this.ints.values.appendHalves(wire.low, wire.high);
+        this.promoted?.integer(wire, keyStart, keyEnd, wire.low, wire.high);
         return;
       }
     } else if (tag === BOOL_VALUE) {
@@ -138,11 +144,13 @@ export class TypedAttributes {
       case STRING_VALUE:
         this.strings.keys.appendText(wire, keyStart, keyEnd);
         this.strings.values.appendText(wire, start, end);
+        this.promoted?.text(wire, keyStart, keyEnd, start, end);
         return;
       case INT_VALUE:
         wire.varint64(start);
         this.ints.keys.appendText(wire, keyStart, keyEnd);
         this.ints.values.appendHalves(wire.low, wire.high);
+        this.promoted?.integer(wire, keyStart, keyEnd, wire.low, wire.high);
         return;
       case BOOL_VALUE:
         wire.varint64(start);

@@ -69,9 +69,16 @@ export class EnvelopeWalker {
   private scope(wire: Wire, pos: number, end: number, reader: ItemReader): void {
     const { envelope } = this;
     findFields(wire, pos, end, envelope.scope, envelope.scopeUrl);
-    eachField(wire, pos, end, (tag, start, fieldEnd) => {
-      if (tag === SECOND) reader.item(wire, start, fieldEnd);
-    });
+    // A loop of its own, because this one runs once per item.
+    while (pos < end) {
+      const tag = wire.varint(pos);
+      if (tag === SECOND) {
+        const fieldEnd = wire.enter(wire.pos, end);
+        reader.item(wire, wire.pos, fieldEnd);
+        pos = fieldEnd;
+      } else pos = wire.skip(tag, wire.pos, end);
+    }
+    if (pos !== end) throw malformed('a message is cut off');
     reader.endScope(wire, envelope);
   }
 }

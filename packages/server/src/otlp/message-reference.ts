@@ -24,6 +24,9 @@ const WORDS = [
   'service.namespace',
   'project.name',
   'http.route',
+  'http.response.status_code',
+  'http.status_code',
+  'gen_ai.request.model',
   'a',
   'GET /x',
   'é',
@@ -31,8 +34,8 @@ const WORDS = [
   BAD_TEXT,
 ];
 const EDGES = {
-  int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n],
-  uint64: [0n, 1n, 2n ** 32n, 2n ** 64n - 1n],
+  int64: [0n, 1n, 404n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n],
+  uint64: [0n, 1n, 404n, 2n ** 32n, 2n ** 64n - 1n],
 };
 /** How often an AnyValue may still contain another. */
 const ANY_DEPTH = 4;

@@ -11,6 +11,7 @@ import { AttributesJson } from './attributes-json.ts';
 import { TypedAttributes } from './attributes.ts';
 import type { Envelope, ItemReader } from './envelope.ts';
 import { EnvelopeColumns } from './envelope.ts';
+import { PromotedAttributes } from './promoted.ts';
 import type { RejectReason, Rejections, TimeWindow } from './reject.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
@@ -40,7 +41,8 @@ export class SpanReader implements ItemReader {
   private readonly rejections: Rejections;
   private window: TimeWindow = { oldestHigh: 0, newestHigh: 0 };
 
-  private readonly attributes = new TypedAttributes(this.block);
+  private readonly promoted = new PromotedAttributes(this.block);
+  private readonly attributes = new TypedAttributes(this.block, this.promoted);
   private readonly events = new EventColumns(this.block);
   private readonly links = new LinkColumns(this.block);
   private readonly timestamp = this.block.column('timestamp', FixedColumn);
@@ -79,6 +81,7 @@ export class SpanReader implements ItemReader {
 
   item(wire: Wire, pos: number, end: number): void {
     this.traceIdAt = this.spanIdAt = this.startAt = this.endAt = -1;
+    this.promoted.begin();
     let decided = false;
     let identityMoved = false;
     let parentAt = -1;
@@ -191,6 +194,7 @@ export class SpanReader implements ItemReader {
     this.kind.appendUint8(kind <= 5 ? kind : 0);
     this.appendStatus(wire, statusStart, statusEnd);
     this.attributes.close();
+    this.promoted.close(wire);
     this.droppedAttributes.appendUint32(droppedAttributes);
     this.events.close();
     this.droppedEvents.appendUint32(droppedEvents);

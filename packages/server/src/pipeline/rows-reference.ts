@@ -151,6 +151,7 @@ function spanRow(span: Plain): Row {
     status_message: text(status['message']),
     ...typed(span['attributes']),
     ...dropped(span),
+    ...promoted(span['attributes']),
     ...children('events', span['events'], ['timestamp', 'name', ...CHILD], (event) => ({
       timestamp: time(event['timeUnixNano']),
       name: text(event['name']),
@@ -167,6 +168,19 @@ function spanRow(span: Plain): Row {
       ...dropped(link),
     })),
     dropped_links_count: count(span['droppedLinksCount']),
+  };
+}
+
+/** The attributes that have a column of their own: the first of a name that has the right type. */
+function promoted(value: unknown): Row {
+  const attributes = list(value) as Attribute[];
+  const first = (type: string, ...names: string[]): unknown =>
+    attributes.find(({ key, value }) => names.includes(key ?? '') && value?.[type] !== undefined)?.value?.[type];
+  const status = wide(first('intValue', 'http.response.status_code', 'http.status_code'));
+  return {
+    http_status_code: status > 0n && status <= 0xffffn ? Number(status) : 0,
+    http_route: text(first('stringValue', 'http.route')),
+    gen_ai_model: text(first('stringValue', 'gen_ai.request.model')),
   };
 }
 
@@ -368,6 +382,8 @@ export function readRow(table: FactTable, bytes: Buffer): Row {
       case 'Bool':
       case 'Enum8':
         return take(1).readUInt8();
+      case 'UInt16':
+        return take(2).readUInt16LE();
       case 'Int32':
         return take(4).readInt32LE();
       case 'UInt32':
