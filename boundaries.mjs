@@ -17,6 +17,7 @@ const SERVER_ROOMS = [
   'server/receivers',
   'server/control',
   'server/query',
+  'server/platform',
   'server/api',
   'server/http',
   'server/telemetry',
@@ -39,24 +40,35 @@ export const ROOMS = {
   // The composition root sees everything, so that nobody else has to.
   'server/index.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],
   'server/main.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],
-  'server/app.ts': [...EVERY_PACKAGE, 'server/serve.ts', 'server/events.ts', ...SERVER_ROOMS],
-  'server/serve.ts': [...EVERY_PACKAGE, ...SERVER_ROOMS],
-  'server/events.ts': ['engine', 'server/wal'],
+  'server/app.ts': [
+    ...EVERY_PACKAGE,
+    'server/serve.ts',
+    'server/workspaces.ts',
+    'server/node-number.ts',
+    'server/events.ts',
+    ...SERVER_ROOMS,
+  ],
+  'server/serve.ts': [...EVERY_PACKAGE, 'server/workspaces.ts', ...SERVER_ROOMS],
+  'server/workspaces.ts': [...EVERY_PACKAGE, 'server/node-number.ts', 'server/events.ts', ...SERVER_ROOMS],
+  'server/node-number.ts': [],
+  'server/events.ts': ['engine', 'server/wal', 'server/platform'],
   'server/config.ts': ['model'],
 
   // The write path.
   'server/otlp': ['model', 'schema', 'native'],
   'server/wal': ['model', 'schema', 'native'],
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
+  'server/wal/hand-over.ts': ['model', 'store'],
   'server/pipeline': ['model', 'schema', 'native', 'server/otlp', 'server/wal'],
-  'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control'],
+  'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 
   // The read path.
   'server/query': ['model', 'store', 'language', 'server/control'],
-  'server/api': ['model', 'server/query', 'server/control', 'server/http'],
+  'server/api': ['model', 'server/query', 'server/control', 'server/platform', 'server/http'],
 
   // Beside both.
   'server/control': ['model', 'store', 'server/http'],
+  'server/platform': ['model', 'store', 'language', 'server/control', 'server/query', 'server/http'],
   'server/http': ['model'],
   'server/telemetry': ['model', 'server/http'],
 };

@@ -1,5 +1,5 @@
 /**
- * A block of one fact table: a builder per column, made from the table's description.
+ * A block of one table: a builder per column, made from the table's description.
  *
  * Must stay true: before a block is written every column has the same number of rows. `pieces` checks it, because a block
  * that is off by one row would poison its whole segment.
@@ -22,15 +22,18 @@ interface Named {
   readonly header: Uint8Array;
 }
 
+/** What a block needs to know of its table. */
+export type BlockTable = Pick<FactTable, 'columns' | 'name'>;
+
 export class Block {
-  readonly table: FactTable;
+  readonly table: BlockTable;
   readonly repairs: TextRepairs = { count: 0 };
   readonly days = new DayCounter();
   rows = 0;
   private readonly columns = new Map<string, Named>();
   private markedRows = 0;
 
-  constructor(table: FactTable) {
+  constructor(table: BlockTable) {
     this.table = table;
     for (const { name, type } of table.columns) {
       const header = new ByteBuffer(64);

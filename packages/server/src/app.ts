@@ -3,12 +3,13 @@
  * here and handed to what needs it.
  */
 
-import { randomBytes, randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { embeddedTarget, remoteTarget, Store, StoreError } from '@glasshouse/store';
+import { EVENTS } from '@glasshouse/schema';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { Access } from './control/access.ts';
@@ -18,8 +19,12 @@ import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
 import type { Listener } from './http/listen.ts';
 import { Ingest } from './pipeline/ingest.ts';
 import { Door } from './query/door.ts';
+import { nodeNumber } from './node-number.ts';
 import { serve } from './serve.ts';
+import { openWorkspaces } from './workspaces.ts';
 import { Drain } from './wal/drain.ts';
+import type { HandOver } from './wal/hand-over.ts';
+import { byTable, FactHandOver } from './wal/hand-over.ts';
 import { lockDirectory } from './wal/lock.ts';
 import { recoverSegments } from './wal/recover.ts';
 import { LogRoom } from './wal/room.ts';
@@ -50,15 +55,23 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   try {
     syncDirectory(config.dataDir);
     const { store, engine } = await openStore(config, log);
-    const { drain, room, ingest, closeIngest } = openIngest(config, log, store, engine);
-    const { access, door, maintenance } = await openControl(config, log, store, ingest, drain);
-    const serving = await serve(config, log, { ingest, access, door, maintenance, drain, room, store });
+    const access = await openAccess(config, log, store);
+    const door = openDoor(config, log, store);
+    const { drain, ways } = makeDrain(config, log, store);
+    const workspaces = await openWorkspaces(config, log, { store, access, hold: () => drain.hold() });
+    ways.set(EVENTS.name, workspaces.events);
+    const { room, ingest, closeIngest } = openIngest(config, log, drain, engine);
+    const maintenance = openMaintenance(config, { store, access, ingest, drain });
+    const parts = { ingest, access, door, maintenance, drain, room, store, ...workspaces };
+    const serving = await serve(config, log, parts);
     return {
       listeners: serving.listeners,
       skipped: serving.skipped,
       close: async () => {
         await serving.close(CLOSE_GRACE_MS);
         await closeIngest();
+        await workspaces.platform.close();
+        await workspaces.tables.client.close();
         access.close();
         await store.close();
         await engine?.stop();
@@ -114,17 +127,28 @@ async function migrate(store: Store, log: Logger, retries: (error: unknown) => b
   }
 }
 
+/** Makes the drain, which stands still until the write path is open, and the ways for tables that are not facts. */
+function makeDrain(config: Config, log: Logger, store: Store): { drain: Drain; ways: Map<string, HandOver> } {
+  const ways = new Map<string, HandOver>();
+  const facts = new FactHandOver({ store, now: Date.now, retentionDays: config.retentionDays || undefined });
+  const drain = new Drain({
+    handOver: byTable(facts, ways),
+    inOrder: new Set([EVENTS.name]),
+    now: Date.now,
+    onEvent: (event) => logDrain(log, event),
+  });
+  return { drain, ways };
+}
+
 interface WritePath {
-  readonly drain: Drain;
   readonly room: LogRoom;
   readonly ingest: Ingest;
   readonly closeIngest: () => Promise<void>;
 }
 
-function openIngest(config: Config, log: Logger, store: Store, engine: Engine | undefined): WritePath {
+function openIngest(config: Config, log: Logger, drain: Drain, engine: Engine | undefined): WritePath {
   const directory = walDirectory(config);
   const retentionDays = config.retentionDays || undefined;
-  const drain = new Drain({ store, now: Date.now, retentionDays, onEvent: (event) => logDrain(log, event) });
   engine?.onState((state) => state === 'ready' && drain.retryNow());
   const room = new LogRoom(
     {
@@ -188,17 +212,11 @@ function openIngest(config: Config, log: Logger, store: Store, engine: Engine | 
     await within(draining, CLOSE_GRACE_MS);
     room.stop();
   };
-  return { drain, room, ingest, closeIngest };
+  return { room, ingest, closeIngest };
 }
 
-interface ReadPath {
-  readonly access: Access;
-  readonly door: Door;
-  readonly maintenance: Maintenance;
-}
-
-async function openControl(config: Config, log: Logger, store: Store, ingest: Ingest, drain: Drain): Promise<ReadPath> {
-  const access = await Access.open({
+function openAccess(config: Config, log: Logger, store: Store): Promise<Access> {
+  return Access.open({
     store,
     mode: config.auth,
     adminToken: AdminToken.open({ dataDir: config.dataDir, given: config.adminToken, random: randomBytes }),
@@ -209,7 +227,10 @@ async function openControl(config: Config, log: Logger, store: Store, ingest: In
       else log.warn({ reason }, 'the control plane cannot read from the store');
     },
   });
-  const door = new Door({
+}
+
+function openDoor(config: Config, log: Logger, store: Store): Door {
+  return new Door({
     store,
     limits: {
       maxExecutionSeconds: config.queryMaxSeconds,
@@ -223,7 +244,16 @@ async function openControl(config: Config, log: Logger, store: Store, ingest: In
     audit: (line) => log.info(line, 'query'),
     now: Date.now,
   });
-  const maintenance = new Maintenance({
+}
+
+interface MaintenanceParts extends Pick<WritePath, 'ingest'> {
+  readonly drain: Drain;
+  readonly store: Store;
+  readonly access: Access;
+}
+
+function openMaintenance(config: Config, { store, access, ingest, drain }: MaintenanceParts): Maintenance {
+  return new Maintenance({
     store,
     backupDir: backupDirectory(config),
     flush: () => flush(ingest, drain),
@@ -231,7 +261,6 @@ async function openControl(config: Config, log: Logger, store: Store, ingest: In
     reload: () => access.refresh(),
     now: Date.now,
   });
-  return { access, door, maintenance };
 }
 
 /** Resolves when everything that was acknowledged before the call is in the store. */
@@ -255,13 +284,6 @@ async function within(work: Promise<void>, milliseconds: number): Promise<void> 
   });
   await Promise.race([work, late]);
   clearTimeout(timer);
-}
-
-/** A 16-bit number of this data directory, which keeps its segment ids apart from those of other servers. */
-function nodeNumber(dataDir: string): number {
-  const path = join(dataDir, 'node-number');
-  if (!existsSync(path)) writeFileSync(path, String(randomInt(0x1_0000)), { mode: 0o600 });
-  return Number(readFileSync(path, 'utf8'));
 }
 
 function walDirectory(config: Config): string {

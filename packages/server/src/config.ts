@@ -131,6 +131,12 @@ export const SETTINGS = {
     '64MiB',
     'Largest OTLP request, before and after decompression.',
   ),
+  maxEventsBytes: bytes(
+    'GLASSHOUSE_MAX_EVENTS_BYTES',
+    10 * MIB,
+    '10MiB',
+    'Largest body of the Events API, as it comes over the wire.',
+  ),
   maxJsonBytes: bytes(
     'GLASSHOUSE_MAX_JSON_SIZE',
     20 * MIB,

@@ -1,5 +1,6 @@
 /** What the server's log says about its parts: one place, so that a message means one thing. */
 
+import type { PlatformEvent } from './platform/platform.ts';
 import type { EngineEvent } from '@glasshouse/engine';
 import type { Logger } from 'pino';
 import type { DrainEvent } from './wal/drain.ts';
@@ -28,7 +29,7 @@ export function logDrain(log: Logger, event: DrainEvent): void {
       log.error({ table, path, rows, err: event.error }, 'a segment is gone that was not handed over');
       return;
     case 'replayed':
-      log.info({ table, path, rows, missingDays: event.missingDays }, 'handed over a segment whose state was unknown');
+      log.info({ table, path, rows, missing: event.missing }, 'handed over a segment whose state was unknown');
       return;
   }
 }
@@ -47,4 +48,26 @@ export function onceIn(intervalMs: number, report: (reason: string) => void): (r
     quietUntilMs = Date.now() + intervalMs;
     report(reason);
   };
+}
+
+/** Logs what the data platform reports. */
+export function logPlatform(log: Logger, event: PlatformEvent): void {
+  switch (event.type) {
+    case 'store':
+      if (event.up) log.info('the data platform reads from the store again');
+      else log.warn({ reason: event.reason }, 'the data platform cannot read from the store');
+      return;
+    case 'repaired':
+      log.warn({ tenant: event.tenant, name: event.name }, 'put the table of a data source back into its place');
+      return;
+    case 'lost':
+      log.error({ tenant: event.tenant, name: event.name }, 'cannot find the table of a data source');
+      return;
+    case 'swept':
+      log.info({ tables: event.tables }, 'removed what interrupted changes left behind');
+      return;
+    case 'unprepared':
+      log.error({ tenant: event.tenant, err: event.error }, 'cannot make the built-in data sources of a workspace');
+      return;
+  }
 }

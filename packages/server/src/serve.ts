@@ -22,14 +22,16 @@ import type { OnError, Route } from './http/router.ts';
 import { Router } from './http/router.ts';
 import type { Ingest } from './pipeline/ingest.ts';
 import type { Door } from './query/door.ts';
+import { eventsRoutes } from './receivers/events.ts';
 import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
 import { otlpHttpRoutes } from './receivers/otlp-http.ts';
 import { statusRoutes } from './telemetry/status.ts';
 import type { Drain } from './wal/drain.ts';
 import type { LogRoom } from './wal/room.ts';
+import type { OpenWorkspaces } from './workspaces.ts';
 
 /** What the routes lead to. */
-export interface Served {
+export interface Served extends Pick<OpenWorkspaces, 'outcomes' | 'platform'> {
   readonly ingest: Ingest;
   readonly access: Access;
   readonly door: Door;
@@ -58,8 +60,16 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
   };
   const otlp = otlpHttpRoutes({ sink, principals: access, maxBodyBytes, maxJsonBytes });
   const clickhouse = clickhouseRoutes(door, access);
+  const events = eventsRoutes({
+    sink,
+    platform: parts.platform,
+    outcomes: parts.outcomes,
+    hurry: () => sink.seal(),
+    maxBodyBytes: config.maxEventsBytes,
+  });
   const everything = router(
     otlp,
+    events,
     sqlRoutes(door, access),
     clickhouse,
     controlRoutes(access, Date.now),

@@ -13,13 +13,18 @@ export interface DdlOptions {
   readonly retentionDays: number | undefined;
 }
 
-/** Settings of every fact table, with the reason for each. */
-const TABLE_SETTINGS: Readonly<Record<string, string | number>> = {
+/** Settings of every table that the drain fills, with the reason for each. */
+export const DURABLE_SETTINGS = {
   // An insert returns only when its part is on disk: the drain removes the segment after that.
   fsync_after_insert: 1,
   fsync_part_directory: 1,
   // The sources of a merge are removed after it, so its result must be on disk as well.
   min_rows_to_fsync_after_merge: 1,
+} as const;
+
+/** Settings of every fact table, with the reason for each. */
+const TABLE_SETTINGS: Readonly<Record<string, string | number>> = {
+  ...DURABLE_SETTINGS,
   // A part that was just inserted is merged soon: one file for all its columns costs a third less to write than two for each.
   min_level_for_wide_part: 1,
   merge_selector_base: 12,

@@ -57,6 +57,38 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  {
+    name: 'platform',
+    steps: (options) => [
+      [
+        controlTable(
+          'resources',
+          `tenant String, id String, kind LowCardinality(String), name String, definition String, table_version UInt32,
+         built_in Bool, deployment String, created_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC'), deleted Bool`,
+          '(tenant, id)',
+        )(options),
+        controlTable(
+          'tokens',
+          `tenant String, id String, name String, description String, origin LowCardinality(String), scopes String,
+         granted String, generation UInt32, created_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC'), deleted Bool`,
+          '(tenant, id)',
+        )(options),
+        controlTable(
+          'deployments',
+          `tenant String, id String, status LowCardinality(String), live Bool, resources String, report String,
+         created_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC')`,
+          '(tenant, id)',
+        )(options),
+        controlTable(
+          'jobs',
+          `tenant String, id String, kind LowCardinality(String), node UInt32, status LowCardinality(String),
+         progress Float64, details String, result String, error String,
+         created_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC')`,
+          '(tenant, id)',
+        )(options),
+      ],
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

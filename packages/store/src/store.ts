@@ -13,7 +13,7 @@ import { Client } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import { migrate } from './migrations.ts';
 import type { Target } from './target.ts';
-import { createViews, sessionComment, tenantDatabase } from './views.ts';
+import { createTenantViews, sessionComment, tenantDatabase } from './views.ts';
 
 export interface StoreOptions {
   readonly target: Target;
@@ -36,10 +36,10 @@ export interface SegmentFile {
 const KILL_EVERY_MS = 10_000;
 
 /**
- * An insert of a segment makes one part per day and nothing smaller: only then is a day either there or not, which the
- * ledger relies on. So nothing may cut the segment into several blocks.
+ * An insert of a segment makes one part per partition (of facts, a day) and nothing smaller: only then is a partition either
+ * there or not, which the ledger relies on. So nothing may cut the segment into several blocks.
  */
-const ONE_PART_PER_DAY = {
+export const ONE_PART_PER_PARTITION = {
   max_insert_block_size: 10_000_000,
   min_insert_block_size_rows: 10_000_000,
   min_insert_block_size_bytes: 8_000_000_000,
@@ -119,20 +119,31 @@ export class Store {
     });
   }
 
-  /** Makes the tenant's database and the views in it. */
+  /** Makes the tenant's database and the views in it, but for those whose name a data source has. */
   async prepareTenant(tenant: string): Promise<void> {
     const { database, cluster } = this.target;
     const name = tenantDatabase(tenant);
     await this.writer.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(name)}${onCluster(cluster)}`);
+    const tables = await this.writer.rows<{ name: string }>(
+      "SELECT name FROM system.tables WHERE database = {name:String} AND engine != 'View'",
+      { params: { name } },
+    );
     const condition = `tenant_id = ${quoteText(tenant)}`;
-    const views = createViews(name, database, condition, onCluster(cluster));
+    const taken = new Set(tables.map((table) => table.name));
+    const views = createTenantViews(name, database, condition, onCluster(cluster), taken);
     await Promise.all(views.map((sql) => this.writer.command(sql)));
   }
 
   /** Inserts a whole segment. After an error it may be in the table or not: `missingDays` tells. */
   async insertSegment(segment: SegmentFile): Promise<void> {
     const { name, columns } = this.tableOf(segment);
-    await this.writer.insertFile(name, columns, segment.path, ONE_PART_PER_DAY, `${insertId(segment)}-${randomUUID()}`);
+    await this.insertSegmentFile(name, columns, segment);
+  }
+
+  /** Inserts the file of a segment into a table; name and columns quoted. */
+  async insertSegmentFile(table: string, columns: string, segment: SegmentFile): Promise<void> {
+    const queryId = `${insertId(segment)}-${randomUUID()}`;
+    await this.writer.insertFile(table, columns, segment.path, ONE_PART_PER_PARTITION, queryId);
   }
 
   /**
@@ -205,14 +216,14 @@ export class Store {
         staging,
         columns,
         segment.path,
-        ONE_PART_PER_DAY,
+        ONE_PART_PER_PARTITION,
         `${insertId(segment)}-${randomUUID()}`,
       );
       await this.writer.command(
         `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(toDate(timestamp)) IN {days:Array(UInt32)}`,
         {
           params: { days },
-          settings: { ...ONE_PART_PER_DAY, max_threads: 1, max_block_size: 10_000_000 },
+          settings: { ...ONE_PART_PER_PARTITION, max_threads: 1, max_block_size: 10_000_000 },
           // By this name `settled` finds it, should it outlive its connection.
           queryId: `${insertId(segment)}-${randomUUID()}`,
         },
@@ -256,7 +267,7 @@ export class Store {
 
   /** The table by which some days of a segment are inserted without the others. */
   private stagingOf(segment: SegmentFile): string {
-    return `${quoteName(this.target.database)}.${quoteName(`replay_${segment.id.toString(16)}`)}`;
+    return `${quoteName(this.target.database)}.${quoteName(stagingName(segment))}`;
   }
 
   private tableOf(segment: SegmentFile): { name: string; columns: string } {
@@ -274,6 +285,11 @@ export class Store {
 }
 
 /** What the query ids of a segment's inserts begin with. */
-function insertId(segment: SegmentFile): string {
+export function insertId(segment: SegmentFile): string {
   return `segment-${segment.id.toString(16).padStart(16, '0')}`;
+}
+
+/** Name of the table that a segment is loaded into where it cannot go straight to its own. */
+export function stagingName(segment: SegmentFile): string {
+  return `replay_${segment.id.toString(16)}`;
 }

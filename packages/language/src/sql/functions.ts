@@ -176,14 +176,14 @@ const SCALAR_FUNCTIONS = {
     numericIndexedVectorToMap
   `,
   Other: `
-    bar blockNumber blockSerializedSize blockSize byteSize colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB
+    bar blockNumber blockSize byteSize colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB
     colorSRGBToOKLCH countDigits current_database current_schemas currentDatabase currentSchemas DATABASE
-    defaultValueOfArgumentType defaultValueOfTypeName digits displayName dumpColumnStructure errorCodeToName
+    defaultValueOfArgumentType defaultValueOfTypeName digits displayName errorCodeToName
     finalizeAggregation flipCoordinates FORMAT_BYTES formatQuery formatQueryOrNull formatQuerySingleLine
     formatQuerySingleLineOrNull formatReadableDecimalSize formatReadableQuantity formatReadableSize
     formatReadableTimeDelta getSizeOfEnumType getSubcolumn getTypeSerializationStreams globalVariable highlightQuery
     icebergBucket icebergTruncate identity ignore indexHint initializeAggregation isConstant isDecimalOverflow
-    lowCardinalityIndices lowCardinalityKeys MACNumToString MACStringToNum MACStringToOUI materialize
+    MACNumToString MACStringToNum MACStringToOUI materialize
     minSampleSizeContinous minSampleSizeContinuous minSampleSizeConversion neighbor normalizedQueryHash
     normalizedQueryHashKeepNames normalizeQuery normalizeQueryKeepNames parseReadableSize parseReadableSizeOrNull
     parseReadableSizeOrZero parseTimeDelta partitionID partitionId rowNumberInAllBlocks rowNumberInBlock
@@ -320,7 +320,7 @@ const AGGREGATE_FUNCTIONS = `
     boundingRatio categoricalInformationValue contingency corr corrMatrix corrStable count COVAR_POP COVAR_SAMP
     covarPop covarPopMatrix covarPopStable covarSamp covarSampMatrix covarSampStable cramersV cramersVBiasCorrected
     cume_dist deltaSum deltaSumTimestamp dense_rank denseRank distinctDynamicTypes distinctJSONPaths
-    distinctJSONPathsAndTypes entropy estimateCompressionRatio exponentialMovingAverage exponentialTimeDecayedAvg
+    distinctJSONPathsAndTypes entropy exponentialMovingAverage exponentialTimeDecayedAvg
     exponentialTimeDecayedCount exponentialTimeDecayedMax exponentialTimeDecayedSum first_value
     first_value_respect_nulls firstValueRespectNulls group_concat groupArray groupArrayInsertAt groupArrayIntersect
     groupArrayLast groupArrayMovingAvg groupArrayMovingSum groupArraySample groupArraySorted groupBitAnd groupBitmap
@@ -353,8 +353,11 @@ const AGGREGATE_FUNCTIONS = `
 
 const AGGREGATE_NAMES: ReadonlySet<string> = lowerSet(AGGREGATE_FUNCTIONS);
 
-/** Refused functions by reason: they read a file, a table, a dictionary, a model, the server's state, waste time, or serve the engine itself. */
+/** Refused functions by reason: they look at how a column is stored, where the values of rows that a view hides stand beside the others; they read a file, a table, a dictionary, a model, the server's state, waste time, or serve the engine itself. */
 export const REFUSED_FUNCTIONS = {
+  'column as stored': `
+    blockSerializedSize dumpColumnStructure estimateCompressionRatio lowCardinalityIndices lowCardinalityKeys
+  `,
   dictionary: `
     dictGet dictGetAll dictGetChildren dictGetDate dictGetDateOrDefault dictGetDateTime dictGetDateTimeOrDefault
     dictGetDescendants dictGetFloat32 dictGetFloat32OrDefault dictGetFloat64 dictGetFloat64OrDefault dictGetHierarchy

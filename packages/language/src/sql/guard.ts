@@ -20,6 +20,7 @@ import {
   readableTable,
   shorten,
   tableFunctionRefusal,
+  VIRTUAL_COLUMNS,
   type Policy,
   type TableName,
 } from './policy.ts';
@@ -82,19 +83,26 @@ type Scope = ReadonlySet<string>;
 
 /**
  * Judges one statement by its syntax tree. Call it before any other use of the text: the resolved tree already runs constant expressions.
+ * `nodes` are names that stand for subqueries without being in the text, because something is put in front of it before it runs.
  *
  * Throws `forbidden` for what a tenant may not do and `bad_request` for what is no query; the message names the thing and the way out.
  */
-export function judge(statement: Statement, root: AstNode, policy: Policy): Verdict {
+export function judge(
+  statement: Statement,
+  root: AstNode,
+  policy: Policy,
+  nodes: ReadonlySet<string> = new Set(),
+): Verdict {
   if (root.kind !== 'SelectWithUnionQuery') {
     throw new AppError('forbidden', `cannot run ${shorten(statement.kind)}: only SELECT is allowed here`);
   }
   judgeApplied(statement, root, policy);
   judgeTokens(statement);
+  if (policy.hidesRows) judgeBesideFilters(statement, root, policy);
   const names = pairCtes(root, statement);
   const looseNames = new Set(names === undefined ? statement.ctes.map((cte) => cte.name) : []);
   const court: Court = { policy, names, looseNames, tables: new Map(), possible: new Set() };
-  judgeSelect(court, root, new Set());
+  judgeSelect(court, root, nodes);
   return { tables: [...court.tables.values()], possibleTables: [...court.possible] };
 }
 
@@ -117,6 +125,25 @@ function judgeApplied(statement: Statement, root: AstNode, policy: Policy): void
 function judgeTokens({ tokens }: Statement): void {
   if (tokens.some((token, index) => isWord(token, 'UUID') && tokens[index + 1]?.kind === 'string')) {
     throw new AppError('forbidden', 'cannot read a table by its UUID: use its name');
+  }
+}
+
+/**
+ * What row filters leave open and the engine cannot close: PREWHERE runs before them, made-up columns tell of the rows that they hide, and
+ * a table whose alias reads like a filtered table's name gets that one's filter.
+ */
+function judgeBesideFilters({ tokens }: Statement, root: AstNode, policy: Policy): void {
+  if (tokens.some((token) => isWord(token, 'PREWHERE'))) {
+    throw new AppError('forbidden', 'cannot use PREWHERE: the credential sees some rows only; write WHERE');
+  }
+  for (const { kind, text, alias } of walkAst(root)) {
+    if (alias !== undefined && policy.reservedAliases.has(alias)) {
+      throw new AppError('forbidden', `cannot use the alias ${shorten(alias)}: it is the name of a table; choose another`);
+    }
+    const column = text.slice(text.lastIndexOf('.') + 1);
+    if (kind === 'Identifier' && VIRTUAL_COLUMNS.has(column)) {
+      throw new AppError('forbidden', `cannot read column ${column}: the credential sees some rows only`);
+    }
   }
 }
 

@@ -16,6 +16,8 @@ export interface TableName {
 export interface Policy {
   /** The tenant's database. It must be the session's default when the query runs: unqualified names are judged as names in it. */
   readonly database: string;
+  /** Whether a table of the tenant's database may be read; all may unless a credential reads some only. Decide by name only. */
+  readonly ownTables: (table: string) => boolean;
   /** Whether a table outside of the tenant's database may be read by every tenant. Decide by name only, never by looking it up. */
   readonly sharedTables: (database: string, table: string) => boolean;
   /** In lower case; see `allowedFunctions`. */
@@ -24,7 +26,24 @@ export interface Policy {
   readonly allowedTableFunctions: ReadonlySet<string>;
   /** Whether `database.view(x = 1)` is a parameterised view that the tenant may read; asked only for names within the policy. */
   readonly parameterisedViews: (database: string, table: string) => boolean;
+  /** True where a row filter hides rows of what may be read; see `judgeBesideFilters` for what is refused then. */
+  readonly hidesRows: boolean;
+  /** Aliases that no table may get: the engine would take them for the name of a table that has a row filter. */
+  readonly reservedAliases: ReadonlySet<string>;
+  /** Why a table outside of the policy is refused; the same whatever its name is. */
+  readonly tableRefusal: string;
 }
+
+/**
+ * Columns that the engine makes up for a table of the MergeTree family (a test compares them with the engine's). They tell of parts and
+ * positions, hence of rows that a row filter hides, and conditions on them are evaluated before any filter.
+ */
+export const VIRTUAL_COLUMNS: ReadonlySet<string> = new Set(
+  `_part _part_index _part_starting_offset _part_uuid _partition_id _partition_value _sample_factor _part_offset _part_granule_offset
+   _part_data_version _disk_name _distance _table _database _row_exists _block_number _block_offset`
+    .trim()
+    .split(/\s+/u),
+);
 
 /**
  * Databases that are no tenant's. In the embedded engine `default` reads files: a table name in it is taken for a path (measured with
@@ -46,17 +65,21 @@ export function tenantPolicy(database: string, given: Partial<Omit<Policy, 'data
   invariant(!RESERVED_DATABASES.has(database.toLowerCase()), `BUG: ${database} cannot be a tenant's database`);
   return {
     database,
+    ownTables: () => true,
     sharedTables: () => false,
     allowedFunctions: allowedFunctions(),
     allowedTableFunctions: TABLE_FUNCTIONS,
     parameterisedViews: () => false,
+    hidesRows: false,
+    reservedAliases: new Set(),
+    tableRefusal: `a query may name tables of database ${database} only`,
     ...given,
   };
 }
 
 /** Whether the policy lets a table be read. Names are compared exactly, as the engine does. */
 export function isReadable(policy: Policy, { database, table }: TableName): boolean {
-  if (database === policy.database) return true;
+  if (database === policy.database) return policy.ownTables(table);
   return DATALESS_TABLES.has(`${database}.${table}`) || policy.sharedTables(database, table);
 }
 
@@ -77,10 +100,7 @@ export function readableTable(policy: Policy, printed: string): TableName {
 }
 
 export function tableRefusal(policy: Policy, printed: string): AppError {
-  return new AppError(
-    'forbidden',
-    `cannot read table ${shorten(printed)}: a query may name tables of database ${policy.database} only`,
-  );
+  return new AppError('forbidden', `cannot read table ${shorten(printed)}: ${policy.tableRefusal}`);
 }
 
 export function functionRefusal(name: string): AppError {

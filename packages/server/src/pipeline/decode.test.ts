@@ -12,6 +12,7 @@ import type { BodyFormat, ContentCoding, Signal } from '@glasshouse/model';
 import { SIGNALS } from '@glasshouse/model';
 import type { Block } from '@glasshouse/native';
 import { ConstantColumn } from '@glasshouse/native';
+import type { FactTable } from '@glasshouse/schema';
 import { embeddedTarget, Store } from '@glasshouse/store';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -138,7 +139,7 @@ async function throughTheEngine(block: Block, segment: bigint): Promise<Row[]> {
      WHERE _segment = {segment:UInt64} ORDER BY timestamp`,
     { params: { segment: segment.toString() } },
   );
-  return rows.map(({ row }) => readRow(block.table, Buffer.from(row, 'base64')));
+  return rows.map(({ row }) => readRow(block.table as FactTable, Buffer.from(row, 'base64')));
 }
 
 function byTime(left: Row, right: Row): number {

@@ -5,9 +5,8 @@
  * Must stay true: a request that fails leaves the blocks exactly as they were.
  */
 
-import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
-import { AppError, messageOf } from '@glasshouse/model';
+import { AppError } from '@glasshouse/model';
 import type { Block } from '@glasshouse/native';
 import type { ItemReader } from '../otlp/envelope.ts';
 import { EnvelopeWalker } from '../otlp/envelope.ts';
@@ -18,6 +17,7 @@ import { Rejections, timeWindow } from '../otlp/reject.ts';
 import { SpanReader } from '../otlp/spans.ts';
 import type { TimeWindow } from '../otlp/reject.ts';
 import { BODY_SLACK, Wire } from '../otlp/wire.ts';
+import { decompress } from './decompress.ts';
 
 /** What a signal's reader is to the decoder. */
 interface SignalReader extends ItemReader {
@@ -143,27 +143,4 @@ function count(blocks: readonly Block[]): { rows: number; repairs: number } {
     repairs += block.repairs.count;
   }
   return { rows, repairs };
-}
-
-function decompress(coding: Exclude<ContentCoding, 'identity'>, bytes: Uint8Array, maxBytes: number): Uint8Array {
-  const options = { maxOutputLength: maxBytes };
-  try {
-    switch (coding) {
-      case 'gzip':
-        return gunzipSync(bytes, options);
-      case 'deflate':
-        // RFC 9110 says zlib format, but raw deflate is sent under the same name; the zlib header tells them apart.
-        return ((bytes[0] ?? 0) & 0x0f) === 8 ? inflateSync(bytes, options) : inflateRawSync(bytes, options);
-      case 'zstd':
-        return zstdDecompressSync(bytes, options);
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new AppError(
-        'too_large',
-        `cannot take the request: its body is larger than ${maxBytes} bytes decompressed`,
-      );
-    }
-    throw new AppError('bad_request', `cannot decompress the body as ${coding}: ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -120,22 +120,12 @@ export class Ingest implements Sink {
     }
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
-      const { signal, format, coding, placement, body } = request;
+      const { body, ...rest } = request;
       this.waiting.set(id, { body, resolve, reject });
       const isKnown = this.known.has(body.id);
       this.known.add(body.id);
       const buffer = isKnown ? {} : { buffer: body.buffer };
-      this.send({
-        kind: 'request',
-        id,
-        signal,
-        format,
-        coding,
-        placement,
-        body: body.id,
-        length: body.length,
-        ...buffer,
-      });
+      this.send({ kind: 'request', id, request: rest, body: body.id, length: body.length, ...buffer });
     });
   }
 
@@ -197,7 +187,7 @@ export class Ingest implements Sink {
     invariant(waiting, `no request waits for answer ${answer.id}`);
     this.bodies.giveBack(waiting.body);
     this.waiting.delete(answer.id);
-    const { accepted, rejected, message, error } = answer;
+    const { accepted, rejected, message, segment, error } = answer;
     if (error !== undefined) {
       const retry = error.code === 'unavailable' ? { retryAfterSeconds: 5 } : {};
       waiting.reject(new AppError(error.code, error.message, retry));
@@ -207,7 +197,7 @@ export class Ingest implements Sink {
     for (const [reason, count] of answer.reasons) {
       this.counts.rejected.set(reason, (this.counts.rejected.get(reason) ?? 0) + count);
     }
-    waiting.resolve({ accepted, rejected, message });
+    waiting.resolve({ accepted, rejected, message, segment });
   }
 
   /**

@@ -1,7 +1,8 @@
 /** What the server's main thread and the ingest worker say to each other. Bodies lie in shared buffers. */
 
-import type { BodyFormat, ContentCoding, ErrorCode, Placement, Signal } from '@glasshouse/model';
+import type { ErrorCode } from '@glasshouse/model';
 import type { SegmentInfo } from '../wal/segment.ts';
+import type { EventsRequest, SignalRequest } from './sink.ts';
 
 /** Limits and places, given to the worker when it starts. */
 export interface WorkerOptions {
@@ -25,10 +26,7 @@ export type ToWorker =
   | {
       readonly kind: 'request';
       readonly id: number;
-      readonly signal: Signal;
-      readonly format: BodyFormat;
-      readonly coding: ContentCoding;
-      readonly placement: Placement;
+      readonly request: Omit<EventsRequest, 'body'> | Omit<SignalRequest, 'body'>;
       /** Id of the buffer that the body is in. */
       readonly body: number;
       /** The buffer, the first time that the worker hears of it. */
@@ -39,6 +37,8 @@ export type ToWorker =
   | { readonly kind: 'seal' }
   | { readonly kind: 'stop' };
 
+export type RequestMessage = Extract<ToWorker, { kind: 'request' }>;
+
 /** The outcome of one request. */
 export interface Answer {
   readonly id: number;
@@ -46,6 +46,8 @@ export interface Answer {
   readonly rejected: number;
   readonly reasons: readonly (readonly [string, number])[];
   readonly message: string;
+  /** Segment of the rows, if they are in one. */
+  readonly segment?: bigint;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
+import type { EventsTarget } from './events.ts';
 
 /** A request body in a buffer that the sink lends out, so that bodies are read where the decoder will find them. */
 export interface BodyBuffer {
@@ -14,7 +15,8 @@ export interface BodyBuffer {
   length: number;
 }
 
-export interface IngestRequest {
+/** Telemetry of one OTLP signal. */
+export interface SignalRequest {
   readonly signal: Signal;
   readonly format: BodyFormat;
   readonly coding: ContentCoding;
@@ -22,12 +24,23 @@ export interface IngestRequest {
   readonly body: BodyBuffer;
 }
 
+/** JSON events for a data source. */
+export interface EventsRequest extends EventsTarget {
+  readonly signal: 'events';
+  readonly coding: ContentCoding;
+  readonly body: BodyBuffer;
+}
+
+export type IngestRequest = EventsRequest | SignalRequest;
+
 /** What became of a request. Everything that was not rejected is durable. */
 export interface IngestResult {
   readonly accepted: number;
   readonly rejected: number;
   /** For the sender: why items were rejected or changed; empty if nothing was. */
   readonly message: string;
+  /** Segment of the log that the rows are in; undefined if there are none, or several segments. */
+  readonly segment: bigint | undefined;
 }
 
 export interface Sink {

@@ -8,8 +8,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { invariant, messageOf, toAppError } from '@glasshouse/model';
 import { Log } from '../wal/log.ts';
-import { Decoder } from './decode.ts';
-import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
+import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
+import { Readers } from './readers.ts';
 
 /** Decoded bytes after which a commit starts although more requests wait: bounds the time that the first one waits. */
 const COMMIT_BYTES = 8 << 20;
@@ -29,7 +29,7 @@ interface Pending {
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const now = (): number => Date.now();
   const log = new Log({ ...options, now });
-  const decoder = new Decoder({ ...options, now });
+  const readers = new Readers({ ...options, now });
   let pending: Pending[] = [];
   let pendingBytes = 0;
 
@@ -41,9 +41,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   const handle = (message: ToWorker): void => {
     switch (message.kind) {
       case 'request':
-        if (decoder.days > COMMIT_DAYS) commit();
+        if (readers.days > COMMIT_DAYS) commit();
         if (message.buffer !== undefined) bodies.set(message.body, message.buffer);
-        pending.push(decodeOne(decoder, message, bodies.get(message.body)));
+        pending.push(decodeOne(readers, message, bodies.get(message.body)));
         pendingBytes += message.length;
         return;
       case 'forget':
@@ -66,9 +66,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   const commit = (): void => {
     if (pending.length === 0) return;
     const startedAt = performance.now();
-    const { bytes, failures } = log.commit(decoder.blocks);
-    for (const block of decoder.blocks) block.reset();
-    const answers = pending.map((one) => outcomeOf(one, failures));
+    const { bytes, failures, segments } = log.commit(readers.blocks);
+    for (const block of readers.blocks) block.reset();
+    const answers = pending.map((one) => outcomeOf(one, failures, segments));
     const [failed] = failures.entries();
     const failure = failed === undefined ? {} : { failure: `${failed[0]}: ${messageOf(failed[1])}` };
     pending = [];
@@ -95,17 +95,13 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   });
 }
 
-function decodeOne(
-  decoder: Decoder,
-  message: Extract<ToWorker, { kind: 'request' }>,
-  buffer: SharedArrayBuffer | undefined,
-): Pending {
+function decodeOne(readers: Readers, message: RequestMessage, buffer: SharedArrayBuffer | undefined): Pending {
   const { id } = message;
-  const before = decoder.blocks.map((block) => block.rows);
+  const before = readers.blocks.map((block) => block.rows);
   try {
     invariant(buffer, `no buffer ${message.body}`);
-    const answer = { id, ...decoder.decode({ ...message, buffer }) };
-    const touched = decoder.blocks.filter((block, index) => block.rows !== before[index]);
+    const answer = { id, ...readers.decode(message.request, buffer, message.length) };
+    const touched = readers.blocks.filter((block, index) => block.rows !== before[index]);
     return { answer, tables: touched.map((block) => block.table.name) };
   } catch (error) {
     const { code, message: text } = toAppError(error);
@@ -119,9 +115,16 @@ function decodeOne(
  * tables too (only metrics do), those are stored already, and sending it again stores them twice: doubled points of a few
  * tables, at the moment that a disk fills up, are better than lost ones of another.
  */
-function outcomeOf({ answer, tables }: Pending, failures: ReadonlyMap<string, unknown>): Answer {
+function outcomeOf(
+  { answer, tables }: Pending,
+  failures: ReadonlyMap<string, unknown>,
+  segments: ReadonlyMap<string, bigint>,
+): Answer {
   const failed = tables.find((table) => failures.has(table));
-  if (failed === undefined) return answer;
+  if (failed === undefined) {
+    const segment = tables.length === 1 ? segments.get(tables[0] as string) : undefined;
+    return segment === undefined ? answer : { ...answer, segment };
+  }
   const error = failures.get(failed);
   const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
   const why = isFull ? 'the disk is full' : messageOf(error);

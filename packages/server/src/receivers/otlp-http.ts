@@ -6,15 +6,14 @@
  */
 
 import type { IncomingMessage } from 'node:http';
-import type { BodyFormat, ContentCoding, Signal } from '@glasshouse/model';
-import { AppError, CONTENT_CODINGS, SIGNALS } from '@glasshouse/model';
+import type { BodyFormat, Signal } from '@glasshouse/model';
+import { AppError, SIGNALS } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
-import { chunksOf, declaredLength, readError, tooLarge } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
-import { BODY_SLACK } from '../otlp/wire.ts';
-import type { BodyBuffer, Sink } from '../pipeline/sink.ts';
+import type { Sink } from '../pipeline/sink.ts';
+import { codingOf, receiveBody } from './body.ts';
 
 export interface OtlpHttpOptions {
   readonly sink: Sink;
@@ -29,9 +28,6 @@ const CONTENT_TYPES: Readonly<Record<BodyFormat, string>> = {
   protobuf: 'application/x-protobuf',
   json: 'application/json',
 };
-
-/** Length assumed for a chunked body until it has ended. */
-const CHUNKED_GUESS_BYTES = 64 << 10;
 
 /** The routes of the three signals, and their CORS preflights. */
 export function otlpHttpRoutes(options: OtlpHttpOptions): Route[] {
@@ -52,41 +48,13 @@ async function receive(exchange: Exchange, signal: Signal, options: OtlpHttpOpti
   const limit = format === 'json' ? options.maxJsonBytes : options.maxBodyBytes;
   const resolved = options.principals.resolve(credentialOf(request.headers, query), 'ingest');
   const principal = resolved instanceof Promise ? await resolved : resolved;
-  const length = declaredLength(request, limit) ?? CHUNKED_GUESS_BYTES;
-  await options.sink.ready(length);
-  const body = await readInto(request, options.sink, length, limit);
+  const body = await receiveBody(request, options.sink, limit);
   const { placement } = principal;
   const { rejected, message } = await options.sink.accept({ signal, format, coding, placement, body });
   const partial = rejected > 0 || message !== '' ? { rejected, message } : undefined;
   const answer = encodeExportResponse(signal, format, partial);
   response.writeHead(200, { 'Content-Type': CONTENT_TYPES[format], 'Content-Length': answer.length });
   response.end(answer);
-}
-
-/** Reads the body into a buffer of the sink, a larger one if it turns out to be longer than was said. */
-async function readInto(request: IncomingMessage, sink: Sink, length: number, maxBytes: number): Promise<BodyBuffer> {
-  let body = sink.lend(length);
-  let target = new Uint8Array(body.buffer);
-  try {
-    for await (const chunk of chunksOf(request)) {
-      const end = body.length + chunk.length;
-      if (end > maxBytes) throw tooLarge(maxBytes);
-      if (end > target.length - BODY_SLACK) {
-        const larger = sink.lend(end * 2);
-        new Uint8Array(larger.buffer).set(target.subarray(0, body.length));
-        larger.length = body.length;
-        sink.giveBack(body);
-        body = larger;
-        target = new Uint8Array(body.buffer);
-      }
-      target.set(chunk, body.length);
-      body.length = end;
-    }
-  } catch (error) {
-    sink.giveBack(body);
-    throw readError(error);
-  }
-  return body;
 }
 
 /** The body's encoding. A missing Content-Type is taken for protobuf, OTLP's default. */
@@ -98,13 +66,6 @@ function formatOf(request: IncomingMessage): BodyFormat {
     'unsupported_media',
     `cannot read Content-Type=${type}: send application/x-protobuf or application/json`,
   );
-}
-
-function codingOf(request: IncomingMessage): ContentCoding {
-  const coding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase() || 'identity';
-  const known = CONTENT_CODINGS.find((candidate) => candidate === coding);
-  if (known !== undefined) return known;
-  throw new AppError('unsupported_media', `cannot read Content-Encoding=${coding}: send ${CONTENT_CODINGS.join(', ')}`);
 }
 
 /** google.rpc.Status in the encoding of the request; protobuf where the request's is unknown. */

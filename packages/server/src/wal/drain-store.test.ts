@@ -11,6 +11,7 @@ import { embeddedTarget, Store } from '@glasshouse/store';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DrainEvent } from './drain.ts';
 import { Drain } from './drain.ts';
+import { FactHandOver } from './hand-over.ts';
 import { Log } from './log.ts';
 import { QUARANTINE, recoverSegments } from './recover.ts';
 import type { SegmentInfo } from './segment.ts';
@@ -81,9 +82,10 @@ async function stored({ id, table }: SegmentInfo): Promise<Record<number, number
 async function replay(more: readonly SegmentInfo[] = []): Promise<{ drain: Drain; events: DrainEvent[] }> {
   const events: DrainEvent[] = [];
   const startMs = Date.now();
+  const now = (): number => startMs + (Date.now() - startMs) * 1_000;
   const drain = new Drain({
-    store,
-    now: () => startMs + (Date.now() - startMs) * 1_000,
+    handOver: new FactHandOver({ store, now }),
+    now,
     onEvent: (event) => events.push(event),
   });
   drain.recover(recoverSegments(directory, new Set(more.map(({ path }) => path))));
@@ -115,7 +117,7 @@ describe('a segment handed over to the engine', () => {
     copyFileSync(join(root, 'copy'), segment.path);
     const { drain, events } = await replay();
     expect(await stored(segment)).toEqual({ [TODAY - 1]: 3, [TODAY]: 3 });
-    expect(events).toMatchObject([{ type: 'replayed', missingDays: 0 }]);
+    expect(events).toMatchObject([{ type: 'replayed', missing: 0 }]);
     expect(drain.counts.insertedSegments).toBe(1);
     expect(readdirSync(directory)).toEqual(['segment-ids']);
   });

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { AppError } from '@glasshouse/model';
 import type { SegmentFile } from '@glasshouse/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DrainEvent, SegmentStore } from './drain.ts';
+import type { DrainEvent } from './drain.ts';
 import { Drain } from './drain.ts';
 import { encodeFrame } from './frame.ts';
+import type { DayStore } from './hand-over.ts';
+import { FactHandOver } from './hand-over.ts';
 import { QUARANTINE } from './recover.ts';
 import type { SegmentInfo } from './segment.ts';
 import { segmentName } from './segment.ts';
@@ -20,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** The table: rows by segment and day. `plan` says what goes wrong with the inserts to come. */
-class FakeStore implements SegmentStore {
+class FakeStore implements DayStore {
   readonly rows = new Map<string, number>();
   readonly calls: string[] = [];
   plan: (segment: SegmentFile) => 'store' | Error | { readonly stored: readonly number[]; readonly failure: Error } =
@@ -83,12 +85,14 @@ function segment(id: bigint, days = new Map([[TODAY, 10]]), unchecked = false): 
 
 /** A drain whose clock runs as fast as it is asked to. */
 function drainOf(
-  store: SegmentStore,
+  store: DayStore,
   retentionDays?: number,
 ): { drain: Drain; events: DrainEvent[]; clock: { nowMs: number }; settle: (done: () => boolean) => Promise<void> } {
   const events: DrainEvent[] = [];
   const clock = { nowMs: TODAY * 86_400_000 };
-  const drain = new Drain({ store, onEvent: (event) => events.push(event), now: () => clock.nowMs, retentionDays });
+  const now = (): number => clock.nowMs;
+  const handOver = new FactHandOver({ store, now, retentionDays });
+  const drain = new Drain({ handOver, onEvent: (event) => events.push(event), now });
   const settle = async (done: () => boolean): Promise<void> => {
     const running = drain.run();
     for (let turn = 0; turn < 10_000 && !done(); turn++) {

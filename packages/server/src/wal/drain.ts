@@ -13,35 +13,26 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '@glasshouse/model';
-import type { SegmentFile } from '@glasshouse/store';
+import type { HandOver } from './hand-over.ts';
 import type { Recovered } from './recover.ts';
 import { QUARANTINE, recoverSegment } from './recover.ts';
 import { isRefusal } from './refusal.ts';
 import type { SegmentInfo } from './segment.ts';
 import { parseSegmentName, syncDirectory } from './segment.ts';
 
-/** What the drain needs of the store. */
-export interface SegmentStore {
-  insertSegment(segment: SegmentFile): Promise<void>;
-  /** Resolves when no insert of the segment is under way any more. */
-  settled(segment: SegmentFile): Promise<void>;
-  missingDays(segment: SegmentFile): Promise<number[]>;
-  insertDays(segment: SegmentFile, days: readonly number[]): Promise<void>;
-}
-
 export type DrainEvent =
   | { readonly type: 'failed'; readonly segment: SegmentInfo; readonly attempt: number; readonly error: unknown }
   | { readonly type: 'quarantined'; readonly segment: SegmentInfo; readonly path: string; readonly error: unknown }
-  | { readonly type: 'replayed'; readonly segment: SegmentInfo; readonly missingDays: number }
+  | { readonly type: 'replayed'; readonly segment: SegmentInfo; readonly missing: number }
   /** Somebody else removed the file: what of it was not handed over is lost. */
   | { readonly type: 'vanished'; readonly segment: SegmentInfo; readonly error: unknown };
 
 export interface DrainOptions {
-  readonly store: SegmentStore;
+  readonly handOver: HandOver;
   readonly onEvent: (event: DrainEvent) => void;
   readonly now: () => number;
-  /** Days that the store keeps facts; what is older may vanish from the table at any time. Undefined: for good. */
-  readonly retentionDays?: number | undefined;
+  /** Tables whose segments are handed over in the order of their ids, each only when those before it are done. */
+  readonly inOrder?: ReadonlySet<string>;
 }
 
 /** A segment on its way. */
@@ -64,7 +55,7 @@ export interface DrainCounts {
   insertedSegments: number;
   failedAttempts: number;
   replayedSegments: number;
-  /** Replayed segments of which the table held some days but not all. */
+  /** Replayed segments of which the store held some but not all. */
   completedSegments: number;
   quarantinedSegments: number;
   vanishedSegments: number;
@@ -86,7 +77,6 @@ const PROBE_MS = 10_000;
 const STALL_MS = 5_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
-const DAY_MS = 86_400_000;
 
 export class Drain {
   readonly counts: DrainCounts = {
@@ -218,8 +208,14 @@ export class Drain {
   private takeDue(): Waiting | undefined {
     const nowMs = this.options.now();
     if (this.holds > 0 || this.storeNotBeforeMs > nowMs) return undefined;
-    const index = this.queue.findIndex((waiting) => waiting.notBeforeMs <= nowMs);
+    const index = this.queue.findIndex((waiting) => waiting.notBeforeMs <= nowMs && !this.hasToWait(waiting));
     return index < 0 ? undefined : this.queue.splice(index, 1)[0];
+  }
+
+  /** True for a segment that may not overtake another of its table. */
+  private hasToWait({ segment: { table, id } }: Waiting): boolean {
+    if (this.options.inOrder?.has(table) !== true) return false;
+    return this.queue.some(({ segment }) => segment.table === table && segment.id < id);
   }
 
   private pause(): Promise<void> {
@@ -252,7 +248,7 @@ export class Drain {
     if (waiting.segment.unchecked) this.check(waiting);
     if (!waiting.isStored) {
       if (waiting.doubtful) await this.complete(waiting.segment);
-      else await this.options.store.insertSegment(waiting.segment);
+      else await this.options.handOver.insert(waiting.segment);
       waiting.isStored = true;
       this.counts.insertedRows += waiting.segment.rows;
       this.counts.insertedSegments++;
@@ -271,28 +267,12 @@ export class Drain {
     waiting.segment = recovered.segment;
   }
 
-  /** Inserts what the table does not hold of a segment that may have been inserted before. */
+  /** Inserts what the store does not hold of a segment that may have been handed over before. */
   private async complete(segment: SegmentInfo): Promise<void> {
-    const { store, onEvent } = this.options;
-    await store.settled(segment);
-    const missing = await store.missingDays(segment);
-    if (missing.length === segment.days.size) await store.insertSegment(segment);
-    else if (missing.length > 0) await store.insertDays(segment, missing);
-    if (missing.length > 0) {
-      const left = (await store.missingDays(segment)).filter((day) => !this.isExpired(day));
-      if (left.length > 0) {
-        throw new Error(`cannot hand over segment=${segment.path}: ${left.length} days are still missing`);
-      }
-    }
+    const { missing, of } = await this.options.handOver.complete(segment);
     this.counts.replayedSegments++;
-    if (missing.length > 0 && missing.length < segment.days.size) this.counts.completedSegments++;
-    onEvent({ type: 'replayed', segment, missingDays: missing.length });
-  }
-
-  /** True for a day of which the store may have dropped rows already because they are too old. */
-  private isExpired(day: number): boolean {
-    const { retentionDays, now } = this.options;
-    return retentionDays !== undefined && (day + retentionDays) * DAY_MS <= now();
+    if (missing > 0 && missing < of) this.counts.completedSegments++;
+    this.options.onEvent({ type: 'replayed', segment, missing });
   }
 
   /** Decides what becomes of a segment whose hand-over failed. */

@@ -28,6 +28,8 @@ export interface Commit {
   readonly bytes: number;
   /** Why nothing was stored, by the name of the table. */
   readonly failures: ReadonlyMap<string, unknown>;
+  /** Where the rows were stored, by the name of the table. */
+  readonly segments: ReadonlyMap<string, bigint>;
 }
 
 /** The store makes a part of each day, so a segment of many days takes it long and holds up all others. */
@@ -54,21 +56,23 @@ export class Log {
   /** Appends the blocks, each to its table's segment, and syncs them. */
   commit(blocks: readonly Block[]): Commit {
     const failures = new Map<string, unknown>();
+    const segments = new Map<string, bigint>();
     let bytes = 0;
     for (const block of blocks) {
       if (block.rows === 0) continue;
       try {
-        bytes += this.append(block);
+        const segment = this.segmentOf(block.table.name);
+        bytes += this.append(segment, block);
+        segments.set(block.table.name, segment.id);
       } catch (error) {
         failures.set(block.table.name, error);
       }
     }
-    return { bytes, failures };
+    return { bytes, failures, segments };
   }
 
   /** Makes one block durable and returns the length of its frame, or throws with nothing of it stored. */
-  private append(block: Block): number {
-    const segment = this.segmentOf(block.table.name);
+  private append(segment: SegmentWriter, block: Block): number {
     block.column(SEGMENT_COLUMN, ConstantColumn).set(segment.id);
     const days = block.days.byDay();
     const place = { segment: segment.id, sequence: segment.frames };

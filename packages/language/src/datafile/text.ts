@@ -1,0 +1,44 @@
+/**
+ * The text of a block: descriptions and SQL, freed from the indentation that the file gives them.
+ *
+ * Must stay true: indenting the result again by any amount, and reading that, gives the same text.
+ */
+
+import type { SourceLine } from './source.ts';
+
+/** Prose: no blank lines at its ends, no indentation that all lines share, none of the first line. */
+export function proseOf(lines: readonly SourceLine[]): string {
+  return dedent(lines.map((line) => line.text)).trim();
+}
+
+/**
+ * SQL as written. A template's `%` stands alone in the first line, whatever its indentation was, because the rest of the file
+ * is not always indented alike.
+ */
+export function sqlOf(lines: readonly SourceLine[]): string {
+  const texts = withoutBlankEdges(lines.map((line) => line.text));
+  const [first = '', ...rest] = texts;
+  if (!first.trimStart().startsWith('%')) return dedent(texts).trimEnd();
+  const behind = first.trimStart().slice(1).trim();
+  const body = dedent(withoutBlankEdges(behind === '' ? rest : [behind, ...dedent(rest).split('\n')])).trimEnd();
+  return body === '' ? '%' : `%\n${body}`;
+}
+
+function dedent(texts: readonly string[]): string {
+  const kept = withoutBlankEdges(texts);
+  const shared = kept.filter((text) => text.trim() !== '').map((text) => /^[ \t]*/u.exec(text)?.[0] ?? '');
+  const prefix = shared.reduce((common, indent) => commonPrefix(common, indent), shared[0] ?? '');
+  return kept.map((text) => (text.trim() === '' ? '' : text.slice(prefix.length))).join('\n');
+}
+
+function withoutBlankEdges(texts: readonly string[]): string[] {
+  const first = texts.findIndex((text) => text.trim() !== '');
+  const last = texts.findLastIndex((text) => text.trim() !== '');
+  return first === -1 ? [] : texts.slice(first, last + 1);
+}
+
+function commonPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length += 1;
+  return a.slice(0, length);
+}

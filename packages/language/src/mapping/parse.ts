@@ -1,0 +1,170 @@
+/**
+ * One parse for all paths: the paths of a data source become one `Tuple` type for `JSONExtract`, which fills it in a single
+ * pass over the document.
+ *
+ * Must stay true: a value that the tuple leaves NULL is missing or null in the row. The engine fills a tuple from an array by
+ * position, so every nested tuple starts with an element that only an array can fill.
+ */
+
+import { extract } from './json.ts';
+import { quoteName, quoteText } from './quote.ts';
+
+/** How a value is wanted: as text, or as an array or map of a certain type, with text for whatever is not one. */
+export type Want = 'text' | { readonly shape: string };
+
+/** Where a wanted value is found after the parse. */
+export interface Found {
+  /** `Nullable(String)`, or for a shape `Variant(shape, String)`; NULL when the value is missing or null. */
+  readonly value: string;
+  /** UInt8: the value is missing or null. Differs from `isNull(value)` where the value was parsed out of a text. */
+  readonly missing: string;
+}
+
+export interface Parse {
+  /** `expression AS alias`, in order; later ones use earlier ones. */
+  readonly aliases: readonly string[];
+  /** UInt8 expression: the parse found some value, so the document was readable. */
+  find(keys: readonly string[], want: Want): Found;
+}
+
+/** What the parse reads, and under which names it leaves what it made. */
+export interface ParseInput {
+  /** The line, or what makes it readable. */
+  readonly json: string;
+  /** Begins every alias. */
+  readonly prefix: string;
+}
+
+/** Only an array fills it; no event has such a key. */
+const ARRAY_GUARD = 'c__is_an_array';
+
+interface Node {
+  readonly keys: readonly string[];
+  readonly children: Map<string, Node>;
+  text: boolean;
+  readonly shapes: Set<string>;
+}
+
+/** Plans the parse of all wanted values. Paths must not be empty. */
+export function planParse(wants: readonly { keys: readonly string[]; want: Want }[], input: ParseInput): Parse {
+  const root = newNode([]);
+  for (const { keys, want } of wants) {
+    const node = nodeAt(root, keys);
+    if (want === 'text') node.text = true;
+    else node.shapes.add(want.shape);
+  }
+  const planner = new Planner(input);
+  if (root.children.size > 0) planner.parseObject(root, input.json, undefined);
+  return {
+    aliases: planner.aliases,
+    find: (keys, want) => planner.find(keys, want),
+  };
+}
+
+class Planner {
+  readonly aliases: string[] = [];
+  readonly #input: ParseInput;
+  readonly #found = new Map<string, Found>();
+
+  constructor(input: ParseInput) {
+    this.#input = input;
+  }
+
+  find(keys: readonly string[], want: Want): Found {
+    const found = this.#found.get(foundKey(keys, want));
+    if (found === undefined) throw new Error(`BUG: no parse was planned for ${JSON.stringify(keys)}`);
+    return found;
+  }
+
+  /** Parses a text into the children of a node. `valid` says when the children count. */
+  parseObject(node: Node, json: string, valid: string | undefined): void {
+    const tuple = this.#alias(`JSONExtract(${json}, ${quoteText(tupleType(node, valid === undefined))})`);
+    this.#children(node, tuple, valid === undefined ? 0 : 1, valid);
+  }
+
+  #children(node: Node, tuple: string, offset: number, valid: string | undefined): void {
+    let index = offset;
+    for (const child of node.children.values()) {
+      index += 1;
+      this.#child(child, `tupleElement(${tuple}, ${index})`, valid);
+    }
+  }
+
+  #child(node: Node, element: string, valid: string | undefined): void {
+    const guarded = (value: string): string => (valid === undefined ? value : `if(${valid}, ${value}, NULL)`);
+    const [only] = demands(node).length === 1 ? demands(node) : [];
+    if (only === 'children') {
+      const guard = `isNull(tupleElement(${element}, 1)) AND NOT (${this.#hidesArray(node)})`;
+      this.#children(node, element, 1, this.#alias(valid === undefined ? guard : `${valid} AND ${guard}`));
+      return;
+    }
+    const value = this.#alias(guarded(element));
+    if (only !== undefined && only !== 'text') {
+      this.#found.set(foundKey(node.keys, { shape: only.shape }), { value, missing: `isNull(${value})` });
+      return;
+    }
+    this.#found.set(foundKey(node.keys, 'text'), { value, missing: `isNull(${value})` });
+    for (const shape of node.shapes) {
+      const parsed = this.#alias(extract(`assumeNotNull(${value})`, [], variantOf(shape)));
+      this.#found.set(foundKey(node.keys, { shape }), { value: parsed, missing: `isNull(${value})` });
+    }
+    if (node.children.size === 0) return;
+    const opens = this.#alias(`ifNull(startsWith(${value}, '{'), 0)`);
+    this.parseObject(node, `assumeNotNull(${value})`, opens);
+  }
+
+  /** True for an array that the guard misses because its first element is null. */
+  #hidesArray(node: Node): string {
+    const { json } = this.#input;
+    const path = node.keys.map(quoteText).join(', ');
+    return `position(${json}, 'null') > 0 AND match(${json}, '\\\\[\\\\s*null') AND JSONType(${json}, ${path}) = 'Array'`;
+  }
+
+  #alias(expression: string): string {
+    const name = `${this.#input.prefix}${this.aliases.length}`;
+    this.aliases.push(`${expression} AS ${name}`);
+    return name;
+  }
+}
+
+function newNode(keys: readonly string[]): Node {
+  return { keys, children: new Map(), text: false, shapes: new Set() };
+}
+
+function nodeAt(root: Node, keys: readonly string[]): Node {
+  let node = root;
+  for (const key of keys) {
+    const child = node.children.get(key) ?? newNode([...node.keys, key]);
+    node.children.set(key, child);
+    node = child;
+  }
+  return node;
+}
+
+function demands(node: Node): ('text' | 'children' | { shape: string })[] {
+  return [
+    ...(node.text ? (['text'] as const) : []),
+    ...[...node.shapes].map((shape) => ({ shape })),
+    ...(node.children.size > 0 ? (['children'] as const) : []),
+  ];
+}
+
+function tupleType(node: Node, isRoot: boolean): string {
+  const elements = [...node.children].map(([key, child]) => `${quoteName(key)} ${elementType(child)}`);
+  return `Tuple(${[...(isRoot ? [] : [`${ARRAY_GUARD} Nullable(String)`]), ...elements].join(', ')})`;
+}
+
+function elementType(node: Node): string {
+  const [only] = demands(node).length === 1 ? demands(node) : [];
+  if (only === 'children') return tupleType(node, false);
+  if (only === undefined || only === 'text') return 'Nullable(String)';
+  return variantOf(only.shape);
+}
+
+function variantOf(shape: string): string {
+  return `Variant(${shape}, String)`;
+}
+
+function foundKey(keys: readonly string[], want: Want): string {
+  return JSON.stringify([keys, want === 'text' ? null : want.shape]);
+}

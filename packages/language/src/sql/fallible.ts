@@ -1,0 +1,199 @@
+/**
+ * Whether a statement's expressions can fail on a row. Where rows are hidden by a condition (a tenant's view, the row filter of a token),
+ * the engine may evaluate the user's conditions first: on hidden rows, and on the values in its indexes. An expression that fails there
+ * tells, by failing, what the rows hold.
+ *
+ * Must stay true: whatever is not known here can fail. The select list of the outermost query is left out, because nothing depends on
+ * it: the engine computes it behind all conditions.
+ */
+
+import { callOf, heading, listed, sourceOf, typeOf, walkResolved, type ResolvedNode } from './resolved.ts';
+import { readsText, totality, type Totality } from './total.ts';
+
+/**
+ * `never`: any order of evaluation will do. `on_text`: only functions that read a text can fail, on columns that are texts themselves.
+ * `anywhere`: anything else.
+ */
+export interface Fallibility {
+  readonly fails: 'never' | 'on_text' | 'anywhere';
+  /** The first function that can fail. */
+  readonly because: string | undefined;
+}
+
+/** Sections of the outermost query that nothing else reads. */
+const RESULT: ReadonlySet<string> = new Set([
+  'PROJECTION',
+  'GROUP BY',
+  'ORDER BY',
+  'LIMIT BY',
+  'LIMIT BY LIMIT',
+  'LIMIT BY OFFSET',
+  'LIMIT',
+  'OFFSET',
+]);
+
+const INTEGER = /^(?:U?Int(?:8|16|32|64)|Bool)$/u;
+const NUMBER = /^(?:U?Int(?:8|16|32|64|128|256)|B?Float(?:16|32|64)|Bool)$/u;
+const ENUM = /^Enum(?:8|16)\(/u;
+const DATE = /^Date$/u;
+const SECONDS = /^DateTime(?:\('[\w/+-]*'\))?$/u;
+const CLOCK = /^(?:DateTime(?:\('[\w/+-]*'\))?|DateTime64\(\d(?:, '[\w/+-]*')?\))$/u;
+const TEXT = /^(?:String|Map\(String, String\)|Array\(String\)|Map\(String, Array\(String\)\))$/u;
+/** Types whose comparison cannot overflow and whose values have one type only. */
+const PLAIN_WORDS =
+  /^(?:U?Int(?:8|16|32|64|128|256)|Float(?:32|64)|Bool|String|FixedString|Date|DateTime|DateTime64|Enum(?:8|16)|UUID|IPv[46]|Nullable|LowCardinality|Array|Map|Tuple|Nothing|Set|Interval(?:Second|Minute|Hour|Day|Week|Month|Quarter|Year))$/u;
+
+/** What a resolved statement can fail on. */
+export function fallibility(root: ResolvedNode): Fallibility {
+  const inquest = new Inquest(root);
+  if (root.kind !== 'QUERY') inquest.visit(root);
+  else {
+    for (const part of root.children) {
+      if (RESULT.has(part.kind)) inquest.visitHarmless(part);
+      else inquest.visit(part);
+    }
+  }
+  return inquest.finding();
+}
+
+class Inquest {
+  /** Ids of tables: a column of one is what is stored, one of a subquery may be computed of anything. */
+  private readonly tables: ReadonlySet<number | undefined>;
+  private fails: Fallibility['fails'] = 'never';
+  private because: string | undefined;
+  /** Digits behind the seconds, of times that rows bring and of constant ones. */
+  private readonly scales = new Set<number>();
+  private constantScale = 0;
+
+  constructor(root: ResolvedNode) {
+    this.tables = new Set([...walkResolved(root)].filter((node) => node.kind === 'TABLE').map((node) => node.id));
+  }
+
+  finding(): Fallibility {
+    // Times are compared in the finer of two scales, which those that are far away do not fit.
+    const [scale = 9] = this.scales;
+    if (this.scales.size > 1 || this.constantScale > scale) this.blame('anywhere', 'comparison of times');
+    return { fails: this.fails, because: this.because };
+  }
+
+  /** Only the queries inside of it count. */
+  visitHarmless(node: ResolvedNode): void {
+    if (node.kind === 'QUERY' || node.kind === 'UNION') this.visit(node);
+    else for (const child of node.children) this.visitHarmless(child);
+  }
+
+  visit(node: ResolvedNode): void {
+    this.noteScale(node);
+    if (node.kind === 'CONSTANT') return;
+    if (node.kind === 'FUNCTION') this.judge(node);
+    for (const child of node.children) this.visit(child);
+  }
+
+  private judge(node: ResolvedNode): void {
+    const call = callOf(node);
+    if (call?.type === 'aggregate' || call?.type === 'window') return;
+    const parameters = listed(node, 'ARGUMENTS');
+    const rule = call === undefined ? undefined : totality(call.name);
+    if (rule !== undefined && parameters.every(isPlain) && holds(rule, node, parameters)) return;
+    const [first, ...rest] = parameters;
+    const reads = call !== undefined && readsText(call.name) && this.isText(first) && rest.every(isConstant);
+    this.blame(reads ? 'on_text' : 'anywhere', call?.name ?? 'of a table function');
+  }
+
+  /** A text in a table, or in a map in one: an index may know it, but not what it says. */
+  private isText(node: ResolvedNode | undefined): boolean {
+    if (node === undefined || !TEXT.test(bareType(node))) return false;
+    if (node.kind === 'COLUMN') return this.tables.has(sourceOf(node)) && heading(node, 'EXPRESSION') === undefined;
+    if (callOf(node)?.name !== 'arrayElement') return false;
+    const [map, key] = listed(node, 'ARGUMENTS');
+    return this.isText(map) && isConstant(key);
+  }
+
+  private blame(fails: 'on_text' | 'anywhere', because: string): void {
+    if (this.fails === 'anywhere' || this.fails === fails) return;
+    this.fails = fails;
+    this.because = because;
+  }
+
+  private noteScale(node: ResolvedNode): void {
+    for (const [, digit] of typeOf(node)?.matchAll(/DateTime64\((\d)/gu) ?? []) {
+      const scale = Number(digit);
+      if (node.kind === 'CONSTANT') this.constantScale = Math.max(this.constantScale, scale);
+      // What a function cuts to whole seconds was read at a scale that is noted, too.
+      else if (scale > 0 || node.kind === 'COLUMN') this.scales.add(scale);
+    }
+  }
+}
+
+function holds(rule: Totality, node: ResolvedNode, parameters: readonly ResolvedNode[]): boolean {
+  const [first, second] = parameters;
+  const rest = parameters.slice(1);
+  switch (rule) {
+    case 'always':
+      return true;
+    case 'comparison':
+      return parameters.every((parameter) => !mayBeNull(parameter)) || new Set(parameters.map(kindOf)).size === 1;
+    case 'first':
+      return rest.every(isConstant);
+    case 'pattern':
+      return rest.length === 1 && !isConstant(first) && /^constant_value: '[^\\]*$/u.test(second?.text ?? '');
+    case 'one':
+      return parameters.filter((parameter) => !isConstant(parameter)).length <= 1;
+    case 'rounding':
+      return rest.every((scale) => /^constant_value: U?Int64_-?\d,/u.test(scale.text));
+    case 'numbers':
+      return parameters.every((parameter) => NUMBER.test(bareType(parameter)));
+    case 'divisor':
+      return INTEGER.test(bareType(first)) && /^constant_value: UInt64_[1-9]/u.test(second?.text ?? '');
+    case 'from numbers':
+      return rest.length === 0 && [INTEGER, ENUM, DATE, SECONDS].some((pattern) => pattern.test(bareType(first)));
+    case 'times':
+      return parameters.every((one) => isConstant(one) || DATE.test(bareType(one)) || CLOCK.test(bareType(one)));
+    case 'clock':
+      return parameters.every((one) => isConstant(one) || CLOCK.test(bareType(one)));
+    case 'higher order':
+      return parameters.length <= 2;
+    case 'element':
+      return bareType(first).startsWith('Map(') || isConstant(second);
+    case 'cast':
+      return castHolds(typeOf(first) ?? '', typeOf(node) ?? '');
+  }
+}
+
+/** A cast to text, to the same type, or from whole numbers to numbers. */
+function castHolds(from: string, to: string): boolean {
+  if (from.includes('Nullable(') && !to.includes('Nullable(')) return false;
+  const [a, b] = [bare(from), bare(to)];
+  return a === b || b === 'String' || (INTEGER.test(a) && NUMBER.test(b));
+}
+
+/** Whether all of an argument's type is known to be harmless. What is in a lambda or a query is judged by itself. */
+function isPlain(node: ResolvedNode): boolean {
+  if (['LAMBDA', 'QUERY', 'TABLE', 'UNION'].includes(node.kind)) return true;
+  const type = typeOf(node);
+  if (type === undefined) return false;
+  const names = type.replaceAll(/'(?:[^'\\]|\\.)*'/gsu, '').match(/[A-Za-z_]\w*/gu) ?? [];
+  return names.every((name) => PLAIN_WORDS.test(name));
+}
+
+function mayBeNull(node: ResolvedNode): boolean {
+  return typeOf(node)?.includes('Nullable(') ?? false;
+}
+
+function kindOf(node: ResolvedNode): string {
+  const type = bareType(node);
+  return NUMBER.test(type) ? 'number' : DATE.test(type) || CLOCK.test(type) ? 'time' : type;
+}
+
+function isConstant(node: ResolvedNode | undefined): boolean {
+  return node?.kind === 'CONSTANT';
+}
+
+function bareType(node: ResolvedNode | undefined): string {
+  return bare(typeOf(node) ?? '');
+}
+
+/** Without the wrappers that do not change what a value is. */
+function bare(type: string): string {
+  return type.replaceAll(/(?:Nullable|LowCardinality)\(([^()]*(?:\([^()]*\))?)\)/gu, '$1');
+}

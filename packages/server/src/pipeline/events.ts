@@ -1,0 +1,121 @@
+/**
+ * Events from a request's body to the block of the log: split, and copied as they came. What they mean is for the engine to
+ * find out, which parses JSON several times as fast.
+ */
+
+import type { ContentCoding } from '@glasshouse/model';
+import { Block, ConstantColumn, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
+import type { Source } from '@glasshouse/native';
+import { EVENTS } from '@glasshouse/schema';
+import type { Decoded } from './decode.ts';
+import { decompress } from './decompress.ts';
+import { eachEvent } from './lines.ts';
+import type { BodyBuffer } from './sink.ts';
+
+export interface EventsOptions {
+  /** Largest body after decompression. */
+  readonly maxBodyBytes: number;
+  readonly now: () => number;
+}
+
+/** Where the events of a request go. */
+export interface EventsTarget {
+  readonly tenant: string;
+  /** Id of the data source. */
+  readonly dataSource: string;
+  /** Id of the request. */
+  readonly importId: string;
+  /** Condition on the rows that the sender may write; empty for none. */
+  readonly filter: string;
+}
+
+export interface EventsBody extends EventsTarget {
+  readonly coding: ContentCoding;
+  readonly buffer: ArrayBufferLike;
+  readonly length: number;
+}
+
+const NANOSECONDS = 1_000_000n;
+
+export class EventsReader {
+  readonly block = new Block(EVENTS);
+  private readonly options: EventsOptions;
+  private readonly segment = this.block.column('_segment', ConstantColumn);
+  private readonly tenant = this.block.column('tenant_id', LowCardinalityColumn);
+  private readonly dataSource = this.block.column('datasource_id', LowCardinalityColumn);
+  private readonly importId = this.block.column('import_id', LowCardinalityColumn);
+  private readonly filter = this.block.column('filter', LowCardinalityColumn);
+  private readonly receivedAt = this.block.column('received_at', FixedColumn);
+  private readonly line = this.block.column('line', StringColumn);
+
+  constructor(options: EventsOptions) {
+    this.options = options;
+  }
+
+  /** Appends the events of a request to the block. Throws AppError, and then nothing was appended. */
+  decode(body: EventsBody): Decoded {
+    const source = this.open(body);
+    const { block, line } = this;
+    block.mark();
+    try {
+      const before = block.repairs.count;
+      let rows = 0;
+      eachEvent(source.bytes, (start, end) => {
+        line.appendText(source, start, end);
+        rows++;
+      });
+      if (rows > 0) this.fill(body, rows);
+      const repaired = block.repairs.count - before;
+      const message = repaired > 0 ? `replaced invalid UTF-8 in ${repaired} events` : '';
+      return { accepted: rows, rejected: 0, reasons: [], message };
+    } catch (error) {
+      block.rollback();
+      throw error;
+    }
+  }
+
+  /** What all events of a request have in common. */
+  private fill(target: EventsTarget, rows: number): void {
+    this.segment.repeat(rows);
+    this.tenant.repeat(this.tenant.localOfString(target.tenant), rows);
+    this.dataSource.repeat(this.dataSource.localOfString(target.dataSource), rows);
+    this.importId.repeat(this.importId.localOfString(target.importId), rows);
+    this.filter.repeat(this.filter.localOfString(target.filter), rows);
+    const nowMs = BigInt(this.options.now());
+    const [low, high] = halves(nowMs);
+    const nowNs = halves(nowMs * NANOSECONDS);
+    for (let row = 0; row < rows; row++) {
+      this.receivedAt.appendHalves(low, high);
+      this.block.days.add(...nowNs);
+    }
+    this.block.rows += rows;
+  }
+
+  private open({ coding, buffer, length }: EventsBody): Source & { readonly bytes: Buffer } {
+    if (coding === 'identity') return { bytes: Buffer.from(buffer, 0, length), view: new DataView(buffer) };
+    const plain = decompress(coding, new Uint8Array(buffer, 0, length), this.options.maxBodyBytes);
+    return {
+      bytes: Buffer.from(plain.buffer, plain.byteOffset, plain.length),
+      view: new DataView(plain.buffer, plain.byteOffset, plain.length),
+    };
+  }
+}
+
+function halves(value: bigint): [number, number] {
+  return [Number(value & 0xffff_ffffn), Number(value >> 32n)];
+}
+
+/** Events that a data source is made from. */
+const SAMPLE_EVENTS = 200;
+const SAMPLE_BYTES = 10 << 20;
+
+/** The first events of a body, for a guess at what they have in common. */
+export function sampleOf({ buffer, length }: BodyBuffer, coding: ContentCoding): string[] {
+  const sent = Buffer.from(buffer, 0, length);
+  const plain = Buffer.from(coding === 'identity' ? sent : decompress(coding, sent, SAMPLE_BYTES));
+  const events: string[] = [];
+  eachEvent(plain, (start, end) => {
+    if (events.length < SAMPLE_EVENTS) events.push(plain.toString('utf8', start, end));
+  });
+  return events;
+}

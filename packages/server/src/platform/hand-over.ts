@@ -1,0 +1,191 @@
+/**
+ * The hand-over of events: a segment's lines go through a staging table into the tables of their data sources, and what does
+ * not fit goes into their quarantines. Then whoever waits for a request of the segment is told what became of it.
+ *
+ * Must stay true: segments come in the order of their ids, each again until it is done. A row is inserted or quarantined
+ * exactly once: a partition has a segment whole or not at all, and after a failure only what lacks it is inserted. A data
+ * source that fails for a reason of its own holds up nobody else: its rows are quarantined with that reason.
+ */
+
+import type { EventMapping } from '@glasshouse/language';
+import { MAPPING_SETTINGS } from '@glasshouse/language';
+import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
+import type { EventStore, SegmentFile, StagedLines } from '@glasshouse/store';
+import { linesOf, quoteName, quoteText, tenantDatabase } from '@glasshouse/store';
+import type { Mappings } from './mappings.ts';
+import type { Materializer } from './materialize.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { DataSourceEntry } from './resource-row.ts';
+
+export interface EventHandOverOptions {
+  readonly store: EventStore;
+  /** The live data source of an id; `deleted` for one that is gone, undefined for an id that nobody has heard of. */
+  readonly dataSource: (id: string) => DataSourceEntry | 'deleted' | undefined;
+  readonly mappings: Mappings;
+  readonly materializer: Materializer;
+  readonly outcomes: Outcomes;
+  /** Told of lines whose data source is gone. */
+  readonly onDropped: (dropped: { readonly dataSource: string; readonly lines: number }) => void;
+}
+
+/** Numbers that the hand-over counts; read by /metrics. */
+export interface EventCounts {
+  inserted: number;
+  quarantined: number;
+  /** Lines whose data source was deleted before they were handed over. */
+  dropped: number;
+}
+
+export class EventHandOver {
+  readonly counts: EventCounts = { inserted: 0, quarantined: 0, dropped: 0 };
+  private readonly options: EventHandOverOptions;
+
+  constructor(options: EventHandOverOptions) {
+    this.options = options;
+  }
+
+  /** Hands over a segment of which nothing is in the store. */
+  async insert(segment: SegmentFile): Promise<void> {
+    await this.run(segment, false);
+  }
+
+  /** Hands over what the store lacks of a segment. Counts in data sources: how many lacked some of it, of how many. */
+  async complete(segment: SegmentFile): Promise<{ missing: number; of: number }> {
+    await this.options.store.settled(segment);
+    return this.run(segment, true);
+  }
+
+  private async run(segment: SegmentFile, doubtful: boolean): Promise<{ missing: number; of: number }> {
+    const { store, outcomes, dataSource, materializer, onDropped } = this.options;
+    const staged = await store.load(segment);
+    const quarantined = new Map<string, number>();
+    const filled = new Map<string, string[]>();
+    let missing = 0;
+    for (const lines of staged) {
+      const entry = dataSource(lines.dataSource);
+      if (entry === undefined) {
+        // Another server may have made it a moment ago; and nothing is dropped for lack of knowledge.
+        throw new AppError('internal', `cannot hand over events: data source=${lines.dataSource} is not known here`);
+      }
+      if (entry === 'deleted') {
+        this.counts.dropped += lines.lines;
+        onDropped({ dataSource: lines.dataSource, lines: lines.lines });
+        continue;
+      }
+      const transfer = new Transfer(segment, entry, lines, this.options);
+      if (await transfer.run(doubtful)) missing++;
+      if (lines.lines > transfer.rejected) filled.set(entry.tenant, [...(filled.get(entry.tenant) ?? []), entry.name]);
+      this.counts.inserted += lines.lines - transfer.rejected;
+      this.counts.quarantined += transfer.rejected;
+      if (transfer.rejected > 0) {
+        for (const [request, count] of await transfer.requests()) quarantined.set(request, count);
+      }
+    }
+    for (const [tenant, sources] of filled) await materializer.run(segment, tenant, sources, doubtful);
+    outcomes.settle(segment.id, quarantined);
+    await store.unload(segment);
+    return { missing, of: staged.length };
+  }
+}
+
+/** The lines of one segment for one data source. */
+class Transfer {
+  rejected = 0;
+  private readonly segment: SegmentFile;
+  private readonly entry: DataSourceEntry;
+  private readonly lines: StagedLines;
+  private readonly options: EventHandOverOptions;
+  private readonly target: string;
+  private readonly quarantine: string;
+
+  constructor(segment: SegmentFile, entry: DataSourceEntry, lines: StagedLines, options: EventHandOverOptions) {
+    this.segment = segment;
+    this.entry = entry;
+    this.lines = lines;
+    this.options = options;
+    const database = quoteName(tenantDatabase(entry.tenant));
+    this.target = `${database}.${quoteName(entry.name)}`;
+    this.quarantine = `${database}.${quoteName(entry.name + QUARANTINE_SUFFIX)}`;
+  }
+
+  /** Inserts the rows and what is made of them; true if something was missing. */
+  async run(doubtful: boolean): Promise<boolean> {
+    const where = linesOf(this.lines.dataSource);
+    const mapping = this.options.mappings.of(this.entry, this.lines.filters);
+    const wasMissing = await this.insertGood(mapping, where, doubtful);
+    const good = await this.good(mapping, where);
+    this.rejected = this.lines.lines - good;
+    if (this.rejected > 0) await this.insertRejected(mapping, where, doubtful);
+    return wasMissing;
+  }
+
+  /** Quarantined rows by the request that brought them. */
+  requests(): Promise<ReadonlyMap<string, number>> {
+    return this.options.store.quarantined(this.quarantine, this.segment);
+  }
+
+  private async insertGood(mapping: EventMapping, where: string, doubtful: boolean): Promise<boolean> {
+    const { definition } = this.entry;
+    if (!doubtful) {
+      await this.insert(mapping.insertGood(this.names(where)));
+      return false;
+    }
+    const isAdditive = mergesRows(definition.engine.name);
+    const present = await this.options.store.partitions(this.target, this.segment, isAdditive);
+    if (present.length === 0) await this.insert(mapping.insertGood(this.names(where)));
+    else {
+      const expected = await this.options.store.rows<{ partition: string }>(
+        this.segment,
+        mapping.partitions({ staging: this.staging, where }),
+        MAPPING_SETTINGS,
+      );
+      if (expected.every(({ partition }) => present.includes(partition))) return false;
+      const only = `partitionID(${definition.engine.partitionKey ?? 'tuple()'}) NOT IN (${present.map(quoteText).join(', ')})`;
+      await this.insert(mapping.insertGood({ ...this.names(where), only }));
+    }
+    return true;
+  }
+
+  private async insertRejected(mapping: EventMapping, where: string, doubtful: boolean): Promise<void> {
+    const present = doubtful ? await this.options.store.partitions(this.quarantine, this.segment, false) : [];
+    // Its partition is the day of arrival.
+    const only = `partitionID(toDate(insertion_date)) NOT IN (${present.map(quoteText).join(', ')})`;
+    const names = { ...this.names(where), target: this.quarantine };
+    await this.insert(mapping.insertQuarantine(present.length === 0 ? names : { ...names, only }));
+  }
+
+  /** How many of the lines fitted. Where rows are kept as they came the table says so, which costs no second parse. */
+  private async good(mapping: EventMapping, where: string): Promise<number> {
+    if (keepsEveryRow(this.entry.definition.engine.name)) {
+      const stored = await this.options.store.count(this.target, this.segment);
+      if (stored === this.lines.lines) return stored;
+    }
+    const [row] = await this.options.store.rows<{ good: string }>(
+      this.segment,
+      mapping.count({ staging: this.staging, where }),
+      MAPPING_SETTINGS,
+    );
+    return Number(row?.good ?? 0);
+  }
+
+  private insert(sql: string): Promise<void> {
+    return this.options.store.insert(this.segment, sql, MAPPING_SETTINGS);
+  }
+
+  private get staging(): string {
+    return this.options.store.staging(this.segment);
+  }
+
+  private names(where: string): { staging: string; where: string; target: string; segment: string } {
+    return { staging: this.staging, where, target: this.target, segment: `toUInt64(${this.segment.id})` };
+  }
+}
+
+/** Engines that add rows up, so that of several segments' rows only one is left, with the greatest segment. */
+function mergesRows(engine: string): boolean {
+  return engine === 'AggregatingMergeTree' || engine === 'SummingMergeTree';
+}
+
+function keepsEveryRow(engine: string): boolean {
+  return engine === 'MergeTree';
+}

@@ -1,0 +1,60 @@
+/**
+ * Keeps operations on one data source apart that would undo each other: a move of its rows and a copy into it, two moves, a
+ * move and a truncation. Who comes second is told so, and not kept waiting for what may take hours.
+ */
+
+import { AppError } from '@glasshouse/model';
+
+interface Held {
+  /** What the operation is called: `a move of its rows`. */
+  readonly what: string;
+  readonly shared: boolean;
+  count: number;
+}
+
+export class Locks {
+  private readonly held = new Map<string, Held>();
+  private readonly counts = new Map<string, number>();
+
+  /** How many operations ran on the key so far: whether anything did since it was asked last. */
+  count(key: string): number {
+    return this.counts.get(key) ?? 0;
+  }
+
+  /** Runs while nothing else runs on any of the keys. */
+  exclusivelyAll<T>(keys: readonly string[], what: string, act: () => Promise<T>): Promise<T> {
+    const [key, ...rest] = keys;
+    if (key === undefined) return act();
+    return this.exclusively(key, what, () => this.exclusivelyAll(rest, what, act));
+  }
+
+  /** Runs while nothing else runs on the key. Rejects with `conflict` at once if something does. */
+  exclusively<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
+    return this.run(key, { what, shared: false, count: 0 }, act);
+  }
+
+  /** Runs while nothing runs on the key but others that share it. Rejects with `conflict` at once if something does. */
+  sharing<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
+    return this.run(key, { what, shared: true, count: 0 }, act);
+  }
+
+  private async run<T>(key: string, wanted: Held, act: () => Promise<T>): Promise<T> {
+    const present = this.held.get(key);
+    if (present !== undefined && !(present.shared && wanted.shared)) {
+      throw new AppError(
+        'conflict',
+        `cannot start ${wanted.what}: ${present.what} is under way; try again when it is done`,
+      );
+    }
+    const held = present ?? wanted;
+    this.held.set(key, held);
+    held.count++;
+    try {
+      return await act();
+    } finally {
+      held.count--;
+      this.counts.set(key, this.count(key) + 1);
+      if (held.count === 0) this.held.delete(key);
+    }
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * The control side of the data platform: workspaces with their resources, tokens, jobs and deployments, read from the store
+ * and kept up to date. The one thing that the composition root opens of this room.
+ *
+ * Must stay true: it opens while the store is away, from the copy of the last time, and reads the store when it is back. Every
+ * workspace has the built-in data sources once, and not again after somebody dropped one.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { AppError, messageOf } from '@glasshouse/model';
+import type { DataSources, Store } from '@glasshouse/store';
+import type { Access } from '../control/access.ts';
+import type { RandomBytes } from '../control/secret.ts';
+import { BUILT_IN } from './built-in.ts';
+import { Catalog } from './catalog.ts';
+import { Credentials } from './credentials.ts';
+import { Deployments } from './deploy.ts';
+import { Jobs } from './jobs.ts';
+import type { Judges } from './judges.ts';
+import type { PlanOptions } from './plan.ts';
+import type { RateLimits } from './rate.ts';
+import { Rates } from './rate.ts';
+import { Registry } from './registry.ts';
+import { placeOf } from './resource-row.ts';
+import { loadSnapshot, saveSnapshot } from './snapshot.ts';
+import type { TokenKey } from './token-key.ts';
+import { uuidOf } from './token-key.ts';
+import { Tokens } from './tokens.ts';
+import { Workspaces } from './workspaces.ts';
+
+export interface PlatformOptions {
+  readonly store: Pick<Store, 'insertRows' | 'rows' | 'target'>;
+  readonly tables: DataSources;
+  readonly access: Pick<Access, 'resolve' | 'tenants'>;
+  readonly key: TokenKey;
+  readonly judges: Judges;
+  /** Differences of two definitions, for the feedback of deployments. */
+  readonly diff?: PlanOptions['diff'];
+  /** Keeps the store free of hand-overs until the returned function is called. */
+  readonly hold: () => Promise<() => void>;
+  readonly now: () => number;
+  /** Number of this server, by which it knows its own jobs after a restart. */
+  readonly node: number;
+  readonly limits?: Partial<RateLimits>;
+  readonly random?: RandomBytes;
+  /** File for a start without the store; undefined for none. */
+  readonly snapshotPath?: string;
+  /** How often the store is read again, in ms. */
+  readonly refreshMs?: number;
+  /** Told about what somebody should look at. */
+  readonly onEvent?: (event: PlatformEvent) => void;
+}
+
+export type PlatformEvent =
+  | { readonly type: 'store'; readonly up: boolean; readonly reason: string | undefined }
+  /** The live table of a data source was not in its place, and is again; or it is nowhere. */
+  | { readonly type: 'repaired' | 'lost'; readonly tenant: string; readonly name: string }
+  | { readonly type: 'swept'; readonly tables: readonly string[] }
+  | { readonly type: 'unprepared'; readonly tenant: string; readonly error: unknown };
+
+const REFRESH_MS = 5_000;
+
+export class Platform {
+  readonly workspaces = new Workspaces();
+  readonly catalog: Catalog;
+  readonly tokens: Tokens;
+  readonly credentials: Credentials;
+  readonly registry: Registry;
+  readonly jobs: Jobs;
+  readonly rates: Rates;
+  readonly deployments: Deployments;
+  private readonly options: PlatformOptions;
+  private readonly timer: NodeJS.Timeout;
+  private refreshing: Promise<void> | undefined;
+  private readonly prepared = new Set<string>();
+  private repaired = false;
+  private up = true;
+  private saved = '';
+
+  private constructor(options: PlatformOptions) {
+    const { store, tables, access, judges, now, hold, key, random = randomBytes } = options;
+    this.options = options;
+    this.catalog = new Catalog(store);
+    this.tokens = new Tokens({ store, key, judges, now, random });
+    this.registry = new Registry({ catalog: this.catalog, tables, judges, tokens: this.tokens, hold, now, random });
+    this.jobs = new Jobs({ store, now, random, node: options.node });
+    this.rates = new Rates({ now, ...options.limits });
+    this.deployments = new Deployments({ store, tables, registry: this.registry, judges, diff: options.diff, now });
+    this.credentials = new Credentials({
+      principals: access,
+      tokens: this.tokens,
+      workspaces: this.workspaces,
+      judges,
+      now,
+      refresh: () => this.refresh(),
+    });
+    if (options.snapshotPath !== undefined) {
+      const { tenants, resources, tokens } = loadSnapshot(options.snapshotPath);
+      this.workspaces.add(tenants);
+      this.catalog.restore(resources);
+      this.tokens.restore(tokens);
+    }
+    this.timer = setInterval(() => void this.refresh().catch(() => undefined), options.refreshMs ?? REFRESH_MS);
+    this.timer.unref();
+  }
+
+  /** Resolves when everything is read and every workspace prepared, or at once when the store is down. */
+  static async open(options: PlatformOptions): Promise<Platform> {
+    const platform = new Platform(options);
+    await platform.refresh().catch(() => undefined);
+    return platform;
+  }
+
+  /** Reads everything again; concurrent calls share one reading. Rejects with `unavailable` when the store is down. */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.read().finally(() => (this.refreshing = undefined));
+    return this.refreshing;
+  }
+
+  /** Makes the built-in data sources of a workspace that it never had. Rejects with `bad_request` where there can be none. */
+  async prepare(tenant: string): Promise<void> {
+    this.workspaces.add([tenant]);
+    for (const definition of BUILT_IN) {
+      const id = `t_${uuidOf(`${tenant} ${definition.name}`).replaceAll('-', '')}`;
+      await this.registry.createBuiltIn(tenant, definition, id);
+    }
+    this.prepared.add(tenant);
+    this.save();
+  }
+
+  /** Stops jobs and reading. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.jobs.close();
+  }
+
+  private async read(): Promise<void> {
+    const { access, onEvent } = this.options;
+    try {
+      this.workspaces.add(access.tenants.list().map(({ name }) => name));
+      await this.catalog.refresh();
+      await this.tokens.refresh();
+      await this.repair();
+    } catch (error) {
+      if (this.up) onEvent?.({ type: 'store', up: false, reason: messageOf(error) });
+      this.up = false;
+      throw error;
+    }
+    if (!this.up) onEvent?.({ type: 'store', up: true, reason: undefined });
+    this.up = true;
+    for (const { tenant } of this.workspaces.list()) {
+      if (!this.prepared.has(tenant)) await this.tryPrepare(tenant);
+    }
+    this.save();
+  }
+
+  /** A workspace that cannot be prepared must not keep the others from being read. */
+  private async tryPrepare(tenant: string): Promise<void> {
+    try {
+      await this.prepare(tenant);
+    } catch (error) {
+      if (error instanceof AppError && error.code !== 'unavailable') this.prepared.add(tenant);
+      this.options.onEvent?.({ type: 'unprepared', tenant, error });
+    }
+  }
+
+  /** Once, after the first reading: what a crash in the middle of a change left is put right. */
+  private async repair(): Promise<void> {
+    if (this.repaired) return;
+    const { tables, onEvent } = this.options;
+    await this.jobs.recover();
+    await this.deployments.recover();
+    const live = this.catalog
+      .snapshot()
+      .flatMap((entry) => (entry.kind === 'datasource' && !entry.deleted ? [placeOf(entry)] : []));
+    this.repaired = true;
+    // In a shared store another server may be in the middle of a change.
+    if (!this.options.store.target.readsPaths) return;
+    const { placed, lost } = await tables.repair(live);
+    for (const { tenant, name } of placed) onEvent?.({ type: 'repaired', tenant, name });
+    for (const { tenant, name } of lost) onEvent?.({ type: 'lost', tenant, name });
+    const swept = await tables.sweep(this.deployments.kept());
+    if (swept.length > 0) onEvent?.({ type: 'swept', tables: swept });
+  }
+
+  private save(): void {
+    const { snapshotPath } = this.options;
+    if (snapshotPath === undefined) return;
+    const tenants = this.workspaces.list().map(({ tenant }) => tenant);
+    const state = [this.catalog.revision, this.tokens.revision, tenants.length].join();
+    if (state === this.saved) return;
+    saveSnapshot(snapshotPath, { tenants, resources: this.catalog.snapshot(), tokens: this.tokens.snapshot() });
+    this.saved = state;
+  }
+}

@@ -1,0 +1,99 @@
+/** A resource as it is cached, and as it is stored: in the table, and in the copy for starts without the store. */
+
+import type { DataSource, Pipe, Resource } from '@glasshouse/model';
+import type { TablePlace } from '@glasshouse/store';
+import { dateTime } from './rows.ts';
+
+interface Entry {
+  readonly tenant: string;
+  /** `t_` and 32 hex digits. Never given again. */
+  readonly id: string;
+  readonly name: string;
+  /** True as long as nobody but the server has had a say in it. */
+  readonly builtIn: boolean;
+  /** Id of the deployment that brought the definition; empty if none did. */
+  readonly deployment: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Grows with every change of the row. */
+  readonly version: number;
+}
+
+export interface DataSourceEntry extends Entry {
+  readonly kind: 'datasource';
+  readonly definition: DataSource;
+  /** Which of its tables is the live one. */
+  readonly tableVersion: number;
+  /** Names of its columns. */
+  readonly columns: readonly string[];
+}
+
+export interface PipeEntry extends Entry {
+  readonly kind: 'pipe';
+  readonly definition: Pipe;
+}
+
+export type ResourceEntry = DataSourceEntry | PipeEntry;
+
+/** A row of a resource, deleted ones included. */
+export type StoredResource = ResourceEntry & { readonly deleted: boolean };
+
+/** Times are milliseconds since 1970, as text, when they are read. */
+export interface ResourceRow {
+  readonly tenant: string;
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly definition: string;
+  readonly table_version: number;
+  readonly built_in: boolean;
+  readonly deployment: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly deleted: boolean;
+  readonly version: string;
+}
+
+/** Where the live table of a data source is. */
+export function placeOf({ tenant, name, id, tableVersion }: DataSourceEntry): TablePlace {
+  return { tenant, name, id, version: tableVersion };
+}
+
+/** Puts an entry together. */
+export function entryOf(rest: Entry, definition: Resource, tableVersion: number): ResourceEntry {
+  if (definition.kind === 'pipe') return { ...rest, kind: 'pipe', definition };
+  return { ...rest, kind: 'datasource', definition, tableVersion, columns: definition.columns.map(({ name }) => name) };
+}
+
+export function fromRow(row: ResourceRow): StoredResource {
+  const { tenant, id, name, built_in: builtIn, deployment, deleted } = row;
+  const rest = {
+    tenant,
+    id,
+    name,
+    builtIn,
+    deployment,
+    createdAt: new Date(Number(row.created_at)),
+    updatedAt: new Date(Number(row.updated_at)),
+    version: Number(row.version),
+  };
+  return { ...entryOf(rest, JSON.parse(row.definition) as Resource, row.table_version), deleted };
+}
+
+export function toRow(entry: StoredResource): ResourceRow {
+  const { tenant, id, kind, name, builtIn, deployment, deleted } = entry;
+  return {
+    tenant,
+    id,
+    kind,
+    name,
+    definition: JSON.stringify(entry.definition),
+    table_version: entry.kind === 'datasource' ? entry.tableVersion : 0,
+    built_in: builtIn,
+    deployment,
+    created_at: dateTime(entry.createdAt),
+    updated_at: dateTime(entry.updatedAt),
+    deleted,
+    version: String(entry.version),
+  };
+}

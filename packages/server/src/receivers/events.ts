@@ -1,0 +1,153 @@
+/**
+ * The Events API (`POST /v0/events`, Tinybird's): JSON events for a named data source, in whatever form clients send them.
+ *
+ * Must stay true: 2xx is answered only for what is durable. 202 says that the events are in the log; 200, to `wait=true`, that
+ * they are in the table. Every answer carries the rate limit in whole numbers: a client that finds none, or a date, fails.
+ */
+
+import type { ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { ContentCoding } from '@glasshouse/model';
+import { AppError } from '@glasshouse/model';
+import { credentialOf } from '../http/credential.ts';
+import type { Exchange, Failure, Route } from '../http/router.ts';
+import { sendJson } from '../http/router.ts';
+import { sampleOf } from '../pipeline/events.ts';
+import type { BodyBuffer, Sink } from '../pipeline/sink.ts';
+import { createFor } from '../platform/create-for.ts';
+import type { Outcomes } from '../platform/outcomes.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { WorkspacePrincipal } from '../platform/principal.ts';
+import type { Admission } from '../platform/rate.ts';
+import { RateError, rateHeaders } from '../platform/rate.ts';
+import type { DataSourceEntry } from '../platform/resource-row.ts';
+import { codingOf, receiveBody } from './body.ts';
+
+export interface EventsOptions {
+  readonly sink: Sink;
+  readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'registry'>;
+  readonly outcomes: Outcomes;
+  /** Asks for the segment of the events to be handed over soon. */
+  readonly hurry: () => void;
+  /** Largest body as it comes over the wire. */
+  readonly maxBodyBytes: number;
+}
+
+/** Longest time that an answer waits for the table; then the events are durable, and 202 says so. */
+const MAX_WAIT_MS = 20_000;
+const PATH = '/v0/events';
+
+export function eventsRoutes(options: EventsOptions): Route[] {
+  return [
+    { method: 'POST', path: PATH, handle: (exchange) => receive(exchange, options), fail },
+    { method: 'OPTIONS', path: PATH, handle: preflight, fail },
+  ];
+}
+
+async function receive(exchange: Exchange, options: EventsOptions): Promise<void> {
+  const { request, response, query } = exchange;
+  response.setHeader('Access-Control-Allow-Origin', '*');
+  const { sink, platform, outcomes } = options;
+  const name = query.get('name') ?? '';
+  if (name === '') throw new AppError('bad_request', 'cannot take the events: name is missing; add ?name=DATA_SOURCE');
+  checkFormat(query.get('format'));
+  const coding = codingOf(request);
+  const principal = await platform.credentials.resolve(credentialOf(request.headers, query));
+  const known = platform.catalog.dataSource(principal.tenant, name);
+  checkMay(principal, name, known);
+  const limited = [
+    { key: `token:${principal.tokenId}`, requestsPerSecond: principal.rps },
+    { key: `datasource:${principal.tenant}/${known?.name ?? name}` },
+  ];
+  const admission = platform.rates.admit(limited);
+  limitHeaders(response, admission);
+  const body = await receiveBody(request, sink, options.maxBodyBytes);
+  platform.rates.charge(limited, body.length);
+  const target = known ?? (await createdFor(options, principal.tenant, name, body, coding));
+  const importId = randomUUID();
+  const { accepted, message, segment } = await sink.accept({
+    signal: 'events',
+    tenant: principal.tenant,
+    dataSource: target.id,
+    importId,
+    filter: principal.writeFilter(target) ?? '',
+    coding,
+    body,
+  });
+  const note = message === '' ? {} : { warning: message };
+  if (query.get('wait') === 'true' && segment !== undefined) {
+    options.hurry();
+    const outcome = await outcomes.of(segment, importId, accepted, MAX_WAIT_MS);
+    if (outcome !== undefined) {
+      const { successful, quarantined } = outcome;
+      sendJson(response, 200, { successful_rows: successful, quarantined_rows: quarantined, ...note });
+      return;
+    }
+  }
+  const status = query.get('wait') === 'true' && accepted === 0 ? 200 : 202;
+  sendJson(response, status, { successful_rows: accepted, quarantined_rows: 0, ...note });
+}
+
+function checkFormat(format: string | null): void {
+  if (format === null || format === '' || format === 'ndjson' || format === 'json') return;
+  throw new AppError('bad_request', `cannot take events in format=${format.slice(0, 40)}: send ndjson or json`);
+}
+
+/** Who may not create is told the same of a data source that is not there and of one that is not theirs. */
+function checkMay(principal: WorkspacePrincipal, name: string, known: DataSourceEntry | undefined): void {
+  const mayAppend = principal.may('DATASOURCES:APPEND', known ?? { name });
+  if (known === undefined && principal.may('DATASOURCES:CREATE')) return;
+  if (!mayAppend) {
+    throw new AppError(
+      'forbidden',
+      `cannot append to data source=${name.slice(0, 130)}: the token has no scope DATASOURCES:APPEND for it`,
+    );
+  }
+  if (known === undefined) {
+    throw new AppError(
+      'not_found',
+      `cannot find data source=${name.slice(0, 130)}: the workspace has none of that name`,
+    );
+  }
+}
+
+/** Makes a data source that fits the events of a body. */
+async function createdFor(
+  { sink, platform }: EventsOptions,
+  tenant: string,
+  name: string,
+  body: BodyBuffer,
+  coding: ContentCoding,
+): Promise<DataSourceEntry> {
+  try {
+    return await createFor(platform.registry, tenant, name, sampleOf(body, coding));
+  } catch (error) {
+    sink.giveBack(body);
+    throw error;
+  }
+}
+
+function limitHeaders(response: ServerResponse, admission: Admission): void {
+  for (const [name, value] of Object.entries(rateHeaders(admission))) response.setHeader(name, value);
+}
+
+/** A refusal for lack of room looks like one for the rate, so that every client backs off and none stops. */
+const BUSY: Admission = { limit: 100, remaining: 0, reset: 1 };
+
+const fail: Failure = ({ response }, error) => {
+  if (error instanceof RateError) limitHeaders(response, error.admission);
+  else if (error.kind.retryable) limitHeaders(response, { ...BUSY, reset: error.retryAfterSeconds ?? 1 });
+  // A credential that is no good is 403 to every client of this interface.
+  const status = error.code === 'unauthenticated' ? 403 : error.kind.httpStatus;
+  sendJson(response, status, { error: error.message });
+};
+
+function preflight({ request, response }: Exchange): void {
+  response.writeHead(204, {
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Allow-Methods': 'POST, OPTIONS',
+    'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? 'content-type, authorization',
+    'Access-Control-Max-Age': '86400',
+  });
+  response.end();
+}

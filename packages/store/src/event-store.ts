@@ -1,0 +1,124 @@
+/**
+ * What the hand-over of events does with the store: a segment's lines into a staging table, and from there, by statements that
+ * others generate, into the tables of data sources.
+ *
+ * Must stay true: an insert makes one part per partition, so a partition has a segment whole or not at all. Every statement of
+ * a segment carries its name, by which `Store.settled` finds one that outlived its connection.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { EVENTS } from '@glasshouse/schema';
+import { quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
+import type { SegmentFile, Store } from './store.ts';
+import { insertId, ONE_PART_PER_PARTITION, stagingName } from './store.ts';
+
+type Statements = Pick<Store, 'command' | 'insertSegmentFile' | 'rows' | 'settled' | 'target'>;
+
+/** The lines of a segment for one data source. */
+export interface StagedLines {
+  readonly dataSource: string;
+  readonly lines: number;
+  /** The distinct write filters among them, without the empty one. */
+  readonly filters: readonly string[];
+}
+
+export class EventStore {
+  private readonly store: Statements;
+
+  constructor(store: Statements) {
+    this.store = store;
+  }
+
+  /** Name of the segment's staging table, quoted. */
+  staging(segment: SegmentFile): string {
+    return `${quoteName(this.store.target.database)}.${quoteName(stagingName(segment))}`;
+  }
+
+  /** Loads a segment into its staging table, and says what is in it. */
+  async load(segment: SegmentFile): Promise<readonly StagedLines[]> {
+    const staging = this.staging(segment);
+    const columns = EVENTS.columns.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ');
+    await this.store.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
+    await this.store.command(`CREATE TABLE ${staging} (${columns}) ENGINE = Memory`, { settings: TABLE_MAKING });
+    const names = EVENTS.columns.map(({ name }) => quoteName(name)).join(', ');
+    await this.store.insertSegmentFile(staging, names, segment);
+    const rows = await this.store.rows<{ id: string; lines: string; filters: string[] }>(
+      `SELECT datasource_id AS id, count() AS lines, groupUniqArrayIf(filter, filter != '') AS filters
+       FROM ${staging} GROUP BY id ORDER BY id`,
+    );
+    return rows.map(({ id, lines, filters }) => ({ dataSource: id, lines: Number(lines), filters }));
+  }
+
+  /** Drops the staging table. */
+  async unload(segment: SegmentFile): Promise<void> {
+    await this.store.command(`DROP TABLE IF EXISTS ${this.staging(segment)} SYNC`);
+  }
+
+  /** Resolves when nothing of the segment is under way any more, and no staging table of it is left. */
+  settled(segment: SegmentFile): Promise<void> {
+    return this.store.settled(segment);
+  }
+
+  /** Runs an insert of the segment. */
+  async insert(
+    segment: SegmentFile,
+    sql: string,
+    settings: Readonly<Record<string, number | string>>,
+    database?: string,
+  ): Promise<void> {
+    await this.store.command(sql, {
+      ...(database === undefined ? {} : { database }),
+      settings: { ...ONE_PART_PER_PARTITION, ...settings, max_threads: INSERT_THREADS },
+      queryId: `${insertId(segment)}-${randomUUID()}`,
+    });
+  }
+
+  /** Runs a query over the staging table. */
+  rows<Row>(segment: SegmentFile, sql: string, settings: Readonly<Record<string, number | string>>): Promise<Row[]> {
+    return this.store.rows<Row>(sql, { settings, queryId: `${insertId(segment)}-${randomUUID()}` });
+  }
+
+  /** Names of the columns that a statement gives. */
+  async columns(segment: SegmentFile, sql: string, database: string): Promise<readonly string[]> {
+    const rows = await this.store.rows<{ name: string }>(`DESCRIBE (\n${sql}\n)`, {
+      database,
+      queryId: `${insertId(segment)}-${randomUUID()}`,
+    });
+    return rows.map(({ name }) => name);
+  }
+
+  /** The partitions of a table that have rows of this segment, or, `since`, of it or a later one. Quoted name. */
+  async partitions(table: string, segment: SegmentFile, since: boolean): Promise<readonly string[]> {
+    const rows = await this.store.rows<{ partition: string }>(
+      `SELECT DISTINCT _partition_id AS partition FROM ${table} WHERE _segment ${since ? '>=' : '='} {segment:UInt64}`,
+      { params: { segment: segment.id.toString() } },
+    );
+    return rows.map(({ partition }) => partition);
+  }
+
+  /** Rows of the segment in a table, optionally by request. */
+  async count(table: string, segment: SegmentFile): Promise<number> {
+    const [row] = await this.store.rows<{ count: string }>(
+      `SELECT count() AS count FROM ${table} WHERE _segment = {segment:UInt64}`,
+      { params: { segment: segment.id.toString() } },
+    );
+    return Number(row?.count ?? 0);
+  }
+
+  /** Quarantined rows of the segment by the request that brought them. */
+  async quarantined(table: string, segment: SegmentFile): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.store.rows<{ request: string; count: string }>(
+      `SELECT ifNull(c__import_id, '') AS request, count() AS count FROM ${table} WHERE _segment = {segment:UInt64} GROUP BY request`,
+      { params: { segment: segment.id.toString() } },
+    );
+    return new Map(rows.map(({ request, count }) => [request, Number(count)]));
+  }
+}
+
+/** The parse of JSON is most of the work, and the only part of an insert that more threads speed up. */
+const INSERT_THREADS = 2;
+
+/** The condition that picks one data source's lines in the staging table. */
+export function linesOf(dataSource: string): string {
+  return `datasource_id = ${quoteText(dataSource)}`;
+}
