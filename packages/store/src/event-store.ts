@@ -122,3 +122,10 @@ const INSERT_THREADS = 2;
 export function linesOf(dataSource: string): string {
   return `datasource_id = ${quoteText(dataSource)}`;
 }
+
+/** A condition on rows: that they belong to none of the partitions. Without a partition key there is but one. */
+export function outside(partitionKey: string | undefined, partitions: readonly string[]): string {
+  const key = partitionKey?.trim() ?? '';
+  const partition = key === '' || key === 'tuple()' ? "'all'" : `partitionID(${key})`;
+  return `${partition} NOT IN (${partitions.map(quoteText).join(', ')})`;
+}

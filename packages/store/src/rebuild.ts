@@ -52,6 +52,12 @@ const COPYING = {
   max_execution_time: 0,
   // Each row as it was: what replaces or adds up is left to the merges.
   optimize_on_insert: 0,
+  // It takes the time that it takes, but no memory from those who ingest and ask meanwhile.
+  max_threads: 2,
+  max_insert_threads: 1,
+  min_insert_block_size_bytes: 48 << 20,
+  min_insert_block_size_rows: 262_144,
+  preferred_block_size_bytes: 1 << 20,
 };
 
 export class Rebuild {

@@ -96,7 +96,7 @@ export class Catalog {
     return row === undefined || row.deleted || row.kind !== 'datasource' ? undefined : row;
   }
 
-  /** True if the workspace has, or ever had, a built-in resource of this name. */
+  /** True if there is a resource of this id, or was one. */
   hadBuiltIn(id: string): boolean {
     return this.rows.has(id);
   }

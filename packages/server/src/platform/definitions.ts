@@ -14,6 +14,8 @@ import { targetsOf } from './references.ts';
 
 const MAX_COLUMNS = 2_000;
 const MAX_NODES = 200;
+/** Characters of one expression, statement or description. */
+const MAX_TEXT = 65_536;
 const INDEX_NAME = /^[A-Za-z_]\w{0,199}$/u;
 /** `minmax`, `bloom_filter(0.01)`, `text(tokenizer = 'splitByNonAlpha')`: a name and literals. */
 const INDEX_TYPE = /^[A-Za-z_]\w*(?:\([\w\s.,'=-]*\))?$/u;
@@ -27,6 +29,7 @@ export async function checkDataSource(
 ): Promise<void> {
   const { name, columns, engine, indexes } = dataSource;
   checkResourceName('datasource', name);
+  checkLengths(dataSource);
   if (columns.length === 0) throw refused(name, 'it has no column');
   if (columns.length > MAX_COLUMNS) throw refused(name, `it has more than ${MAX_COLUMNS} columns`);
   if (columns.every(({ kind }) => kind === 'MATERIALIZED' || kind === 'ALIAS'))
@@ -64,6 +67,7 @@ export async function checkPipe(tenant: string, pipe: Pipe, among: readonly Reso
   const refuse = (why: string): never => {
     throw new AppError('bad_request', `cannot make pipe=${pipe.name}: ${why}`);
   };
+  checkLengths(pipe);
   if (pipe.nodes.length === 0) refuse('it has no node');
   if (pipe.nodes.length > MAX_NODES) refuse(`it has more than ${MAX_NODES} nodes`);
   const seen = new Set<string>();
@@ -81,6 +85,17 @@ export async function checkPipe(tenant: string, pipe: Pipe, among: readonly Reso
       refuse(`it writes to data source ${target}, which is none of the workspace`);
   }
   await judges.judgeDefinition(tenant, pipe, among);
+}
+
+/** No text of a definition is so long that looking at it takes long. */
+function checkLengths(resource: Resource): void {
+  JSON.stringify(resource, (key, value: unknown) => {
+    if (typeof value !== 'string' || value.length <= MAX_TEXT) return value;
+    throw new AppError(
+      'bad_request',
+      `cannot use the definition of ${resource.name}: ${key} is longer than ${MAX_TEXT}`,
+    );
+  });
 }
 
 async function judgeColumn(
@@ -120,8 +135,12 @@ async function judgeEngine({ name, engine, columns }: DataSource, judges: Judges
 
 /** `expression [DELETE [WHERE condition]]`. */
 function ttlParts(ttl: string): { readonly expression: string; readonly condition: string | undefined } {
-  const match = /^(.*?)\s+DELETE(?:\s+WHERE\s+(.*))?$/isu.exec(ttl.trim());
-  return { expression: match?.[1] ?? ttl.trim(), condition: match?.[2] };
+  const match = /\bDELETE\b(\s+WHERE\b)?/iu.exec(ttl);
+  if (match === null) return { expression: ttl.trim(), condition: undefined };
+  const rest = ttl.slice(match.index + match[0].length).trim();
+  if (match[1] === undefined && rest !== '')
+    throw new AppError('bad_request', 'cannot use ENGINE_TTL: nothing but WHERE may follow DELETE');
+  return { expression: ttl.slice(0, match.index).trim(), condition: match[1] === undefined ? undefined : rest };
 }
 
 function isGiven(text: string | undefined): text is string {

@@ -11,7 +11,7 @@ import type { EventMapping } from '@glasshouse/language';
 import { MAPPING_SETTINGS } from '@glasshouse/language';
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import type { EventStore, SegmentFile, StagedLines } from '@glasshouse/store';
-import { linesOf, quoteName, quoteText, tenantDatabase } from '@glasshouse/store';
+import { linesOf, outside, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Mappings } from './mappings.ts';
 import type { Materializer } from './materialize.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -140,7 +140,7 @@ class Transfer {
         MAPPING_SETTINGS,
       );
       if (expected.every(({ partition }) => present.includes(partition))) return false;
-      const only = `partitionID(${definition.engine.partitionKey ?? 'tuple()'}) NOT IN (${present.map(quoteText).join(', ')})`;
+      const only = outside(definition.engine.partitionKey, present);
       await this.insert(mapping.insertGood({ ...this.names(where), only }));
     }
     return true;
@@ -149,7 +149,7 @@ class Transfer {
   private async insertRejected(mapping: EventMapping, where: string, doubtful: boolean): Promise<void> {
     const present = doubtful ? await this.options.store.partitions(this.quarantine, this.segment, false) : [];
     // Its partition is the day of arrival.
-    const only = `partitionID(toDate(insertion_date)) NOT IN (${present.map(quoteText).join(', ')})`;
+    const only = outside('toDate(insertion_date)', present);
     const names = { ...this.names(where), target: this.quarantine };
     await this.insert(mapping.insertQuarantine(present.length === 0 ? names : { ...names, only }));
   }

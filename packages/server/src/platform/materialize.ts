@@ -11,7 +11,7 @@ import { composePipe, namedTables, parseTemplate, renderTemplate } from '@glassh
 import type { Pipe, PipeNode } from '@glasshouse/model';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { EventStore, SegmentFile } from '@glasshouse/store';
-import { quoteName, quoteText, tenantDatabase } from '@glasshouse/store';
+import { outside, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Catalog } from './catalog.ts';
 import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
 
@@ -79,10 +79,7 @@ export class Materializer {
     if (columns.length === 0)
       throw new AppError('bad_request', `cannot fill ${target.name}: the pipe has none of its columns`);
     const list = columns.map(quoteName).join(', ');
-    const only =
-      present.length === 0
-        ? ''
-        : ` WHERE partitionID(${engine.partitionKey ?? 'tuple()'}) NOT IN (${present.map(quoteText).join(', ')})`;
+    const only = present.length === 0 ? '' : ` WHERE ${outside(engine.partitionKey, present)}`;
     await store.insert(
       segment,
       `INSERT INTO ${table} (${list}, _segment) SELECT ${list}, toUInt64(${segment.id}) AS _segment FROM (\n${sql}\n)${only}`,

@@ -184,6 +184,12 @@ describe('a data source', () => {
       'file',
     ],
     [
+      'a TTL with more behind DELETE',
+      { engine: { name: 'MergeTree', sortingKey: 'k', ttl: 'toDate(n) DELETE SETTINGS x = 1' } },
+      'nothing but WHERE',
+    ],
+    ['a text that is too long', { description: 'x'.repeat(70_000) }, 'longer than'],
+    [
       'an index of no type',
       { indexes: [{ name: 'i', expression: 'k', type: 'minmax) x (', granularity: 1 }] },
       'type such as minmax',

@@ -36,7 +36,7 @@ export interface PlatformOptions {
   readonly judges: Judges;
   /** Differences of two definitions, for the feedback of deployments. */
   readonly diff?: PlanOptions['diff'];
-  /** Keeps the store free of hand-overs until the returned function is called. */
+  /** Keeps the store free of hand-overs until the returned function is called. No segment may be there in part meanwhile. */
   readonly hold: () => Promise<() => void>;
   readonly now: () => number;
   /** Number of this server, by which it knows its own jobs after a restart. */

@@ -27,7 +27,7 @@ export interface RegistryOptions {
   readonly tables: DataSources;
   readonly judges: Judges;
   readonly tokens: Pick<Tokens, 'grant'>;
-  /** Keeps the store free of hand-overs until the returned function is called. */
+  /** Keeps the store free of hand-overs until the returned function is called. No segment may be there in part meanwhile. */
   readonly hold: () => Promise<() => void>;
   readonly now: () => number;
   readonly random: RandomBytes;

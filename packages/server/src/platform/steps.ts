@@ -48,7 +48,7 @@ export interface Stamp {
 }
 
 export interface CommitOptions {
-  /** Keeps the store free of hand-overs until the returned function is called. */
+  /** Keeps the store free of hand-overs until the returned function is called. No segment may be there in part meanwhile. */
   readonly hold: () => Promise<() => void>;
   /** Writes the rows, all or none. */
   readonly save: (rows: readonly StoredResource[]) => Promise<void>;

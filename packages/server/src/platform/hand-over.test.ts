@@ -1,0 +1,249 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Engine } from '@glasshouse/engine';
+import { startEngine } from '@glasshouse/engine';
+import type { DataSource, DataSourceColumn, Pipe } from '@glasshouse/model';
+import { DataSources, embeddedTarget, EventStore, Store } from '@glasshouse/store';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { EventsReader } from '../pipeline/events.ts';
+import { Log } from '../wal/log.ts';
+import type { SegmentInfo } from '../wal/segment.ts';
+import { EventHandOver } from './hand-over.ts';
+import { Mappings } from './mappings.ts';
+import { Materializer } from './materialize.ts';
+import { Outcomes } from './outcomes.ts';
+import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
+import { placeOf } from './resource-row.ts';
+
+const TENANT = 'acme';
+const EPOCH = new Date(0);
+let directory: string;
+let engine: Engine;
+let store: Store;
+let tables: DataSources;
+let log: Log;
+let reader: EventsReader;
+let handOver: EventHandOver;
+let outcomes: Outcomes;
+const entries = new Map<string, DataSourceEntry>();
+const pipes: PipeEntry[] = [];
+const dropped: unknown[] = [];
+const failed: unknown[] = [];
+
+const column = (name: string, type: string, more: Partial<DataSourceColumn> = {}): DataSourceColumn => ({
+  name,
+  type,
+  jsonPath: `$.${name}`,
+  ...more,
+});
+
+function entryOf(name: string, columns: readonly DataSourceColumn[], engineOf: DataSource['engine']): DataSourceEntry {
+  const definition: DataSource = {
+    kind: 'datasource',
+    name,
+    columns,
+    engine: engineOf,
+    indexes: [],
+    tokens: [],
+    tags: [],
+    sharedWith: [],
+  };
+  const names = columns.map((one) => one.name);
+  const dates = { createdAt: EPOCH, updatedAt: EPOCH };
+  const common = { tenant: TENANT, id: `t_${name}`, name, builtIn: false, deployment: '', version: 1, ...dates };
+  return { ...common, kind: 'datasource', definition, tableVersion: 1, columns: names };
+}
+
+async function make(name: string, columns: readonly DataSourceColumn[], engineOf: DataSource['engine']): Promise<void> {
+  const entry = entryOf(name, columns, engineOf);
+  await tables.create(placeOf(entry), entry.definition);
+  entries.set(entry.id, entry);
+}
+
+function addPipe(name: string, sql: string, target: string): void {
+  const node = { name: 'made', sql, type: 'materialized', settings: { DATASOURCE: target } } as const;
+  const definition: Pipe = { kind: 'pipe', name, nodes: [node], tokens: [], tags: [] };
+  const dates = { createdAt: EPOCH, updatedAt: EPOCH };
+  const common = { tenant: TENANT, id: `p_${name}`, name, builtIn: false, deployment: '', version: 1, ...dates };
+  pipes.push({ ...common, kind: 'pipe', definition });
+}
+
+/** Writes a segment of events, by data source, as the ingest worker does. */
+function segmentOf(events: Readonly<Record<string, readonly unknown[]>>, filter = ''): SegmentInfo {
+  for (const [name, rows] of Object.entries(events)) {
+    const text = rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
+    const bytes = Buffer.from(text);
+    const buffer = new ArrayBuffer(bytes.length + 64);
+    new Uint8Array(buffer).set(bytes);
+    const target = { tenant: TENANT, dataSource: `t_${name}`, importId: `import-${name}`, filter };
+    reader.decode({ ...target, coding: 'identity', buffer, length: bytes.length });
+  }
+  expect(log.commit([reader.block]).failures.size).toBe(0);
+  reader.block.reset();
+  log.seal();
+  const [segment] = log.takeSealed();
+  if (segment === undefined) throw new Error('no segment was sealed');
+  return segment;
+}
+
+const ask = async (sql: string): Promise<unknown[]> =>
+  (await store.rows<Record<string, unknown>>(sql, { database: 'tenant_acme' })).map((row) => Object.values(row));
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'glasshouse-hand-over-'));
+  engine = await startEngine({
+    dataDir: join(directory, 'engine'),
+    backupDir: join(directory, 'backup'),
+    maxMemoryBytes: 2e9,
+  });
+  store = await Store.open({ target: embeddedTarget(engine), retentionDays: 90 });
+  await store.prepareTenant(TENANT);
+  tables = DataSources.connect(store.target);
+  const now = (): number => Date.now();
+  log = new Log({ directory, node: 1, maxSegmentRows: 1e6, maxSegmentBytes: 1e9, now });
+  reader = new EventsReader({ maxBodyBytes: 1e7, now });
+  const eventStore = new EventStore(store);
+  outcomes = new Outcomes();
+  const catalog = {
+    dataSource: (_: string, name: string) => entries.get(`t_${name}`),
+    pipes: () => pipes,
+  };
+  handOver = new EventHandOver({
+    store: eventStore,
+    dataSource: (id) => (id === 't_gone' ? 'deleted' : entries.get(id)),
+    mappings: new Mappings(),
+    materializer: new Materializer({ store: eventStore, catalog, onFailed: (one) => failed.push(one) }),
+    outcomes,
+    onDropped: (one) => dropped.push(one),
+  });
+  await make('plain', [column('t', 'DateTime'), column('n', 'Int32')], {
+    name: 'MergeTree',
+    sortingKey: 'n',
+    partitionKey: 'toYYYYMM(t)',
+  });
+  await make('other', [column('n', 'Int32')], { name: 'MergeTree', sortingKey: 'n' });
+  const sums = { name: 'SummingMergeTree', sortingKey: 'month', partitionKey: 'month' };
+  await make('sums', [column('month', 'UInt32'), column('total', 'Int64')], sums);
+  await make('twice', [column('total', 'Int64')], { name: 'SummingMergeTree', sortingKey: 'tuple()' });
+});
+
+afterAll(async () => {
+  await tables.client.close();
+  await store.close();
+  await engine.stop();
+  rmSync(directory, { recursive: true });
+});
+
+beforeEach(async () => {
+  pipes.length = dropped.length = failed.length = 0;
+  for (const entry of entries.values()) {
+    await tables.truncate(placeOf(entry));
+    await tables.truncate(placeOf(entry), 'quarantine');
+  }
+});
+
+describe('the hand-over of events', () => {
+  const JANUARY = '2026-01-05 00:00:00';
+  const FEBRUARY = '2026-02-05 00:00:00';
+
+  test('inserts what fits, quarantines the rest, and tells who waits', async () => {
+    const segment = segmentOf({
+      plain: [{ t: JANUARY, n: 1 }, { t: FEBRUARY, n: 2 }, { t: JANUARY, n: 'x' }, 'not json'],
+      other: [{ n: 7 }],
+      gone: [{ n: 1 }],
+    });
+    const plain = outcomes.of(segment.id, 'import-plain', 4, 60_000);
+    const other = outcomes.of(segment.id, 'import-other', 1, 60_000);
+    await handOver.insert(segment);
+    expect(await ask('SELECT n FROM plain ORDER BY n')).toEqual([[1], [2]]);
+    expect(await ask('SELECT c__line, c__error_column FROM plain_quarantine ORDER BY c__line')).toEqual([
+      ['not json', ['c__line']],
+      [JSON.stringify({ t: JANUARY, n: 'x' }), ['n']],
+    ]);
+    expect(await ask('SELECT n FROM other')).toEqual([[7]]);
+    expect(await plain).toEqual({ successful: 2, quarantined: 2 });
+    expect(await other).toEqual({ successful: 1, quarantined: 0 });
+    expect(await outcomes.of(segment.id, 'import-plain', 4, 1)).toEqual({ successful: 2, quarantined: 2 });
+    expect(dropped).toEqual([{ dataSource: 't_gone', lines: 1 }]);
+    expect(await ask("SELECT count() FROM system.tables WHERE name LIKE 'replay%'")).toEqual([[0]]);
+  });
+
+  test('quarantines rows outside of the write filter', async () => {
+    await handOver.insert(segmentOf({ other: [{ n: 1 }, { n: 2 }] }, 'n = 2'));
+    expect(await ask('SELECT n FROM other')).toEqual([[2]]);
+    expect(await ask('SELECT c__error FROM other_quarantine')).toEqual([
+      [['the row is outside the write filter of the token: n = 2']],
+    ]);
+  });
+
+  test('keeps the segment when a data source is not known, and inserts it when it is', async () => {
+    const entry = entries.get('t_other') as DataSourceEntry;
+    const segment = segmentOf({ other: [{ n: 5 }] });
+    entries.delete('t_other');
+    await expect(handOver.insert(segment)).rejects.toThrow('is not known here');
+    entries.set('t_other', entry);
+    expect(await handOver.complete(segment)).toEqual({ missing: 1, of: 1 });
+    expect(await ask('SELECT n FROM other')).toEqual([[5]]);
+  });
+
+  test('inserts only what is missing after a failure, whatever it was', async () => {
+    addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
+    addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
+    const rows = [{ t: JANUARY, n: 1 }, { t: JANUARY, n: 10 }, { t: FEBRUARY, n: 100 }, 'bad'];
+    const check = async (times: number): Promise<void> => {
+      expect(await ask('SELECT count(), sum(n) FROM plain')).toEqual([[3 * times, 111 * times]]);
+      expect(await ask('SELECT count() FROM plain_quarantine')).toEqual([[times]]);
+      expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month ORDER BY month')).toEqual([
+        [202_601, 11 * times],
+        [202_602, 100 * times],
+      ]);
+      expect(await ask('SELECT sum(total) FROM twice')).toEqual([[222 * times]]);
+    };
+    const first = segmentOf({ plain: rows });
+    await handOver.insert(first);
+    await check(1);
+    // All of it is there: nothing is inserted.
+    expect(await handOver.complete(first)).toEqual({ missing: 0, of: 1 });
+    await check(1);
+
+    const second = segmentOf({ plain: rows });
+    await handOver.insert(second);
+    await check(2);
+    const losses = [
+      "ALTER TABLE plain DROP PARTITION ID '202602'",
+      'ALTER TABLE plain DROP PARTITION ALL',
+      'ALTER TABLE plain_quarantine DROP PARTITION ALL',
+      "ALTER TABLE sums DROP PARTITION ID '202601'",
+      'ALTER TABLE twice DROP PARTITION ALL',
+    ];
+    for (const loss of losses) {
+      for (const entry of entries.values()) {
+        await tables.truncate(placeOf(entry));
+        await tables.truncate(placeOf(entry), 'quarantine');
+      }
+      const segment = segmentOf({ plain: rows });
+      await handOver.insert(segment);
+      await store.command(loss, { database: 'tenant_acme' });
+      await handOver.complete(segment);
+      await check(1);
+    }
+  });
+
+  test('adds up in a target that rows of two data sources reach in one segment', async () => {
+    addPipe('of_plain', 'SELECT 1 AS month, sum(n) AS total FROM plain', 'sums');
+    addPipe('of_other', 'SELECT 1 AS month, sum(n) AS total FROM other', 'sums');
+    const segment = segmentOf({ plain: [{ t: JANUARY, n: 1 }], other: [{ n: 10 }] });
+    await handOver.insert(segment);
+    expect(await ask('SELECT sum(total) FROM sums')).toEqual([[11]]);
+    await handOver.complete(segment);
+    expect(await ask('SELECT sum(total) FROM sums')).toEqual([[11]]);
+  });
+
+  test('does not let a broken materialization hold up the rows', async () => {
+    addPipe('broken', 'SELECT nothing AS total FROM other', 'sums');
+    await handOver.insert(segmentOf({ other: [{ n: 3 }] }));
+    expect(await ask('SELECT n FROM other')).toEqual([[3]]);
+    expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
+  });
+});
