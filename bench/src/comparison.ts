@@ -1,14 +1,11 @@
 /** Section (b): the same load through the straightforward pipeline of `naive.ts`, and how many times faster the product is. */
 
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Context } from './context.ts';
 import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
 import { spread, statuses } from './ingest.ts';
 import type { Ingested } from './ingest.ts';
 import { runLoad, startLoad } from './job.ts';
-import type { FromNaive, ToNaive } from './naive.ts';
+import { startNaive } from './naive-process.ts';
 import { usageOf } from './process-tree.ts';
 import type { Table } from './report.ts';
 import { decimals, thousands, times } from './report.ts';
@@ -20,7 +17,7 @@ const CONNECTION_COUNTS = [CONNECTIONS, 64] as const;
 export function compareNaive(context: Context, ingested: Ingested | undefined): Promise<Table> {
   return withDirectory(context, 'naive', async (directory) => {
     const seconds = Math.max(5, Math.round(context.options.seconds / 3));
-    await using naive = await startNaive(directory);
+    await using naive = await startNaive(directory, 'traces');
     const load = { port: naive.port, signal: 'traces', templates: TEMPLATES } as const;
     const rows: string[][] = [];
     let accepted = (await runLoad({ ...load, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, seed: 31 })).accepted;
@@ -63,48 +60,4 @@ export function compareNaive(context: Context, ingested: Ingested | undefined): 
       rows,
     };
   });
-}
-
-interface Naive extends AsyncDisposable {
-  readonly pid: number;
-  readonly port: number;
-  /** Ends it; resolves with the number of spans in its table. */
-  stop(): Promise<number>;
-}
-
-async function startNaive(dataDir: string): Promise<Naive> {
-  const child = fork(fileURLToPath(new URL('./naive.ts', import.meta.url)));
-  const send = (message: ToNaive): void => {
-    child.send(message);
-  };
-  // A signal to it reaches its engine as the end of a channel.
-  const kill = (): Promise<void> => {
-    child.kill('SIGKILL');
-    return Promise.resolve();
-  };
-  const receive = async (): Promise<FromNaive> => {
-    const [message] = (await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(() => Promise.reject(new Error('cannot compare: the naive pipeline ended'))),
-    ])) as [FromNaive];
-    return message;
-  };
-  const ready = receive();
-  send({ type: 'open', dataDir });
-  const message = await ready;
-  if (message.type !== 'ready') throw new Error(`BUG: the naive pipeline said ${message.type} first`);
-  return {
-    pid: child.pid ?? 0,
-    port: message.port,
-    [Symbol.asyncDispose]: kill,
-    stop: async () => {
-      const answer = receive();
-      send({ type: 'count' });
-      const count = await answer;
-      const exited = once(child, 'exit');
-      send({ type: 'stop' });
-      await exited;
-      return count.type === 'rows' ? count.rows : 0;
-    },
-  };
 }

@@ -10,7 +10,7 @@ import type { Signal } from './workload.ts';
 
 export interface LoadJob {
   readonly port: number;
-  readonly signal: Signal;
+  readonly signal: Signal | 'events';
   readonly connections: number;
   /** Items per second to offer; undefined sends as soon as the last answer is there. */
   readonly rate?: number;
@@ -28,7 +28,7 @@ export interface LoadJob {
 
 export interface LoadReport {
   readonly seconds: number;
-  /** Items in requests that were answered 200. */
+  /** Items in requests that were taken. */
   readonly accepted: number;
   readonly requests: number;
   readonly bytes: number;

@@ -10,11 +10,18 @@ import { Connection } from './connection.ts';
 import { Histogram } from './histogram.ts';
 import type { FromLoad, LoadJob, LoadReport } from './job.ts';
 import type { Template } from './workload.ts';
+import { EVENTS_TABLE, makeEventTemplates } from './event-workload.ts';
 import { ITEMS_PER_REQUEST, makeTemplates } from './workload.ts';
 
 const LATE_MS = 5;
 /** A server that says no is asked again after this, as a patient client would. */
 const PAUSE_MS = 100;
+
+const PATHS: Readonly<Record<LoadJob['signal'], string>> = {
+  traces: '/v1/traces',
+  logs: '/v1/logs',
+  events: `/v0/events?name=${EVENTS_TABLE}`,
+};
 
 class Load {
   private readonly job: LoadJob;
@@ -40,7 +47,9 @@ class Load {
     this.connections = Array.from({ length: job.connections }, () => new Connection(job.port));
     this.idle = [...this.connections];
     // A template is in use until its answer is there.
-    this.templates = makeTemplates(job.signal, Math.max(job.templates, job.connections + 1), job.seed);
+    const count = Math.max(job.templates, job.connections + 1);
+    this.templates =
+      job.signal === 'events' ? makeEventTemplates(count, job.seed) : makeTemplates(job.signal, count, job.seed);
     for (const template of this.templates) this.heads.push(this.putHead(template));
     this.endMs = (job.seconds ?? Infinity) * 1000;
   }
@@ -64,8 +73,9 @@ class Load {
   /** Puts the request line and headers right before the body; returns all bytes to send. */
   private putHead({ buffer, bodyStart }: Template): Buffer {
     const head = Buffer.from(
-      `POST /v1/${this.job.signal} HTTP/1.1\r\nhost: 127.0.0.1:${this.job.port}\r\n` +
-        `content-type: application/x-protobuf\r\ncontent-length: ${buffer.length - bodyStart}\r\n\r\n`,
+      `POST ${PATHS[this.job.signal]} HTTP/1.1\r\nhost: 127.0.0.1:${this.job.port}\r\n` +
+        `content-type: ${this.job.signal === 'events' ? 'application/x-ndjson' : 'application/x-protobuf'}\r\n` +
+        `content-length: ${buffer.length - bodyStart}\r\n\r\n`,
     );
     head.copy(buffer, bodyStart - head.length);
     return buffer.subarray(bodyStart - head.length);
@@ -118,7 +128,7 @@ class Load {
       this.heads.push(bytes);
       this.count(status, bodyBytes, template, bytes.length);
       this.outstanding--;
-      if (status === 200) then();
+      if (isTaken(status)) then();
       else setTimeout(then, PAUSE_MS);
     });
   }
@@ -126,8 +136,9 @@ class Load {
   private count(status: number, bodyBytes: number, template: Template, bytes: number): void {
     const key = status === 0 ? 'error' : String(status);
     this.statuses[key] = (this.statuses[key] ?? 0) + 1;
-    if (status !== 200) return;
-    if (bodyBytes > 0) this.statuses['partial'] = (this.statuses['partial'] ?? 0) + 1;
+    if (!isTaken(status)) return;
+    // An answer to OTLP has a body only if something was not taken.
+    if (bodyBytes > 0 && this.job.signal !== 'events') this.statuses['partial'] = (this.statuses['partial'] ?? 0) + 1;
     this.accepted += template.items;
     this.bytes += bytes;
   }
@@ -143,6 +154,10 @@ class Load {
     if (sampleTraces === 0 || this.sent % Math.max(1, Math.floor(requests / sampleTraces)) !== 0) return;
     this.traceIds.push(template.firstTraceId());
   }
+}
+
+function isTaken(status: number): boolean {
+  return status === 200 || status === 202;
 }
 
 function tell(message: FromLoad): void {

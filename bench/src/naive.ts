@@ -11,14 +11,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Engine } from '@glasshouse/engine';
 import { createAgent } from '@glasshouse/engine';
+import { SPANS } from '@glasshouse/schema';
+import { NAIVE_EVENTS_DDL, toEventRow } from './event-naive.ts';
 import { makeDecoders } from './otlp.ts';
 import { ROW_COLUMNS, toRows } from './rows.ts';
 import { openStore, sizeOf } from './store.ts';
 import type { OpenStore } from './store.ts';
 
+/** Spans as OTLP protobuf, or events as JSON lines. */
+export type NaiveKind = 'events' | 'traces';
+
 /** What the process is asked, and what it says. */
 export type ToNaive =
-  { readonly type: 'open'; readonly dataDir: string } | { readonly type: 'count' } | { readonly type: 'stop' };
+  | { readonly type: 'open'; readonly dataDir: string; readonly kind: NaiveKind }
+  | { readonly type: 'count' }
+  | { readonly type: 'stop' };
 export type FromNaive =
   { readonly type: 'ready'; readonly port: number } | { readonly type: 'rows'; readonly rows: number };
 
@@ -34,20 +41,21 @@ interface Pending {
 }
 
 class Pipeline {
-  private readonly decoders = makeDecoders();
+  private readonly toRows: (body: Buffer) => readonly object[];
   private readonly insert: (lines: string) => Promise<void>;
   private pending: Pending[] = [];
   private inserting = false;
   private complained = false;
 
-  constructor(insert: (lines: string) => Promise<void>) {
+  constructor(toRowsOf: (body: Buffer) => readonly object[], insert: (lines: string) => Promise<void>) {
+    this.toRows = toRowsOf;
     this.insert = insert;
   }
 
   async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const rows = toRows(this.decoders.traces(Buffer.concat(chunks)));
+    const rows = this.toRows(Buffer.concat(chunks));
     this.pending.push({ lines: rows.map((row) => JSON.stringify(row)).join('\n'), response });
     if (!this.inserting) await this.flush();
   }
@@ -75,16 +83,21 @@ async function addHexColumns({ store }: OpenStore): Promise<void> {
     await store.command(`ALTER TABLE glasshouse.spans ADD COLUMN IF NOT EXISTS ${text} String EPHEMERAL`);
     const value = `toFixedString(unhex(${text}), ${bytes})`;
     await store.command(
-      `ALTER TABLE glasshouse.spans MODIFY COLUMN ${id} FixedString(${bytes}) DEFAULT ${value} CODEC(ZSTD(1))`,
+      `ALTER TABLE glasshouse.spans MODIFY COLUMN ${id} ${storedTypeOf(id)} DEFAULT ${value} CODEC(ZSTD(1))`,
     );
   }
 }
 
-function inserter(engine: Engine): (lines: string) => Promise<void> {
+function storedTypeOf(name: string): string {
+  const column = SPANS.columns.find((candidate) => candidate.name === name);
+  if (column === undefined) throw new Error(`BUG: no column ${name}`);
+  return column.stored ?? column.type;
+}
+
+function inserter(engine: Engine, target: string): (lines: string) => Promise<void> {
   const agent = createAgent(engine);
   const { user, password } = engine.credentials.writer;
-  const columns = ROW_COLUMNS.map((name) => `\`${name}\``).join(', ');
-  const query = encodeURIComponent(`INSERT INTO glasshouse.spans (${columns}) FORMAT JSONEachRow`);
+  const query = encodeURIComponent(`INSERT INTO ${target} FORMAT JSONEachRow`);
   const options = { agent, method: 'POST', path: `/?query=${query}`, auth: `${user}:${password}` };
   return (lines) =>
     new Promise((resolve, reject) => {
@@ -105,10 +118,21 @@ function tell(message: FromNaive): void {
   process.send?.(message);
 }
 
-async function main(dataDir: string): Promise<void> {
-  const open = await openStore(dataDir);
+async function pipelineOf(kind: NaiveKind, open: OpenStore): Promise<Pipeline> {
+  if (kind === 'events') {
+    await open.store.command(NAIVE_EVENTS_DDL);
+    const toRowsOf = (body: Buffer): object[] => body.toString().split('\n').map(toEventRow);
+    return new Pipeline(toRowsOf, inserter(open.engine, 'glasshouse.naive_events'));
+  }
   await addHexColumns(open);
-  const pipeline = new Pipeline(inserter(open.engine));
+  const decoders = makeDecoders();
+  const columns = ROW_COLUMNS.map((name) => `\`${name}\``).join(', ');
+  return new Pipeline((body) => toRows(decoders.traces(body)), inserter(open.engine, `glasshouse.spans (${columns})`));
+}
+
+async function main(dataDir: string, kind: NaiveKind): Promise<void> {
+  const open = await openStore(dataDir);
+  const pipeline = await pipelineOf(kind, open);
   const server = createServer((incoming, response) => {
     pipeline.handle(incoming, response).catch((error: unknown) => {
       response.writeHead(500).end();
@@ -118,7 +142,8 @@ async function main(dataDir: string): Promise<void> {
     });
   });
   process.on('message', (message: ToNaive) => {
-    if (message.type === 'count') void sizeOf(open, 'spans').then(({ rows }) => tell({ type: 'rows', rows }));
+    if (message.type === 'count')
+      void sizeOf(open, kind === 'events' ? 'naive_events' : 'spans').then(({ rows }) => tell({ type: 'rows', rows }));
     if (message.type === 'stop') {
       server.close();
       server.closeAllConnections();
@@ -129,5 +154,5 @@ async function main(dataDir: string): Promise<void> {
 }
 
 process.once('message', (message: ToNaive) => {
-  if (message.type === 'open') void main(message.dataDir);
+  if (message.type === 'open') void main(message.dataDir, message.kind);
 });

@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 
-export const SECTIONS = ['ingest', 'latency', 'naive', 'ceiling', 'queries'] as const;
+export const SECTIONS = ['ingest', 'latency', 'naive', 'ceiling', 'queries', 'events'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface Options {
@@ -28,6 +28,7 @@ Sections (all if none is named):
   naive     the same load through a straightforward pipeline, and the ratio
   ceiling   the store alone, loading the same segments from files, and the ratio
   queries   latency of typical queries over 5 million spans and 3 million log records
+  events    JSON events into a data source, and the ratio to mapping them row by row in JavaScript
 
 Options:
   --seconds N   length of the sustained load (60)

@@ -26,6 +26,8 @@ export interface SqlAnswer<Row> {
 export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly dataDir: string;
+  /** The main port. */
+  readonly port: number;
   /** Port of OTLP over HTTP. */
   readonly otlpPort: number;
   /** From the start of the process until it took data. */
@@ -40,7 +42,7 @@ export interface Server extends AsyncDisposable {
 
 /** Starts the server in `dataDir` and resolves when it is ready. */
 export async function startServer(dataDir: string, settings: Readonly<Record<string, string>> = {}): Promise<Server> {
-  const [main, otlp, grpc, clickhouse] = await freePorts(4);
+  const [main, otlp, grpc, clickhouse, tinybird] = await freePorts(5);
   const startedAt = performance.now();
   const child = spawn(process.execPath, [join(ROOT, 'packages/server/dist/main.js')], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -53,6 +55,7 @@ export async function startServer(dataDir: string, settings: Readonly<Record<str
       GLASSHOUSE_OTLP_HTTP_PORT: String(otlp),
       GLASSHOUSE_OTLP_GRPC_PORT: String(grpc),
       GLASSHOUSE_CLICKHOUSE_PORT: String(clickhouse),
+      GLASSHOUSE_TINYBIRD_PORT: String(tinybird),
     },
   });
   const base = `http://127.0.0.1:${main}`;
@@ -65,6 +68,7 @@ export async function startServer(dataDir: string, settings: Readonly<Record<str
   return {
     pid: child.pid ?? 0,
     dataDir,
+    port: main ?? 0,
     otlpPort: otlp ?? 0,
     readyMs: performance.now() - startedAt,
     sql: async <Row>(query: string) => (await ask<Row>(base, query)).data,

@@ -32,7 +32,7 @@ const SPANS_OF_RESOURCE = [3, 3, 2] as const;
 export const VOCABULARY_SEED = 1;
 
 /** Free bytes before the body, for the sender's header. */
-const HEADROOM = 256;
+export const HEADROOM = 256;
 
 export type Signal = 'traces' | 'logs';
 

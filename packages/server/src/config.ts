@@ -131,6 +131,19 @@ export const SETTINGS = {
     '64MiB',
     'Largest OTLP request, before and after decompression.',
   ),
+  eventsRequestsPerSecond: integer(
+    'GLASSHOUSE_EVENTS_REQUESTS_PER_SECOND',
+    1000,
+    1,
+    1_000_000,
+    'Requests of the data platform that a token, or a data source, may take per second; then 429.',
+  ),
+  eventsBytesPerSecond: bytes(
+    'GLASSHOUSE_EVENTS_BYTES_PER_SECOND',
+    256 * MIB,
+    '256MiB',
+    'Bytes of events that a token, or a data source, may take per second; then 429.',
+  ),
   maxEventsBytes: bytes(
     'GLASSHOUSE_MAX_EVENTS_BYTES',
     10 * MIB,

@@ -51,6 +51,7 @@ export async function openWorkspaces(
     hold,
     now: Date.now,
     node: nodeNumber(config.dataDir),
+    limits: { requestsPerSecond: config.eventsRequestsPerSecond, bytesPerSecond: config.eventsBytesPerSecond },
     snapshotPath: join(config.dataDir, 'workspaces.json'),
     onEvent: (event) => logPlatform(log, event),
   });
