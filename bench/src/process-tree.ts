@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Ticks per second of the times in /proc, fixed at 100 on every Linux platform. */
 const TICKS = 100;
-const SAMPLE_MS = 250;
+const SAMPLE_MS = 500;
 
 export interface Usage {
   /** Processor seconds since the processes started. */
   readonly cpuSeconds: number;
-  /** Resident bytes; memory that several processes map is counted in each. */
+  /** Resident bytes; the pages of a file, such as Node's program, count once, however many of the processes map it. */
   readonly rssBytes: number;
   /** The part of it that is not backed by files, such as the engine's library. */
   readonly anonymousBytes: number;
@@ -24,14 +24,34 @@ interface Stat {
 
 /** The tree's usage at this moment. */
 export function usageOf(root: number): Usage {
-  let [cpuSeconds, rssBytes, anonymousBytes] = [0, 0, 0];
+  let [cpuSeconds, anonymousBytes, fileBytes] = [0, 0, 0];
+  const files = new Map<string, number>();
   for (const [pid, stat] of treeOf(root)) {
     cpuSeconds += stat.cpuSeconds;
-    const status = read(`/proc/${pid}/status`);
-    rssBytes += kilobytes(status, 'VmRSS') * 1024;
-    anonymousBytes += kilobytes(status, 'RssAnon') * 1024;
+    const memory = memoryOf(read(`/proc/${pid}/smaps`));
+    anonymousBytes += memory.anonymousBytes;
+    // What two processes map of a file is the same pages as far as both have them; the larger share covers nearly all.
+    for (const [file, bytes] of memory.files) files.set(file, Math.max(files.get(file) ?? 0, bytes));
   }
-  return { cpuSeconds, rssBytes, anonymousBytes };
+  for (const bytes of files.values()) fileBytes += bytes;
+  return { cpuSeconds, rssBytes: anonymousBytes + fileBytes, anonymousBytes };
+}
+
+/** proc_pid_smaps(5): resident bytes of a process, anonymous ones and those of each file. */
+function memoryOf(smaps: string): { anonymousBytes: number; files: ReadonlyMap<string, number> } {
+  const files = new Map<string, number>();
+  let anonymousBytes = 0;
+  let file = '';
+  let resident = 0;
+  for (const line of smaps.split('\n')) {
+    if (line.startsWith('Rss:')) resident = Number(line.slice(4, -3)) * 1024;
+    else if (line.startsWith('Anonymous:')) {
+      const anonymous = Number(line.slice(10, -3)) * 1024;
+      anonymousBytes += anonymous;
+      files.set(file, (files.get(file) ?? 0) + resident - anonymous);
+    } else if (/^[0-9a-f]/u.test(line)) file = line.split(/\s+/u).slice(5).join(' ');
+  }
+  return { anonymousBytes, files };
 }
 
 /**
@@ -95,8 +115,4 @@ function read(path: string): string {
   } catch {
     return '';
   }
-}
-
-function kilobytes(status: string, name: string): number {
-  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
 }

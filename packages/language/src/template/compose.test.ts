@@ -2,6 +2,10 @@
 
 import { AppError, type Pipe, type PipeNode, type PipeType } from '@glasshouse/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAst } from '../sql/ast.ts';
+import { judge, type Verdict } from '../sql/guard.ts';
+import { tenantPolicy } from '../sql/policy.ts';
+import { splitStatement } from '../sql/statement.ts';
 import { composePipe, composeQuery, namedTables, resultNode } from './compose.ts';
 import { askEngine, openEngine, type Engine } from './engine.suite.ts';
 
@@ -22,6 +26,13 @@ function pipesOf(...pipes: readonly Pipe[]): ReadonlyMap<string, Pipe> {
 /** Composes the last node of a pipe of nodes `[name, sql]`. */
 function compose(...nodes: readonly (readonly [string, string])[]): string {
   return composePipe(pipe('p', ...nodes.map(([name, sql]) => node(name, sql))), nodes.at(-1)?.[0] ?? '', asWritten);
+}
+
+/** The verdict of the guard, which sees the composed statement like any user's. */
+function judged(sql: string): Verdict {
+  const statement = splitStatement(sql);
+  const tree = parseAst(engine.query(`EXPLAIN AST ${statement.sql}`, 'TSVRaw'));
+  return judge(statement, tree, tenantPolicy('acme'));
 }
 
 let engine: Engine;
@@ -141,6 +152,10 @@ describe('a pipe', () => {
   ])('with %s runs', (_what, sql, value) => {
     const composed = compose(['n', "WITH 'z' AS last SELECT a, b FROM events WHERE b <= last -- '\n;"], ['end', sql]);
     expect(Number(askEngine(engine, composed))).toBe(value);
+    const { tables, possibleTables } = judged(composed);
+    expect(tables.map(({ table }) => table).filter((table) => table !== 'one')).toEqual(
+      possibleTables.length === 0 ? ['events'] : expect.not.arrayContaining(['n']),
+    );
   });
 
   it.each([
@@ -252,6 +267,31 @@ describe('a name', () => {
       '101',
     ],
     [
+      'that the statement defines is still the table to a node',
+      [
+        ['n', 'SELECT sum(a) AS a FROM events'],
+        ['end', 'WITH events AS (SELECT 100 AS a) SELECT n.a + events.a AS v FROM n, events'],
+      ],
+      '106',
+    ],
+    [
+      'that the statement gives to a value is still the column to a node',
+      [
+        ['n', 'SELECT sum(a) AS s FROM events'],
+        ['end', 'WITH 100 AS a SELECT s + a AS v FROM n'],
+      ],
+      '106',
+    ],
+    [
+      'that a node gives to a value is still the column to another',
+      [
+        ['m', 'WITH 100 AS a SELECT a AS k'],
+        ['n', 'SELECT sum(a) AS s FROM events'],
+        ['end', 'WITH (SELECT max(s) FROM n) AS b SELECT s + k + b AS v FROM n, m'],
+      ],
+      '112',
+    ],
+    [
       'of a column is no table',
       [
         ['b', 'SELECT 1 AS a'],
@@ -326,6 +366,24 @@ describe('a query', () => {
   ])('runs %j', (sql, value) => {
     const pipes = new Map([...pipesOf(top), ['_', top]]);
     expect(askEngine(engine, composeQuery(sql, asWritten, { pipes }))).toBe(value);
+  });
+
+  it('names no more than it may, while nodes name what they need', () => {
+    const outer = pipe('outer', node('n', 'SELECT sum(a) AS s FROM top'));
+    const options = { pipes: pipesOf(top, outer), named: new Map([['_', outer]]) };
+    expect(askEngine(engine, composeQuery('SELECT s FROM _', asWritten, options))).toBe(6);
+    expect(composeQuery('SELECT a FROM top', asWritten, options)).toBe('SELECT a FROM top');
+  });
+
+  it('cannot change what a pipe reads', () => {
+    const sql = composeQuery(
+      'WITH events AS (SELECT 50 AS a), base AS (SELECT 60 AS a) SELECT sum(a) FROM _',
+      asWritten,
+      {
+        named: new Map([['_', top]]),
+      },
+    );
+    expect(askEngine(engine, sql)).toBe(6);
   });
 
   it('keeps its format', () => {

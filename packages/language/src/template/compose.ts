@@ -2,15 +2,15 @@
  * Makes one statement of a pipe: the nodes that the wanted node names, directly or through others, stand in front of it as common table
  * expressions, in an order in which each is known before it is used.
  *
- * Must stay true: a name means the same as within its own pipe. A node is never taken for a table of another statement, nor a table for
- * a node: where one name would mean two things, the node gets another and the references to it are rewritten.
+ * Must stay true: a name means the same as within its own pipe. The engine resolves the names in a common table expression where it is
+ * used, not where it is written; so where one name would mean a table here and a node or definition there, the latter gets another name.
  */
 
 import { AppError, toAppError, type Pipe, type PipeNode } from '@glasshouse/model';
 import { isOperator, isWord, MAX_SQL_LENGTH, tokenize, type Token } from '../lexer.ts';
 import { splitStatement } from '../sql/statement.ts';
 import { identifier } from './literal.ts';
-import { referencesOf, type References, type TableReference } from './references.ts';
+import { referencesOf, type Definition, type References, type TableReference } from './references.ts';
 
 /** Gives the SQL of a node, its template rendered. It is called once for every node that is needed. */
 export type NodeRenderer = (node: PipeNode, pipe: Pipe) => string;
@@ -21,6 +21,8 @@ export interface ComposeOptions {
 }
 
 export interface QueryOptions extends ComposeOptions {
+  /** Pipes that the query itself may name, when they are others than those that nodes may name. */
+  readonly named?: ReadonlyMap<string, Pipe>;
   /** A pipe whose nodes the query may name too. */
   readonly within?: Pipe;
 }
@@ -30,7 +32,6 @@ const MAX_UNITS = 200;
 
 /** A node that the statement needs, or the statement itself. */
 interface Unit {
-  readonly pipe: Pipe | undefined;
   readonly node: PipeNode | undefined;
   readonly sql: string;
   readonly format: string | undefined;
@@ -38,6 +39,8 @@ interface Unit {
   readonly references: References;
   /** Reference → the unit that it means. All others are tables. */
   readonly means: Map<TableReference, Unit>;
+  /** Its own definitions that get another name. */
+  readonly renamed: Map<Definition, string>;
   /** Its name as a common table expression. */
   name: string;
 }
@@ -68,12 +71,12 @@ export function composePipe(
 }
 
 /**
- * The statement that runs a query in which pipes are named like tables. Put the pipe that `_` stands for into `pipes` under that name.
+ * The statement that runs a query in which pipes are named like tables. Put the pipe that `_` stands for into `named` under that name.
  * A query that names none comes back as it is.
  */
 export function composeQuery(sql: string, renderNode: NodeRenderer, options: QueryOptions = {}): string {
   const composition = new Composition(renderNode, options.pipes ?? new Map());
-  const query = composition.query(sql, options.within);
+  const query = composition.query(sql, options.within, options.named ?? options.pipes ?? new Map());
   return query.means.size === 0 ? sql : composition.statement(query);
 }
 
@@ -103,28 +106,28 @@ class Composition {
     if (this.units.size + this.path.length >= MAX_UNITS)
       throw new AppError('too_large', `cannot run pipe ${pipe.name}: it needs more than ${MAX_UNITS} nodes`);
     this.path.push({ pipe, node });
-    const unit = naming(`node ${node.name} of pipe ${pipe.name}`, this.renderNode(node, pipe), pipe, node);
-    this.connect(unit, pipe, node);
+    const unit = unitOf(`node ${node.name} of pipe ${pipe.name}`, this.renderNode(node, pipe), node);
+    this.connect(unit, pipe, this.pipes);
     this.path.pop();
     this.units.set(node, unit);
     return unit;
   }
 
-  query(sql: string, within: Pipe | undefined): Unit {
-    const unit = naming('the query', sql, within, undefined);
-    if (startsSelect(unit.tokens)) this.connect(unit, within, undefined);
+  query(sql: string, within: Pipe | undefined, named: ReadonlyMap<string, Pipe>): Unit {
+    const unit = unitOf('the query', sql, undefined);
+    if (startsSelect(unit.tokens)) this.connect(unit, within, named);
     return unit;
   }
 
   /** A node of the same pipe comes before a pipe, and both come before a table. A node's own name means what is around its pipe. */
-  private connect(unit: Unit, pipe: Pipe | undefined, self: PipeNode | undefined): void {
+  private connect(unit: Unit, pipe: Pipe | undefined, named: ReadonlyMap<string, Pipe>): void {
     for (const reference of unit.references.tables) {
-      const sibling = pipe?.nodes.find((node) => node.name === reference.name && node !== self);
+      const sibling = pipe?.nodes.find((node) => node.name === reference.name && node !== unit.node);
       if (pipe !== undefined && sibling !== undefined) {
         unit.means.set(reference, this.unit(pipe, sibling));
         continue;
       }
-      const other = this.pipes.get(reference.name);
+      const other = named.get(reference.name);
       const node = other === undefined ? undefined : resultNode(other);
       if (other !== undefined && node !== undefined) unit.means.set(reference, this.unit(other, node));
     }
@@ -141,28 +144,43 @@ class Composition {
     throw new AppError('too_large', `cannot run the query: ${why}`);
   }
 
-  /** Every unit keeps its node's name unless that also means a table, a common table expression or another node somewhere. */
+  /** Every unit keeps its node's name, and every definition its own, unless that also means a table or another node somewhere. */
   private nameAll(needed: readonly Unit[], last: Unit): void {
-    const taken = new Set<string>();
-    for (const unit of [...needed, last]) {
-      for (const name of unit.references.declared) taken.add(name);
-      for (const table of unit.references.tables) if (!unit.means.has(table)) taken.add(table.name);
-    }
-    for (const unit of needed) {
-      const wanted = unit.node?.name ?? 'node';
+    const units = [...needed, last];
+    const tables = new Set(
+      units.flatMap((unit) => unit.references.tables.filter((table) => !unit.means.has(table)).map(({ name }) => name)),
+    );
+    const taken = new Set([...tables, ...units.flatMap((unit) => unit.references.definitions.map(({ name }) => name))]);
+    const free = (wanted: string): string => {
       let name = wanted;
       for (let count = 2; taken.has(name); count += 1) name = `${wanted}_${count}`;
       taken.add(name);
-      unit.name = name;
+      return name;
+    };
+    for (const unit of needed) unit.name = free(unit.node?.name ?? 'node');
+    if (units.length === 1) return;
+    for (const unit of units) {
+      for (const definition of unit.references.definitions) {
+        if (tables.has(definition.name)) unit.renamed.set(definition, free(definition.name));
+      }
     }
   }
 }
 
-function naming(what: string, text: string, pipe: Pipe | undefined, node: PipeNode | undefined): Unit {
+function unitOf(what: string, text: string, node: PipeNode | undefined): Unit {
   try {
     const { sql, format } = splitStatement(text);
     const tokens = tokenize(sql);
-    return { pipe, node, sql, format, tokens, references: referencesOf(tokens), means: new Map(), name: '' };
+    return {
+      node,
+      sql,
+      format,
+      tokens,
+      references: referencesOf(tokens),
+      means: new Map(),
+      renamed: new Map(),
+      name: '',
+    };
   } catch (error) {
     const { code, message } = toAppError(error);
     throw new AppError(code, `cannot compose ${what}: ${message}`, { cause: error });
@@ -181,14 +199,18 @@ function circle(steps: readonly { readonly pipe: Pipe; readonly node: PipeNode }
   );
 }
 
-/** The text of a unit: references to units of another name rewritten, and without the commas before FROM. */
+/** The text of a unit: names rewritten that mean what has another name now, and without the commas before FROM. */
 function textOf(unit: Unit): string {
   const edits = new Map<number, string>(unit.references.trailingCommas.map((comma) => [comma, ' ']));
-  for (const [reference, { name }] of unit.means) {
-    if (name === reference.name) continue;
+  const rename = (reference: TableReference, name: string): void => {
     // Columns may be qualified by the name that is replaced.
     const alias = reference.aliased || reference.inSet ? '' : ` AS ${identifier(reference.name)}`;
-    edits.set(reference.token, identifier(name) + alias);
+    if (name !== reference.name) edits.set(reference.token, identifier(name) + alias);
+  };
+  for (const [reference, { name }] of unit.means) rename(reference, name);
+  for (const [definition, name] of unit.renamed) {
+    edits.set(definition.token, identifier(name));
+    for (const use of definition.uses) rename(use, name);
   }
   let text = '';
   let at = 0;
@@ -201,13 +223,13 @@ function textOf(unit: Unit): string {
   return text + unit.sql.slice(at);
 }
 
-/** The list of common table expressions before a statement, merged with a WITH clause of its own. */
+/** The list of common table expressions before a statement, merged with a WITH clause of its own */
 function inFront(list: string, unit: Unit): string {
   const text = textOf(unit);
   const [first, second] = unit.tokens;
-  if (isOperator(first, '(')) return `WITH ${list} SELECT * FROM (${text})`;
+  // A recursive list would make the nodes recursive too.
+  if (isOperator(first, '(') || isWord(second, 'RECURSIVE')) return `WITH ${list} SELECT * FROM (${text})`;
   if (first === undefined || !isWord(first, 'WITH')) return `WITH ${list} ${text}`;
-  // What is rewritten comes behind these words, so that their positions are those of the text.
-  const end = second !== undefined && isWord(second, 'RECURSIVE') ? second.end : first.end;
-  return `${text.slice(0, end)} ${list},${text.slice(end)}`;
+  // What is rewritten comes behind this word, so that its position is that of the text.
+  return `${text.slice(0, first.end)} ${list},${text.slice(first.end)}`;
 }

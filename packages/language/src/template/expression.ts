@@ -193,14 +193,15 @@ class ExpressionParser {
   private call(name: string, at: Position): Call {
     const positional: Expression[] = [];
     const keywords: Keyword[] = [];
+    const names = new Set<string>();
     while (!this.tokens.isOperator(')')) {
       const token = this.tokens.peek();
       if (token.kind === 'operator' && (token.text === '*' || token.text === '**'))
         throw this.tokens.unexpected('arguments cannot be unpacked');
       if (token.kind === 'name' && this.tokens.peek(1).text === '=' && !isReserved(token.text)) {
         this.tokens.skip(2);
-        if (keywords.some((keyword) => keyword.name === token.text))
-          throw this.tokens.fail(token.at, `argument ${token.text} is given twice`);
+        if (names.has(token.text)) throw this.tokens.fail(token.at, `argument ${token.text} is given twice`);
+        names.add(token.text);
         keywords.push({ name: token.text, value: this.expression() });
       } else {
         if (keywords.length > 0) throw this.tokens.unexpected('arguments without a name come first');

@@ -53,8 +53,8 @@ export const LLM_USAGE = pipe(
   node(
     'endpoint',
     `    %
-    {% if defined(column_name) and column_name not in ['model', 'provider', 'organization', 'project', 'environment', 'user'] %}
-        {{ error('column_name must be one of model, provider, organization, project, environment, user') }}
+    {% if defined(column_name) and column_name not in ['organization', 'project', 'environment', 'provider', 'user', 'model'] %}
+        {{ error('column_name must name a dimension') }}
     {% end %}
     SELECT
         toDate(timestamp) as date,
@@ -85,10 +85,10 @@ export const GENERIC_COUNTER = pipe(
     'count_attributes',
     `%
     {% if not defined(dimension) %}
-        {{ error('dimension (String) query param is required') }}
+        {{ error('give a dimension to count by') }}
     {% end %}
     {% if defined(dimension) and dimension not in ['organization', 'project', 'environment', 'provider', 'user', 'model'] %}
-        {{ error('dimension (String) query param is not one of the dimensions') }}
+        {{ error('no such dimension to count by') }}
     {% end %}
     SELECT
         toString({{column(dimension, 'organization')}}) as category,
@@ -99,8 +99,8 @@ export const GENERIC_COUNTER = pipe(
     WHERE 1=1
 ${FILTERS}
     {% if defined(start_date) and defined(end_date) %}
-        AND timestamp >= {{DateTime(start_date, '2025-01-01 00:00:00')}}
-        AND timestamp <= {{DateTime(end_date, '2025-12-31 23:59:59')}}
+        AND timestamp >= {{DateTime(start_date, '2000-01-01 00:00:00')}}
+        AND timestamp <= {{DateTime(end_date, '2100-01-01 00:00:00')}}
     {% end %}
     GROUP BY {{column(dimension, 'organization')}}
     ORDER BY count DESC, {{column(dimension, 'organization')}}
@@ -115,14 +115,14 @@ export const LLM_MESSAGES = pipe(
     'llm_messages_node',
     `    %
     {% if defined(embedding) %}
-        with cosineDistance(embedding, {{ Array(embedding, 'Float32') }}) as similarity
+        with cosineDistance(embedding, {{ Array(embedding, 'Float32') }}) as far
     {% end %}
     SELECT
         timestamp, organization, user, chat_id, message_id, cost
         {% if defined(embedding) %}
-            , similarity
+            , far
         {% else %}
-            , 0 as similarity
+            , 0 as far
         {% end %}
         {% if defined(chat_id) %}
             , messages, response_choices
@@ -140,7 +140,7 @@ ${PERIOD}
         and response_status != 'error'
         {% end %}
     {% if defined(embedding) %}
-      ORDER BY similarity ASC
+      ORDER BY far ASC
     {% else %}
         ORDER BY timestamp DESC
     {% end %}
@@ -212,19 +212,19 @@ export const DAILY_COST = pipe(
   node(
     'daily_cost_7d_node',
     `    %
-    WITH day_series AS (
-        SELECT toStartOfDay(now() - INTERVAL number DAY) as day_start
+    WITH days AS (
+        SELECT toStartOfDay(now() - INTERVAL number DAY) as day
         FROM numbers(7)
     ),
-    user_daily_costs AS (
-        SELECT toStartOfDay(timestamp) as day_start, sum(cost) as total_cost
+    spent AS (
+        SELECT toStartOfDay(timestamp) as day, sum(cost) as total_cost
         FROM llm_events
         WHERE 1=1 {% if defined(user) %} AND user = {{String(user, 'default_user')}} {% end %}
-        GROUP BY day_start
+        GROUP BY day
     )
-    SELECT ds.day_start as day, COALESCE(udc.total_cost, 0) as total_cost
-    FROM day_series ds
-    LEFT JOIN user_daily_costs udc ON ds.day_start = udc.day_start
+    SELECT days.day as day, coalesce(spent.total_cost, 0) as cost
+    FROM days
+    LEFT JOIN spent ON days.day = spent.day
     ORDER BY day ASC
 `,
     'endpoint',
@@ -256,7 +256,7 @@ export const HOURLY_TOKENS = pipe(
     SELECT toStartOfHour(timestamp) as hour, referrer, sum(prompt_tokens) + sum(completion_tokens) as tokens
     FROM llm_events
     WHERE 1 = 1
-        {% if defined(username) %} AND user = {{ String(username, 'someone') }} {% else %} AND user = 'someone' {% end %}
+        {% if defined(username) %} AND user = {{ String(username, 'anyone') }} {% else %} AND user = 'anyone' {% end %}
 ${PERIOD}
         {% if defined(referrer) and referrer != [''] %} AND referrer IN {{ Array(referrer) }} {% end %}
     GROUP BY hour, referrer
@@ -272,7 +272,7 @@ export const MODEL_HEALTH = pipe(
     `    %
     SELECT
         model,
-        -- Whether this model's OWN upstream works: \`model\` holds the name that a caller's request had.
+        -- This isn't what the model's vendor says: \`model\` is the caller's name for it, and a caller can't know better.
         countIf(response_status >= 200 AND response_status < 300) as ok,
         count() as total
     FROM generation_event
@@ -287,36 +287,36 @@ export const MODEL_HEALTH = pipe(
 export const DEVELOPER_EARNINGS = pipe(
   'developer_earnings',
   node(
-    'app_labels',
+    'labels',
     `%\n SELECT id AS app_key_id, coalesce(nullIf(name, ''), id) AS app_name FROM d1_apikey WHERE synced_at = (SELECT max(synced_at) FROM d1_apikey)`,
   ),
   node(
-    'dev_events',
+    'earning_events',
     `%
     SELECT ge.api_key_client_id AS app_key_id, ge.start_time AS start_time, ge.total_price - ge.dev_price AS earned, al.app_name AS app_name, ge.user_id AS user_id
     FROM generation_event ge
-    INNER JOIN app_labels al ON ge.api_key_client_id = al.app_key_id
+    INNER JOIN labels al ON ge.api_key_client_id = al.app_key_id
     WHERE ge.total_price > ge.dev_price
     {% if defined(since) %} AND ge.start_time >= {{DateTime(since)}} {% end %}
     {% if defined(api_key_ids) %} AND ge.api_key_client_id IN {{Array(api_key_ids, 'String')}} {% end %}`,
   ),
   node(
-    'daily_buckets',
+    'by_period',
     `%
     SELECT if({{String(grain, 'day')}} = 'hour', formatDateTime(toStartOfHour(start_time), '%F %T'), formatDateTime(toStartOfDay(start_time), '%F')) AS date,
-      app_key_id, count() AS requests, sum(earned) AS earned FROM dev_events GROUP BY date, app_key_id`,
+      app_key_id, count() AS requests, sum(earned) AS earned FROM earning_events GROUP BY date, app_key_id`,
   ),
   node(
-    'per_app_rollup',
-    "SELECT '' AS date, app_key_id, count() AS requests, sum(earned) AS earned FROM dev_events GROUP BY app_key_id",
+    'by_app',
+    "SELECT '' AS date, app_key_id, count() AS requests, sum(earned) AS earned FROM earning_events GROUP BY app_key_id",
   ),
   node(
-    'global_rollup',
-    "SELECT '' AS date, '' AS app_key_id, count() AS requests, sum(earned) AS earned FROM dev_events",
+    'overall',
+    "SELECT '' AS date, '' AS app_key_id, count() AS requests, sum(earned) AS earned FROM earning_events",
   ),
   node(
-    'developer_earnings_node',
-    'SELECT * FROM daily_buckets\nUNION ALL\nSELECT * FROM per_app_rollup\nUNION ALL\nSELECT * FROM global_rollup\n',
+    'earnings',
+    'SELECT * FROM by_period\nUNION ALL\nSELECT * FROM by_app\nUNION ALL\nSELECT * FROM overall\n',
     'endpoint',
   ),
 );

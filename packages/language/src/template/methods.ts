@@ -24,14 +24,11 @@ export const fault = (why: string): Outcome => ({ kind: 'fault', why });
 const bool = (value: boolean): Outcome => ({ kind: 'bool', value });
 const listOf = (items: readonly Value[]): Outcome => listValue(items) ?? fault('the list is too long or too deep');
 
-/** Python's white space as `strip` and `split` see it. */
-const EDGE = /^\s+|\s+$/gu;
-
 const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['split', { count: [0, 2], text: split }],
   ['join', { count: [1, 1], text: join }],
   ['replace', { count: [2, 2], text: replace }],
-  ['strip', { count: [0, 0], text: (text) => stringValue(text.replaceAll(EDGE, '')) }],
+  ['strip', { count: [0, 0], text: (text) => stringValue(text.trim()) }],
   ['lower', { count: [0, 0], text: (text) => bounded(text.toLowerCase()) }],
   ['upper', { count: [0, 0], text: (text) => bounded(text.toUpperCase()) }],
   ['startswith', { count: [1, 1], text: (text, [other]) => onText(other, (start) => bool(text.startsWith(start))) }],
@@ -77,7 +74,7 @@ function bounded(text: string): Outcome {
 /** `split()` by white space, `split(',')`, and `split(',', 1)` with at most so many cuts. */
 function split(text: string, [separator, most]: readonly Value[]): Outcome {
   if (separator === undefined) {
-    const trimmed = text.replaceAll(EDGE, '');
+    const trimmed = text.trim();
     return listOf(trimmed === '' ? [] : trimmed.split(/\s+/u, MAX_ITEMS + 1).map(stringValue));
   }
   return onText(separator, (mark) => {

@@ -49,7 +49,7 @@ export interface ParameterList {
 export function parametersOf(templates: readonly (readonly Statement[])[]): ParameterList {
   const findings = new Map<string, Finding>();
   const arrays = new Set<string>();
-  for (const statements of templates) new Collector(findings, arrays).block(statements, new Set());
+  for (const statements of templates) new Collector(findings, arrays).block(statements);
   return { parameters: [...findings].map(([name, finding]) => parameter(name, finding)), arrays };
 }
 
@@ -63,6 +63,8 @@ class Collector {
   private readonly findings: Map<string, Finding>;
   private readonly arrays: Set<string>;
   private readonly variables = new Set<string>();
+  /** The names that conditions around the place speak of, with how many of them do. */
+  private readonly guards = new Map<string, number>();
   /** Follows the text alone, to leave out what is in comments. */
   private readonly sql = new SqlWriter();
 
@@ -71,31 +73,30 @@ class Collector {
     this.arrays = arrays;
   }
 
-  /** `guarded` are the names that conditions around the statements speak of. */
-  block(statements: readonly Statement[], guarded: ReadonlySet<string>): void {
-    for (const statement of statements) this.statement(statement, guarded);
+  block(statements: readonly Statement[]): void {
+    for (const statement of statements) this.statement(statement);
   }
 
-  private statement(statement: Statement, guarded: ReadonlySet<string>): void {
+  private statement(statement: Statement): void {
     switch (statement.kind) {
       case 'text':
         this.sql.text(statement.text);
         return;
       case 'output':
         if (this.sql.context === 'comment') return;
-        if (statement.expression.kind === 'name') this.need(statement.expression.name, guarded);
-        this.expression(statement.expression, guarded);
+        if (statement.expression.kind === 'name') this.need(statement.expression.name);
+        this.expression(statement.expression);
         return;
       case 'if':
-        this.branches(statement.branches, guarded);
+        this.branches(statement.branches);
         return;
       case 'for':
-        this.expression(statement.iterable, guarded);
+        this.expression(statement.iterable);
         for (const name of statement.targets) this.variables.add(name);
-        this.block(statement.body, guarded);
+        this.block(statement.body);
         return;
       case 'set':
-        this.expression(statement.value, guarded);
+        this.expression(statement.value);
         for (const name of statement.targets) this.variables.add(name);
         return;
       case 'break':
@@ -104,50 +105,54 @@ class Collector {
     }
   }
 
-  private branches(branches: readonly Branch[], outer: ReadonlySet<string>): void {
-    let guarded = outer;
+  private branches(branches: readonly Branch[]): void {
+    const spoken: string[] = [];
     for (const { test, body } of branches) {
       if (test !== undefined) {
-        guarded = new Set([...guarded, ...plainNames(test)]);
-        this.expression(test, guarded);
+        const names = plainNames(test);
+        spoken.push(...names);
+        this.guard(names, 1);
+        this.expression(test);
         const demanded = demandedBy(test, body);
         if (demanded !== undefined && !this.variables.has(demanded)) this.finding(demanded).declaredRequired ??= true;
       }
-      this.block(body, guarded);
+      this.block(body);
     }
+    this.guard(spoken, -1);
   }
 
-  private expression(expression: Expression, guarded: ReadonlySet<string>): void {
+  private guard(names: Iterable<string>, count: 1 | -1): void {
+    for (const name of names) this.guards.set(name, (this.guards.get(name) ?? 0) + count);
+  }
+
+  private expression(expression: Expression): void {
     if (expression.kind === 'name' && !this.variables.has(expression.name)) this.finding(expression.name);
-    if (expression.kind === 'call') return this.call(expression, guarded);
-    if (expression.kind === 'conditional' || expression.kind === 'logic') {
-      const parts = partsOf(expression);
-      const inner = new Set([...guarded, ...parts.flatMap((part) => [...plainNames(part)])]);
-      for (const part of parts) this.expression(part, inner);
-      return;
-    }
-    for (const part of partsOf(expression)) this.expression(part, guarded);
+    if (expression.kind === 'call') return this.call(expression);
+    const guarding = expression.kind === 'conditional' || expression.kind === 'logic' ? plainNames(expression) : [];
+    this.guard(guarding, 1);
+    for (const part of partsOf(expression)) this.expression(part);
+    this.guard(guarding, -1);
   }
 
-  private call(call: Call, guarded: ReadonlySet<string>): void {
+  private call(call: Call): void {
     const [first, ...rest] = call.positional;
     const isArray = call.name.toLowerCase() === 'array';
     const type = isArray ? arrayType(call) : typeNamed(call.name)?.name;
     const described = type !== undefined || WITH_DEFAULT.has(call.name);
     if (described && first?.kind === 'name' && !this.variables.has(first.name)) {
-      this.describe(first.name, call, type, guarded);
+      this.describe(first.name, call, type);
       if (isArray) this.arrays.add(first.name);
     } else if (first !== undefined) {
-      this.expression(first, guarded);
+      this.expression(first);
     }
     for (const [index, part] of rest.entries()) {
       const isTypeName = isArray && index === 0 && part.kind === 'name' && typeNamed(part.name) !== undefined;
-      if (!isTypeName) this.expression(part, guarded);
+      if (!isTypeName) this.expression(part);
     }
-    for (const { value } of call.keywords) this.expression(value, guarded);
+    for (const { value } of call.keywords) this.expression(value);
   }
 
-  private describe(name: string, call: Call, type: string | undefined, guarded: ReadonlySet<string>): void {
+  private describe(name: string, call: Call, type: string | undefined): void {
     const finding = this.finding(name);
     const keyword = (wanted: string): Expression | undefined => call.keywords.find((one) => one.name === wanted)?.value;
     if (type !== undefined) finding.type ??= type;
@@ -156,7 +161,7 @@ class Collector {
       const value = constant(fallback);
       if (value !== undefined && value !== null && !('default' in finding)) finding.default = value;
     } else if (!isOptional(call, type)) {
-      this.need(name, guarded);
+      this.need(name);
     }
     const description = keyword('description');
     if (description?.kind === 'string') finding.description ??= description.value;
@@ -168,8 +173,8 @@ class Collector {
     if (required?.kind === 'bool') finding.declaredRequired ??= required.value;
   }
 
-  private need(name: string, guarded: ReadonlySet<string>): void {
-    if (!guarded.has(name) && !this.variables.has(name)) this.finding(name).neededSomewhere = true;
+  private need(name: string): void {
+    if ((this.guards.get(name) ?? 0) === 0 && !this.variables.has(name)) this.finding(name).neededSomewhere = true;
   }
 
   private finding(name: string): Finding {

@@ -27,6 +27,7 @@ export interface Template {
   readonly arrays: ReadonlySet<string>;
 }
 
+/** Its `lastIndex` is set before every use, so nothing is remembered between calls. */
 const OPEN = /\{(?=[{%#])/gu;
 
 /** Directives of the language that this one comes from, refused by name so that nobody looks for a typing error. */

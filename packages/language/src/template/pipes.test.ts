@@ -104,16 +104,16 @@ describe('llm_usage', () => {
 
   it('raises its own error for a column that it does not offer', () => {
     const error = errorOf(() => run(fixtures.LLM_USAGE, { column_name: 'exception' }));
-    expect(error.message).toBe('column_name must be one of model, provider, organization, project, environment, user');
+    expect(error.message).toBe('column_name must name a dimension');
     expect(error.status).toBe(400);
   });
 });
 
 describe('generic_counter', () => {
   it('needs its dimension', () => {
-    expect(errorOf(() => run(fixtures.GENERIC_COUNTER)).message).toBe('dimension (String) query param is required');
+    expect(errorOf(() => run(fixtures.GENERIC_COUNTER)).message).toBe('give a dimension to count by');
     expect(errorOf(() => run(fixtures.GENERIC_COUNTER, { dimension: 'a; drop' })).message).toBe(
-      'dimension (String) query param is not one of the dimensions',
+      'no such dimension to count by',
     );
   });
 
@@ -151,7 +151,7 @@ describe('generic_counter', () => {
 describe('llm_messages', () => {
   it('limits, and leaves messages out unless a chat is asked for', () => {
     expect(run(fixtures.LLM_MESSAGES, { limit: '5' })).toHaveLength(5);
-    expect(run(fixtures.LLM_MESSAGES, { limit: 3 })[0]).toMatchObject({ messages: [], similarity: 0 });
+    expect(run(fixtures.LLM_MESSAGES, { limit: 3 })[0]).toMatchObject({ messages: [], far: 0 });
     const chat = run(fixtures.LLM_MESSAGES, { chat_id: 'c1' });
     expect(chat[0]).toMatchObject({ chat_id: 'c1', messages: [{ role: 'user', content: 'hello' }] });
   });

@@ -8,7 +8,7 @@
 
 import { isOperator, isWord, type Token } from '../lexer.ts';
 
-/** A name that stands for a table and that the statement does not define itself. */
+/** A name that stands for a table. */
 export interface TableReference {
   readonly name: string;
   /** Index of its token. */
@@ -19,13 +19,28 @@ export interface TableReference {
   readonly inSet: boolean;
 }
 
+/** A common table expression that the statement defines. */
+export interface Definition {
+  readonly name: string;
+  /** Index of the token that names it. */
+  readonly token: number;
+  readonly uses: readonly TableReference[];
+}
+
 export interface References {
+  /** Names that the statement does not define itself. */
   readonly tables: readonly TableReference[];
   /** Indexes of the commas that end a SELECT list. Optional columns leave them, and the engine does not take them after an alias. */
   readonly trailingCommas: readonly number[];
-  /** Names of all common table expressions, at any depth. */
-  readonly declared: ReadonlySet<string>;
+  /** All common table expressions, at any depth. */
+  readonly definitions: readonly Definition[];
 }
+
+interface OpenDefinition extends Definition {
+  readonly uses: TableReference[];
+}
+
+type Names = ReadonlyMap<string, OpenDefinition>;
 
 /** A query or another pair of parentheses while it is being read. */
 interface Frame {
@@ -34,9 +49,9 @@ interface Frame {
   /** A table comes next. */
   table: boolean;
   /** Common table expressions that are visible here. */
-  names: ReadonlySet<string>;
+  names: Names;
   /** Those that were visible before the query's own. */
-  readonly outer: ReadonlySet<string>;
+  readonly outer: Names;
   recursive: boolean;
 }
 
@@ -94,15 +109,15 @@ const NO_ALIAS = [
 export function referencesOf(tokens: readonly Token[]): References {
   const reader = new Reader(tokens);
   for (const index of tokens.keys()) reader.read(index);
-  return { tables: reader.tables, trailingCommas: reader.trailingCommas, declared: reader.declared };
+  return { tables: reader.tables, trailingCommas: reader.trailingCommas, definitions: reader.definitions };
 }
 
 class Reader {
   readonly tables: TableReference[] = [];
   readonly trailingCommas: number[] = [];
-  readonly declared = new Set<string>();
+  readonly definitions: OpenDefinition[] = [];
   private readonly tokens: readonly Token[];
-  private readonly frames: Frame[] = [frame(true, new Set())];
+  private readonly frames: Frame[] = [frame(true, new Map())];
   /** Opening parenthesis of a common table expression → its name. */
   private readonly bodies = new Map<number, string>();
 
@@ -134,7 +149,7 @@ class Reader {
     const query = startsQuery(this.tokens, open + 1);
     const body = this.bodies.get(open);
     if (body === undefined || here.recursive || here.outer.has(body)) return frame(query, here.names);
-    return frame(query, new Set([...here.names].filter((name) => name !== body)));
+    return frame(query, new Map([...here.names].filter(([name]) => name !== body)));
   }
 
   private clause(index: number, token: Token, here: Frame): void {
@@ -177,12 +192,12 @@ class Reader {
     here.clause = 'with';
     here.recursive = isWord(this.tokens[index + 1], 'RECURSIVE');
     const own = this.commonTables(index + 1);
-    here.names = new Set([...here.names, ...own]);
+    here.names = new Map([...here.names, ...own.map((definition) => [definition.name, definition] as const)]);
   }
 
   /** The names of a WITH list, all of which see each other. Its elements end where the query's SELECT or FROM stands. */
-  private commonTables(from: number): readonly string[] {
-    const names: string[] = [];
+  private commonTables(from: number): readonly OpenDefinition[] {
+    const own: OpenDefinition[] = [];
     let depth = 0;
     for (let index = from; index < this.tokens.length; index += 1) {
       const token = this.tokens[index];
@@ -191,13 +206,14 @@ class Reader {
       if (depth < 0 || (depth === 0 && isWord(token, 'SELECT', 'FROM'))) break;
       if (depth > 0 || !isWord(token, 'AS')) continue;
       const open = isWord(this.tokens[index + 1], 'MATERIALIZED') ? index + 2 : index + 1;
-      const name = nameBefore(this.tokens, index);
+      const at = nameBefore(this.tokens, index);
+      const name = this.tokens[at]?.value;
       if (name === undefined || !isOperator(this.tokens[open], '(') || !startsQuery(this.tokens, open + 1)) continue;
-      names.push(name);
-      this.declared.add(name);
+      own.push({ name, token: at, uses: [] });
       this.bodies.set(open, name);
     }
-    return names;
+    this.definitions.push(...own);
+    return own;
   }
 
   private set(index: number, here: Frame): void {
@@ -210,12 +226,15 @@ class Reader {
     const token = this.tokens[index];
     if (token === undefined || (token.kind !== 'word' && token.kind !== 'quoted')) return;
     const next = this.tokens[index + 1];
-    if (isOperator(next, '.') || isOperator(next, '(') || here.names.has(token.value)) return;
-    this.tables.push({ name: token.value, token: index, aliased: !inSet && isAlias(next), inSet });
+    if (isOperator(next, '.') || isOperator(next, '(')) return;
+    const reference = { name: token.value, token: index, aliased: !inSet && isAlias(next), inSet };
+    const own = here.names.get(token.value);
+    if (own === undefined) this.tables.push(reference);
+    else own.uses.push(reference);
   }
 }
 
-function frame(query: boolean, names: ReadonlySet<string>): Frame {
+function frame(query: boolean, names: Names): Frame {
   return { query, clause: 'start', table: false, names, outer: names, recursive: false };
 }
 
@@ -226,15 +245,15 @@ export function startsQuery(tokens: readonly Token[], from: number): boolean {
   return isWord(tokens[index], 'SELECT', 'WITH', 'FROM');
 }
 
-/** The name before AS, also before the list of columns of `name (a, b) AS (…)`. */
-function nameBefore(tokens: readonly Token[], as: number): string | undefined {
+/** Index of the name before AS, also before the list of columns of `name (a, b) AS (…)`; -1 when there is none. */
+function nameBefore(tokens: readonly Token[], as: number): number {
   let index = as - 1;
   if (isOperator(tokens[index], ')')) {
     while (index >= 0 && !isOperator(tokens[index], '(')) index -= 1;
     index -= 1;
   }
-  const token = tokens[index];
-  return token?.kind === 'word' || token?.kind === 'quoted' ? token.value : undefined;
+  const kind = tokens[index]?.kind;
+  return kind === 'word' || kind === 'quoted' ? index : -1;
 }
 
 /** Whether a table can begin so; a column named `from` has something else behind it. */

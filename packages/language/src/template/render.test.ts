@@ -715,6 +715,22 @@ describe('limits', () => {
     ["{% for i in range(60000) %}{% set a = x.replace('y', 'z') %}{% end %}", { x: big }, 'steps'],
     ["{% for i in range(60000) %}{% if x == x + '' %}{% end %}{% end %}", { x: big }, 'steps'],
     ["{% for i in range(60000) %}{% set a = split_to_array(x, separator='y') %}{% end %}", { x: big }, 'steps'],
+    ['{% for i in range(60000) %}{% set a = JSON(x) %}{% end %}', { x: `"${big}"` }, 'steps'],
+    ['{% for i in range(60000) %}{% set a = columns(x) %}{% end %}', { x: 'ab,'.repeat(60_000) + 'a' }, 'steps'],
+    [
+      '{% for i in range(60000) %}{% set a = x.strip().split() %}{% end %}',
+      { x: `${' '.repeat(200_000)}x${' '.repeat(50_000)}y` },
+      'steps',
+    ],
+    ['{{ Float64(x) }}', { x: `${'9'.repeat(200_000)}x` }, 'does not fit'],
+    ['{{ Int64(x) }}', { x: `${'9'.repeat(200_000)}x` }, 'does not fit'],
+    ['{{ Array(x, "Int8") }}', { x: `[${' '.repeat(200_000)}] x ]` }, 'does not fit'],
+    ['{{ day_diff(x, x) }}', { x: ' '.repeat(200_000) }, 'takes dates of the format'],
+    [
+      "{{ date_diff_in_days(x, x, date_format='%Y                                        %m') }}",
+      { x: `2024${' '.repeat(40)}x` },
+      'takes dates of the format',
+    ],
     ['{{ String(x) }}', { x: 'x'.repeat(300_000) }, 'parameter x is too large'],
     [
       '{{ x }}',

@@ -64,7 +64,7 @@ function columns(call: CallContext): Value {
   const value = withDefault(call);
   if (value === undefined) return SAMPLE_COLUMN;
   const names = namesOf(call, value);
-  call.spend(names.length * 8);
+  call.spend(names.length * 64);
   const fn = argument(call, 'fn');
   if (fn.kind === 'none') return { kind: 'sql', text: names.map((name) => dotted(call, name)).join(', ') };
   if (fn.kind !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/u.test(fn.value))

@@ -13,6 +13,9 @@ import { isTrue, listValue, NONE, textOf, type Value } from './value.ts';
 /** Arguments that describe a parameter and change nothing in the SQL. `enum` is not enforced, as in the service. */
 export const DESCRIBING: readonly string[] = ['description', 'required', 'example', 'format', 'enum'];
 
+/** What checking one item of an array costs, in units of copying. */
+const ITEM_COST = 16;
+
 type Type = NonNullable<ReturnType<typeof typeNamed>>;
 
 /** The function of a type. */
@@ -25,6 +28,7 @@ export function typeFunction(type: Type): TemplateFunction {
     run: (call) => {
       const value = valueOrDefault(call);
       if (value.kind === 'none') return absent(call, type);
+      call.spend(textOf(value)?.length ?? 0);
       return type.read(value) ?? refuse(call, value, `${type.name} takes ${type.expects}`);
     },
   };
@@ -43,7 +47,7 @@ export const ARRAY: TemplateFunction = {
     if (value.kind === 'none') return absentArray(call, type);
     const list = asList(value);
     if (list?.kind !== 'list') return refuse(call, value, 'Array takes a list of values');
-    call.spend(list.items.length);
+    call.spend(list.items.length * ITEM_COST);
     const items = list.items.map((item) => arrayElement(type, item) ?? refuseItem(call, item, type));
     return listValue(items) ?? refuse(call, value, 'the list is too long');
   },

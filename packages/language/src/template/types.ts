@@ -25,7 +25,7 @@ const INTEGER_BITS = [8, 16, 32, 64, 128, 256] as const;
 export const LITERAL_BITS = 64;
 
 const INTEGER = /^[+-]?[0-9]{1,100}$/u;
-const FLOAT = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/u;
+const FLOAT = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/iu;
 const BOOLEANS: ReadonlyMap<string, bigint> = new Map([
   ['true', 1n],
