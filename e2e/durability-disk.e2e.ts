@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SPANS } from './support/durability-spans.ts';
 import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
 
@@ -25,7 +26,7 @@ let mounted: string | undefined;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'glasshouse-disk-'));
-  load = new Load();
+  load = new Load(SPANS);
 });
 afterEach(async () => {
   await load.stop();

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SPANS } from './support/durability-spans.ts';
 import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
 
@@ -18,7 +19,7 @@ let server: KillableServer;
 
 beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'glasshouse-stop-'));
-  load = new Load();
+  load = new Load(SPANS);
   server = await KillableServer.start(dataDir, {});
 });
 afterEach(async () => {

@@ -183,7 +183,10 @@ describe('an event of llm_events', () => {
   });
 
   it('brings messages and an embedding', async () => {
-    const messages = [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Wörld?', name: 'ann' }];
+    const messages = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Wörld?', name: 'ann' },
+    ];
     const choices = [{ index: 0, message: { role: 'assistant', content: 'Yes.' } }];
     await report('llm_events', {
       ...success,
@@ -309,7 +312,12 @@ describe('rows that do not fit', () => {
 });
 
 describe('the dashboard', () => {
-  const usage = (category: string, requests: number, tokens: number): Row => ({ category, requests, tokens, errors: 0 });
+  const usage = (category: string, requests: number, tokens: number): Row => ({
+    category,
+    requests,
+    tokens,
+    errors: 0,
+  });
 
   it('filters by values with commas, repeated values, and by nothing', async () => {
     const known = "SELECT count() AS rows FROM llm_events WHERE id IN ('pllns_1', 'img_1', 'pllns_3')";

@@ -144,7 +144,10 @@ describe('data', () => {
   });
 
   it('that does not fit is in the quarantine, and the command says so', async () => {
-    const ndjson = lines([{ ts: 'some day', page: 'q' }, { ts: '2026-01-03 00:00:00', page: 'e', n: 7 }]);
+    const ndjson = lines([
+      { ts: 'some day', page: 'q' },
+      { ts: '2026-01-03 00:00:00', page: 'e', n: 7 },
+    ]);
     const { output } = await tb.outcome('datasource', 'append', 'visits', await file('bad.ndjson', ndjson));
     expect(output).toContain('quarantine');
     await expectRows(workspace, 'SELECT ts, page FROM visits_quarantine', [{ ts: 'some day', page: 'q' }]);
@@ -160,7 +163,9 @@ describe('data', () => {
       { page: 'c, d', total: 5 },
       { page: 'e', total: 7 },
     ]);
-    expect(await tb.run('sql', '--format', 'csv', `${query} LIMIT 3`)).toContain('"page","total"\n"a",2\n"b",1\n"c, d",5');
+    expect(await tb.run('sql', '--format', 'csv', `${query} LIMIT 3`)).toContain(
+      '"page","total"\n"a",2\n"b",1\n"c, d",5',
+    );
     expect(await tb.run('sql', query)).toMatch(/\| c, d\s*\|\s*5 \|/);
   });
 
@@ -201,10 +206,22 @@ describe('data', () => {
 
 describe('lists', () => {
   it.each([
-    [['datasource', 'ls'], ['visits', 'visits_daily']],
-    [['pipe', 'ls'], ['visits_mv', 'top_pages']],
-    [['token', 'ls'], ['visits_append', 'visits_read']],
-    [['job', 'ls'], ['delete', 'done']],
+    [
+      ['datasource', 'ls'],
+      ['visits', 'visits_daily'],
+    ],
+    [
+      ['pipe', 'ls'],
+      ['visits_mv', 'top_pages'],
+    ],
+    [
+      ['token', 'ls'],
+      ['visits_append', 'visits_read'],
+    ],
+    [
+      ['job', 'ls'],
+      ['delete', 'done'],
+    ],
   ])('of %s', async (command, names) => {
     const output = await tb.run(...command);
     for (const name of names) expect(output).toContain(name);
@@ -219,7 +236,9 @@ describe('pull', () => {
     expect(visits).toContain('`page` String `json:$.page`');
     const top = await readFile(join(tb.folder, 'pulled/pipes/top_pages.pipe'), 'utf8');
     expect(top).toContain('LIMIT {{ Int32(limit, 10) }}');
-    expect(await tb.run('check', 'pulled')).toContain('processed correctly');
+    const files = ['pulled/datasources/visits.datasource', 'pulled/pipes/top_pages.pipe'];
+    const checked = await tb.run('check', ...files);
+    for (const name of files) expect(checked).toContain(`${name} processed correctly`);
   });
 });
 
@@ -232,7 +251,7 @@ describe('removal', () => {
     await tb.run('datasource', 'rm', 'visits', '--yes');
     await tb.run('datasource', 'rm', 'visits_daily', '--yes');
     await tb.run('datasource', 'rm', 'page_totals', '--yes');
-    expect(JSON.parse((await call(workspace, 'GET /v0/datasources')).text)).toEqual({ datasources: [] });
+    expect(JSON.parse((await call(workspace, 'GET /v0/datasources')).text)).toMatchObject({ datasources: [] });
     expect((await call(workspace, 'POST /v0/events?name=visits', { body: '{}' })).status).toBe(404);
   });
 });

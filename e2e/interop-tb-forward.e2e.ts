@@ -90,7 +90,10 @@ describe('a deployment', () => {
 
   it('with a mistake says where, and nothing changes', async () => {
     await writeFile(join(tb.folder, 'datasources/broken.datasource'), 'SCHEMA >\n    `a` Strong `json:$.a`\n');
-    for (const command of [['deploy', '--check'], ['deploy', '--wait', '--auto']]) {
+    for (const command of [
+      ['deploy', '--check'],
+      ['deploy', '--wait', '--auto'],
+    ]) {
       const { code, output } = await tb.outcome(...command);
       expect(code).not.toBe(0);
       expect(output).toContain('broken.datasource');
@@ -188,7 +191,13 @@ describe('data', () => {
     const query = "SELECT page, sum(n) AS total FROM hits WHERE page IN ('c', 'd') GROUP BY page ORDER BY page";
     expect(await tb.run('sql', query)).toMatch(/d\s+7/);
     const json = JSON.parse(await tb.run('--output', 'json', 'sql', query)) as object;
-    expect(json).toMatchObject({ data: [{ page: 'c', total: 5 }, { page: 'd', total: 7 }], rows: 2 });
+    expect(json).toMatchObject({
+      data: [
+        { page: 'c', total: 5 },
+        { page: 'd', total: 7 },
+      ],
+      rows: 2,
+    });
     expect(await tb.run('--output', 'csv', 'sql', query)).toContain('"page","total"\n"c",5\n"d",7');
     expect(await tb.run('sql', '--stats', query)).toContain('Rows read');
   });
@@ -282,12 +291,21 @@ describe('tokens', () => {
 
 describe('lists', () => {
   it.each([
-    [['datasource', 'ls'], ['hits', 'hits_daily']],
-    [['pipe', 'ls'], ['hits_mv', 'top_hits', 'materialized', 'endpoint']],
+    [
+      ['datasource', 'ls'],
+      ['hits', 'hits_daily'],
+    ],
+    [
+      ['pipe', 'ls'],
+      ['hits_mv', 'top_hits', 'materialized', 'endpoint'],
+    ],
     [['endpoint', 'ls'], ['top_hits']],
     [['materialization', 'ls'], ['hits_mv']],
     [['copy', 'ls'], ['hit_totals_copy']],
-    [['job', 'ls'], ['copy', 'done']],
+    [
+      ['job', 'ls'],
+      ['copy', 'done'],
+    ],
     [['workspace', 'ls'], ['True']],
     [['secret', 'ls'], ['Secrets']],
   ])('of %s', async (command, names) => {

@@ -6,12 +6,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { TinybirdClient } from '@tinybirdco/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Row, Server } from './support/server.ts';
 import { showLogsOfFailures, startServer } from './support/server.ts';
-import type { SdkProject, TinybirdClient } from './support/tinybird-sdk.ts';
-import { sdkProject, tinybirdClient } from './support/tinybird-sdk.ts';
-import { INSTALL_MS } from './support/toolbox.ts';
+import type { SdkProject } from './support/tinybird-sdk.ts';
+import { sdkProject } from './support/tinybird-sdk.ts';
 import type { Workspace } from './support/workspace.ts';
 import { call, deployFolder, expectRows, localWorkspace } from './support/workspace.ts';
 
@@ -26,9 +26,9 @@ beforeAll(async () => {
   server = await startServer();
   workspace = await localWorkspace(server);
   await deployFolder(workspace, 'ts-sdk');
-  client = await tinybirdClient(workspace.url, workspace.token);
+  client = clientOf(workspace.token);
   project = await sdkProject(workspace.url, workspace.token);
-}, INSTALL_MS);
+});
 
 afterAll(async () => {
   await project?.close();
@@ -36,7 +36,8 @@ afterAll(async () => {
 });
 showLogsOfFailures(() => server);
 
-const order = (shop: string, amount: bigint | number, at = '2026-01-01 00:00:00'): object => ({ at, shop, amount });
+const clientOf = (token: string): TinybirdClient => new TinybirdClient({ baseUrl: workspace.url, token });
+const order = (shop: string, amount: bigint | number): Row => ({ at: '2026-01-01 00:00:00', shop, amount });
 const ORDERS = 'SELECT at, toString(shop) AS shop, amount, tags FROM orders';
 const stored = (shop: string, amount: bigint | number, tags = {}): Row => ({
   at: '2026-01-01 00:00:00',
@@ -109,7 +110,7 @@ describe('queries', () => {
   });
 
   it('with a token that does not exist are refused with 403', async () => {
-    const stranger = await tinybirdClient(workspace.url, 'p.nobody');
+    const stranger = clientOf('p.nobody');
     await expect(stranger.sql('SELECT 1')).rejects.toMatchObject({ statusCode: 403 });
   });
 });
@@ -191,7 +192,7 @@ describe('tokens that expire', () => {
       scopes: [{ type: 'PIPES:READ', resource: 'shop_totals', fixed_params: { shops: 'south' } }],
     });
     expect(token).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
-    const guest = await tinybirdClient(workspace.url, token);
+    const guest = clientOf(token);
     expect((await guest.query('shop_totals', { limit: 5 })).data).toEqual([{ shop: 'south', total: 20 }]);
     // Whether it is refused or overridden, it must not get the other shop's.
     const tried = await guest.query('shop_totals', { shops: ['north'] }).then(
@@ -209,7 +210,7 @@ describe('tokens that expire', () => {
       expiresAt: new Date(Date.now() - 60_000),
       scopes: [{ type: 'PIPES:READ', resource: 'shop_totals' }],
     });
-    const guest = await tinybirdClient(workspace.url, token);
+    const guest = clientOf(token);
     await expect(guest.query('shop_totals')).rejects.toMatchObject({ statusCode: 403 });
   });
 });
@@ -294,7 +295,9 @@ describe('a project', () => {
   it('is given back as data files', async () => {
     const written = await project.tinybird('pull', '--force', '--output-dir', 'pulled');
     expect(written).toContain('clicks.datasource');
-    expect(await readFile(join(project.folder, 'pulled/clicks.datasource'), 'utf8')).toMatch(/SCHEMA >\s[^]*`?page`? String/);
+    expect(await readFile(join(project.folder, 'pulled/clicks.datasource'), 'utf8')).toMatch(
+      /SCHEMA >\s[^]*`?page`? String/,
+    );
     expect(await readFile(join(project.folder, 'pulled/top_pages.pipe'), 'utf8')).toMatch(/TYPE endpoint/i);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * A load whose every batch can be found again: the trace ids begin with the batch's number, the spans of a batch fall on two
- * days, and it is remembered which batches were acknowledged. The check compares that with what SQL says.
+ * A load whose every batch can be found again by its number, and of which it is remembered which batches were acknowledged.
+ * The check compares that with what SQL says.
  *
  * Must stay true: a batch is sent once, so it may be stored once at most, acknowledged or not.
  */
@@ -12,8 +12,18 @@ import type { KillableServer } from './durability-server.ts';
 /** What became of a batch, as its sender knows it. */
 type Fate = 'acked' | 'refused' | 'unknown';
 
+/** What is sent, and how it is found again. */
+export interface Kind {
+  readonly path: string;
+  readonly contentType: string;
+  /** The body of a batch of so many items. */
+  encode(number: number, items: number): Buffer;
+  /** SELECT of `batch` (its number, in hex), `count` (rows of it) and `items` (different ones among them). */
+  readonly sql: string;
+}
+
 interface Batch {
-  readonly spans: number;
+  readonly items: number;
   fate: Fate;
 }
 
@@ -24,9 +34,9 @@ export interface Verdict {
   readonly unknown: number;
   /** Acknowledged batches of which nothing is there. */
   readonly lost: number;
-  /** Batches of which a span is there more than once. */
+  /** Batches of which an item is there more than once. */
   readonly doubled: number;
-  /** Batches of which some spans are there and some are not. */
+  /** Batches of which some items are there and some are not. */
   readonly partial: number;
   /** Batches that were not acknowledged, but are there. */
   readonly storedUnacked: number;
@@ -34,23 +44,27 @@ export interface Verdict {
   readonly strange: number;
 }
 
-const DAY_MS = 86_400_000;
 const CONNECTIONS = 6;
 
 export class Load {
   /** How often each status was answered; 0 stands for no answer. */
   readonly statuses = new Map<number, number>();
+  readonly #kind: Kind;
   readonly #batches: Batch[] = [];
   #running: Promise<unknown> | undefined;
   #isStopping = false;
 
+  constructor(kind: Kind) {
+    this.#kind = kind;
+  }
+
   /** Sends to the server until `stop`, each connection one request at a time with `pauseMs` between. */
-  start(server: KillableServer, pauseMs: number, mostSpans = 512): void {
+  start(server: KillableServer, pauseMs: number, mostItems = 512): void {
     this.#isStopping = false;
     const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
     const workers = Array.from({ length: CONNECTIONS }, async () => {
       while (!this.#isStopping) {
-        await this.#sendOne(server.port, agent, mostSpans);
+        await this.#sendOne(server.port, agent, mostItems);
         await pause(pauseMs * 2 * Math.random());
       }
     });
@@ -67,13 +81,13 @@ export class Load {
     return this.#batches.filter(({ fate }) => fate === 'acked').length;
   }
 
-  async #sendOne(port: number, agent: Agent, mostSpans: number): Promise<void> {
-    const spans = Math.min(64, mostSpans) + Math.floor(Math.random() * (mostSpans - Math.min(64, mostSpans) + 1));
-    const batch: Batch = { spans, fate: 'unknown' };
+  async #sendOne(port: number, agent: Agent, mostItems: number): Promise<void> {
+    const items = Math.min(64, mostItems) + Math.floor(Math.random() * (mostItems - Math.min(64, mostItems) + 1));
+    const batch: Batch = { items, fate: 'unknown' };
     const number = this.#batches.push(batch) - 1;
-    const status = await post(port, agent, encodeBatch(number, spans));
+    const status = await post(port, agent, this.#kind, this.#kind.encode(number, items));
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
-    if (status === 200) batch.fate = 'acked';
+    if (status === 200 || status === 202) batch.fate = 'acked';
     else if (status !== 0) batch.fate = 'refused';
     // A server that is gone refuses connections at once; there is nothing to gain from asking it all the time.
     if (status === 0) await pause(20);
@@ -81,13 +95,10 @@ export class Load {
 
   /** Compares everything that was ever sent with what the server answers. */
   async verify(server: KillableServer): Promise<Verdict> {
-    const rows = await server.sql<{ batch: string; count: number; spans: number }>(
-      `SELECT substring(trace_id, 1, 16) AS batch, toUInt32(count()) AS count, toUInt32(uniqExact(span_id)) AS spans
-       FROM spans WHERE service_name = 'durability' GROUP BY batch`,
-    );
+    const rows = await server.sql<{ batch: string; count: number; items: number }>(this.#kind.sql);
     const found = new Map(rows.map((row) => [Number.parseInt(row.batch, 16), row]));
     const verdict = { acked: 0, refused: 0, unknown: 0, lost: 0, doubled: 0, partial: 0, storedUnacked: 0, strange: 0 };
-    for (const [number, { spans, fate }] of this.#batches.entries()) {
+    for (const [number, { items, fate }] of this.#batches.entries()) {
       const row = found.get(number);
       found.delete(number);
       verdict[fate]++;
@@ -96,18 +107,18 @@ export class Load {
         continue;
       }
       if (fate !== 'acked') verdict.storedUnacked++;
-      if (row.count > row.spans) verdict.doubled++;
-      if (row.spans < spans) verdict.partial++;
+      if (row.count > row.items) verdict.doubled++;
+      if (row.items < items) verdict.partial++;
     }
     return { ...verdict, strange: found.size };
   }
 }
 
 /** Resolves with the status, or 0 if there was no answer. */
-function post(port: number, agent: Agent, body: Buffer): Promise<number> {
+function post(port: number, agent: Agent, { path, contentType }: Kind, body: Buffer): Promise<number> {
   return new Promise((resolve) => {
-    const headers = { 'Content-Type': 'application/x-protobuf', 'Content-Length': body.length };
-    const options = { host: '127.0.0.1', port, path: '/v1/traces', method: 'POST', agent, headers, timeout: 30_000 };
+    const headers = { 'Content-Type': contentType, 'Content-Length': body.length };
+    const options = { host: '127.0.0.1', port, path, method: 'POST', agent, headers, timeout: 30_000 };
     const outgoing = request(options, (response) => {
       response.on('error', () => resolve(0));
       response.on('end', () => resolve(response.statusCode ?? 0));
@@ -117,43 +128,4 @@ function post(port: number, agent: Agent, body: Buffer): Promise<number> {
     outgoing.on('error', () => resolve(0));
     outgoing.end(body);
   });
-}
-
-/** An ExportTraceServiceRequest (opentelemetry/proto/collector/trace/v1) with the spans of one batch. */
-function encodeBatch(number: number, spans: number): Buffer {
-  const nowMs = Date.now();
-  const all = Array.from({ length: spans }, (_, index) => {
-    const traceId = Buffer.alloc(16, 0x11);
-    traceId.writeBigUInt64BE(BigInt(number));
-    const spanId = Buffer.alloc(8);
-    spanId.writeUInt32BE(index + 1, 4);
-    const startMs = nowMs - (Math.random() < 0.5 ? DAY_MS : 0);
-    const attribute = field(9, Buffer.concat([field(1, 'http.route'), field(2, field(1, `/route/${index % 17}`))]));
-    const name = field(5, `operation ${index % 29}`);
-    return field(
-      2,
-      Buffer.concat([field(1, traceId), field(2, spanId), name, time(7, startMs), time(8, startMs + 5), attribute]),
-    );
-  });
-  const service = field(1, Buffer.concat([field(1, 'service.name'), field(2, field(1, 'durability'))]));
-  return field(1, Buffer.concat([field(1, service), field(2, Buffer.concat(all))]));
-}
-
-function field(number: number, value: Buffer | string): Buffer {
-  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-  return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
-}
-
-function time(number: number, ms: number): Buffer {
-  const bytes = Buffer.alloc(9);
-  bytes[0] = number * 8 + 1;
-  bytes.writeBigUInt64LE(BigInt(ms) * 1_000_000n, 1);
-  return bytes;
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  return Buffer.from([...bytes, rest]);
 }

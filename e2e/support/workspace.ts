@@ -75,7 +75,8 @@ export async function endpointRows(
   pipe: string,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<readonly Row[]> {
-  const answer = await call(workspace, `GET /v0/pipes/${pipe}.json?${new URLSearchParams(parameters)}`);
+  const query = new URLSearchParams(parameters).toString();
+  const answer = await call(workspace, `GET /v0/pipes/${pipe}.json?${query}`);
   if (answer.status !== 200) throw new Error(`cannot call ${pipe}: ${answer.status} ${answer.text.slice(0, 500)}`);
   return (parseExact(answer.text) as { data: readonly Row[] }).data;
 }
@@ -85,7 +86,8 @@ export async function tokenNamed(workspace: Workspace, name: string): Promise<Li
   const { text } = await call(workspace, 'GET /v0/tokens');
   const { tokens } = JSON.parse(text) as { tokens: readonly ListedToken[] };
   const token = tokens.find((candidate) => candidate.name === name);
-  if (token === undefined) throw new Error(`cannot find the token ${name}: there are ${tokens.map((t) => t.name)}`);
+  if (token === undefined)
+    throw new Error(`cannot find the token ${name}: there are ${tokens.map((other) => other.name).join()}`);
   return token;
 }
 
