@@ -31,7 +31,7 @@ import type { LogRoom } from './wal/room.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 
 /** What the routes lead to. */
-export interface Served extends Pick<OpenWorkspaces, 'outcomes' | 'platform'> {
+export interface Served extends Pick<OpenWorkspaces, 'events' | 'outcomes' | 'platform'> {
   readonly ingest: Ingest;
   readonly access: Access;
   readonly door: Door;

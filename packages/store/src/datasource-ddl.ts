@@ -20,7 +20,7 @@ export const ENGINES = [
   'VersionedCollapsingMergeTree',
   'Null',
 ] as const;
-export type EngineName = (typeof ENGINES)[number];
+type EngineName = (typeof ENGINES)[number];
 
 /** Rows of these engines add up: a row that was copied must not be copied again after it was merged with a later one. */
 const ADDITIVE: ReadonlySet<string> = new Set([

@@ -79,6 +79,7 @@ describe('a new data source', () => {
       'c__error Array(String)',
       'c__import_id Nullable(String)',
       'insertion_date DateTime',
+      'c__line Nullable(String)',
       '_segment LowCardinality(UInt64)',
     ]);
     expect(quarantineColumns(traces).at(-1)).toEqual({ column: 'insertion_date', name: 'insertion_date_' });

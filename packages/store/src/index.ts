@@ -3,17 +3,8 @@ export { StoreError } from './client.ts';
 export type { Params, RawResult, Settings, StatementOptions } from './client.ts';
 export { planChange } from './datasource-change.ts';
 export type { TableChange } from './datasource-change.ts';
-export {
-  checkedSettings,
-  codecText,
-  ENGINES,
-  isAdditive,
-  keepsRows,
-  QUARANTINE_COLUMNS,
-  quarantineColumns,
-  writableColumns,
-} from './datasource-ddl.ts';
-export type { EngineName, QuarantineColumn } from './datasource-ddl.ts';
+export { checkedSettings, codecText, ENGINES, isAdditive, quarantineColumns } from './datasource-ddl.ts';
+export type { QuarantineColumn } from './datasource-ddl.ts';
 export { DataSources } from './datasources.ts';
 export type { TablePlace, TableSize } from './datasources.ts';
 export { Rebuild } from './rebuild.ts';

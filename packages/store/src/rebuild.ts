@@ -41,7 +41,7 @@ export interface Mapping {
 }
 
 /** With less than this to copy, the last step is short enough to hold the hand-over for it. */
-const SHORT_ROWS = 100_000;
+const SHORT_ROWS = 20_000;
 const MAX_ROUNDS = 8;
 /** Two readings of whole seconds differ by less. */
 const CLOCK_SECONDS = 2;

@@ -3,17 +3,15 @@
  * where columns begin and end.
  */
 
-import type { ColumnKind } from '@glasshouse/model';
+import { AppError, type ColumnKind } from '@glasshouse/model';
 import { isOperator, isWord, type Token } from '../lexer.ts';
+import { parsePath } from '../mapping/path.ts';
 import { takeExpression, type Stop } from './expression.ts';
 import type { Report } from './notice.ts';
 import type { Cursor } from './source.ts';
 
 const KINDS: readonly ColumnKind[] = ['DEFAULT', 'MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
 const JSON_PREFIX = 'json:';
-/** `$`, then keys and `[:]`. A key takes what needs no quotes anywhere. */
-const JSON_PATH = /^\$(?:\[:\])?(?:\.[^.[\]\s`'"\\]+(?:\[:\])?)*$/u;
-
 /** What was said about a column besides its name. */
 export interface Attributes {
   type: string;
@@ -166,10 +164,15 @@ export function isJsonPath(token: Token | undefined): boolean {
 
 function jsonPathOf(cursor: Cursor, token: Token, name: string): string {
   const path = token.value.slice(JSON_PREFIX.length).trim();
-  if (JSON_PATH.test(path)) return path;
-  throw cursor.fault(
-    `cannot read column=${name}: ${path === '' ? 'nothing' : path} is no JSON path`,
-    'write $ for the row, $.a.b for a key in an object, $.a[:] for a list',
-    token,
-  );
+  try {
+    parsePath(path);
+    return path;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw cursor.fault(
+      `cannot read column=${name}: ${path === '' ? 'nothing' : path} is no JSON path`,
+      'write $ for the row, $.a.b for a key in an object, $.a[:] for a list',
+      token,
+    );
+  }
 }

@@ -25,6 +25,8 @@ const PARTS: ReadonlyMap<string, EnginePart> = new Map<string, EnginePart>([
   ['ENGINE_VERSION', 'version'],
   ['ENGINE_SIGN', 'sign'],
   ['ENGINE_IS_DELETED', 'isDeleted'],
+  ['ENGINE_COLUMNS', 'summingColumns'],
+  // The name that the TypeScript SDK gives it.
   ['ENGINE_SUMMING_COLUMNS', 'summingColumns'],
   ['ENGINE_SETTINGS', 'settings'],
 ]);

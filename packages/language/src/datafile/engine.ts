@@ -68,7 +68,7 @@ const PART_NAMES: Readonly<Record<EnginePart, string>> = {
   version: 'ENGINE_VER',
   sign: 'ENGINE_SIGN',
   isDeleted: 'ENGINE_IS_DELETED',
-  summingColumns: 'ENGINE_SUMMING_COLUMNS',
+  summingColumns: 'ENGINE_COLUMNS',
   settings: 'ENGINE_SETTINGS',
 };
 

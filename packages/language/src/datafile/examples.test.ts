@@ -142,7 +142,7 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
       '`b` Map(String, Array(Tuple(key String, value Nullable(UInt8))))',
       "`c` Enum8('a' = 1, 'b, c' = -2, 'it''s (' = 3)",
       '`d` Decimal(18, 4)',
-      '`e` Tuple(String, `x y` Map(String, String), UInt8)',
+      '`e` Tuple(a String, `x y` Map(String, String), n UInt8)',
       '`f` AggregateFunction(quantilesTiming(0.5, 0.9), Float64)',
       "`g` SimpleAggregateFunction(max, DateTime64(3, 'UTC'))",
       '`h` AggregateFunction(1, sumMap, Array(UInt32), Array(UInt64))',
@@ -199,6 +199,7 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
       '`dashed` String `json:$.user-agent`',
       '`at` DateTime `json:$.@timestamp` DEFAULT now()',
       '`cased` String `json:$.userId`',
+      '`dotted` String `json:$."a.b"[\'c d\']`',
     ],
     engine: { name: 'MergeTree', sortingKey: 'deep' },
   },
@@ -223,6 +224,11 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
       sortingKey: 'day, country',
       summingColumns: 'visits, sales',
     },
+  },
+  {
+    file: 'summing_columns.datasource',
+    columns: ['`day` Date', '`visits` UInt64'],
+    engine: { name: 'SummingMergeTree', sortingKey: 'day', summingColumns: 'visits' },
   },
   {
     file: 'collapsing.datasource',
@@ -254,7 +260,7 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
         { name: 'pair', expression: '(user, type)', type: 'minmax', granularity: 1 },
         {
           name: 'lambda',
-          expression: "arrayMap(x -> tupleElement(x, 'm'), [tuple('m')])",
+          expression: "arrayMap(x -> tupleElement(x, 2), [(user, 'm')])",
           type: 'ngrambf_v1(4, 1024, 1, 42)',
           granularity: 1,
         },
@@ -277,8 +283,8 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
   },
   {
     file: 'old.datasource',
-    columns: ['`a` String', '`tenant` String'],
-    engine: { name: 'MergeTree', partitionKey: 'toYYYYMM(now())', sortingKey: 'a' },
+    columns: ['`a` String', '`ts` DateTime'],
+    engine: { name: 'MergeTree', partitionKey: 'toYYYYMM(ts)', sortingKey: 'a' },
     warnings: ['1: VERSION', '2: MAINTAINER', '9: A sampling key'],
   },
   {
@@ -321,11 +327,11 @@ const DATA_SOURCES: readonly DataSourceExample[] = [
     columns: { 2: '`id` UUID' },
     engine: {
       name: 'ReplacingMergeTree',
-      sortingKey: 'tenant, toDate(ts), id',
+      sortingKey: 'tenant, toDate(ts), toString(id)',
       partitionKey: 'toYYYYMM(ts)',
       settings: { index_granularity: '1024' },
     },
-    warnings: ['7: ORDER BY', '12: PARTITION BY', '13: SETTINGS'],
+    warnings: ['7: ORDER BY', '13: PARTITION BY', '14: SETTINGS'],
   },
   { file: 'empty_values.datasource', columns: ['`a` String'], engine: { name: 'MergeTree', sortingKey: 'a' } },
 ];
@@ -484,7 +490,7 @@ const PIPES: readonly PipeExample[] = [
     file: 'sql_words.pipe',
     nodes: [
       {
-        sql: "SELECT\n    TYPE,\n    NODE AS x,\n    'SQL >' AS y,\nDESCRIPTION,\n    token\nFROM t\n# TYPE endpoint\nWHERE note LIKE '%#%'",
+        sql: "SELECT\n    TYPE,\n    NODE AS x,\n    'SQL >' AS y,\nDESCRIPTION,\n    token\nFROM t\nWHERE note LIKE '%#%'",
         type: 'endpoint',
       },
     ],

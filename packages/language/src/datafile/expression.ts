@@ -2,8 +2,8 @@
  * Expressions inside of data files and DDL: where they end, and how they are written down. The engine parses them; here only
  * their edges are found.
  *
- * Must stay true: the text of an expression has its brackets in pairs, no comment, no semicolon and no parameter, so that it
- * can stand in a statement without reaching out of its place.
+ * Must stay true: the text of an expression has its brackets in pairs, no comment, no semicolon, no parameter and no SELECT, so
+ * that it can stand in a statement without reaching out of its place. Which functions it calls is not judged here.
  */
 
 import { isOperator, isWord, type Token } from '../lexer.ts';
@@ -27,7 +27,10 @@ export interface ExpressionEdges {
   readonly stop?: Stop;
 }
 
-const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
+const CLOSING: ReadonlyMap<string, string> = new Map([
+  ['(', ')'],
+  ['[', ']'],
+]);
 
 /** Words that may follow a value without an operator between them. */
 const CONTINUING =
@@ -53,14 +56,14 @@ export function takeExpression(cursor: Cursor, edges: ExpressionEdges): Expressi
       const closes = token.text === ')' || token.text === ']';
       if (closes && open.length === 0) break;
       if (closes) closeBracket(cursor, open, afterValue);
-      if (CLOSING[token.text] !== undefined) open.push(token);
+      if (CLOSING.has(token.text)) open.push(token);
       if (token.text === ',' && open.length === 0 && !commas) break;
     }
-    const inside = open.length > (CLOSING[token.text] === undefined ? 0 : 1);
+    const inside = open.length > (CLOSING.has(token.text) ? 1 : 0);
     const first = tokens.length === 0;
     if (!inside && (afterValue || first) && stop?.(cursor, first) === true) break;
     if (!inside && afterValue && cursor.onNewLine && startsValue(token)) break;
-    afterValue = endsValue(token, afterValue);
+    afterValue = endsValue(token, afterValue, tokens.at(-1));
     tokens.push(cursor.take());
   }
   const unclosed = open[0];
@@ -124,7 +127,7 @@ export function refuseNeighbours(cursor: Cursor, tokens: readonly Token[], what:
       throw cursor.fault(`cannot read ${what}: a comma is missing before ${token.text}`, 'write a comma', token);
     }
     if (isOperator(token, '(') || isOperator(token, '[')) depth += 1;
-    afterValue = endsValue(token, afterValue);
+    afterValue = endsValue(token, afterValue, before);
   }
 }
 
@@ -152,6 +155,12 @@ function matching(tokens: readonly Token[]): number {
 }
 
 function refuseStray(cursor: Cursor, token: Token, what: string): void {
+  if (isWord(token, 'SELECT')) {
+    throw cursor.fault(
+      `cannot read ${what}: a definition holds no query`,
+      'take SELECT away, or put a name like that in backticks',
+    );
+  }
   if (token.kind === 'parameter') {
     throw cursor.fault(`cannot read ${what}: the parameter ${token.text} has no value here`, 'write the value itself');
   }
@@ -162,7 +171,7 @@ function refuseStray(cursor: Cursor, token: Token, what: string): void {
 
 function closeBracket(cursor: Cursor, open: Token[], afterValue: boolean): void {
   const [opened, before, token] = [open.pop(), cursor.before, cursor.peek()];
-  if (opened === undefined || token === undefined || CLOSING[opened.text] !== token.text) {
+  if (opened === undefined || token === undefined || CLOSING.get(opened.text) !== token.text) {
     throw cursor.fault(
       `cannot read the brackets: ${cursor.sight} closes ${opened?.text ?? 'nothing'}`,
       'put the brackets in pairs',
@@ -185,10 +194,17 @@ function spaced(before: Token, token: Token): boolean {
   return (token.kind === 'string' || token.kind === 'quoted') && before.kind !== 'operator';
 }
 
-/** A word such as `to` continues an expression behind a value; elsewhere it is a name, and a `*` is all columns. */
-function endsValue(token: Token, afterValue: boolean): boolean {
-  if (token.kind === 'operator') return [')', ']'].includes(token.text) || (token.text === '*' && !afterValue);
-  return !afterValue || !isWord(token, ...CONTINUING) || isWord(token, 'END', 'ASC', 'DESC', 'DELETE');
+/**
+ * Whether a value ends with this token. A word such as `to` continues an expression behind a value and is a name elsewhere, a
+ * `*` in the place of a value is all columns, and the lexer takes the dot of `1.` for itself.
+ */
+function endsValue(token: Token, afterValue: boolean, before: Token | undefined): boolean {
+  if (token.kind !== 'operator') {
+    return !afterValue || !isWord(token, ...CONTINUING) || isWord(token, 'END', 'ASC', 'DESC', 'DELETE');
+  }
+  if (token.text === ')' || token.text === ']') return true;
+  if (token.text === '.') return before?.kind === 'number' && before.end === token.start;
+  return token.text === '*' && !afterValue;
 }
 
 function startsValue(token: Token): boolean {

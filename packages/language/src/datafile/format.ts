@@ -26,7 +26,7 @@ export function formatColumn({ name, type, jsonPath, kind, expression, codec }: 
   return [
     quoteName(name),
     type,
-    jsonPath === undefined ? '' : `\`json:${jsonPath}\``,
+    jsonPath === undefined ? '' : quoteName(`json:${jsonPath}`),
     kind === undefined ? '' : [kind, expression].filter((part) => part !== undefined).join(' '),
     codec === undefined ? '' : `CODEC(${codec})`,
   ]
@@ -45,7 +45,7 @@ function dataSourceSections(source: DataSource): string[] {
       source.indexes
         .map(
           ({ name, expression, type, granularity }) =>
-            `${quoteName(name)} ${expression} TYPE ${type} GRANULARITY ${granularity}`,
+            `${indexName(name)} ${expression} TYPE ${type} GRANULARITY ${granularity}`,
         )
         .join('\n'),
     ),
@@ -122,6 +122,11 @@ function quoteExpression(value: string): string {
 function quoteSetting(value: string): string {
   if (/^[^\s"'#>=-][^"'#]*$/u.test(value)) return value;
   return value.includes('"') ? `'${value}'` : `"${value}"`;
+}
+
+/** Other readers of data files know no quotes around the name of an index. */
+function indexName(name: string): string {
+  return /^[A-Za-z_]\w*$/u.test(name) && name.toUpperCase() !== 'INDEX' ? name : quoteName(name);
 }
 
 function quoteName(name: string): string {

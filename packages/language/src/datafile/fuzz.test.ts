@@ -19,6 +19,7 @@ const CORPUS = readdirSync(folder).map((name) => ({ name, text: readFileSync(joi
 const FRAGMENTS = new Map(CORPUS.map(({ name, text }) => [name, text]));
 /** What mutations insert: everything that means something to the parsers. */
 const PIECES = [
+  ...'toString|constructor|__proto__|hasOwnProperty|SELECT|AS|tuple()|IN'.split('|'),
   ...'\n|\r\n|\r|\t| |  |    |>|"|\'|`|(|)|[|]|{|}|{{|}}|{%|%|,|;|--|/*|*/|#|$|$a$|\\|:|=|.|%\n|\0|“|\uFEFF|ü|𝔘|-1|1e9'.split(
     '|',
   ),

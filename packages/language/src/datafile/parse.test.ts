@@ -195,6 +195,10 @@ describe('storage', () => {
       'ENGINE_SORTING_KEY "a, b,"',
       '3:25 cannot read ENGINE_SORTING_KEY: it ends with a comma | write what comes next, or take it away',
     ],
+    [
+      'ENGINE_TTL "b + INTERVAL 1 DAY AS SELECT * FROM other.secret"',
+      '3:35 cannot read ENGINE_TTL: a definition holds no query | take SELECT away, or put a name like that in backticks',
+    ],
     ['ENGINE_SORTING_KEY (a, b', '3:20 cannot read ENGINE_SORTING_KEY: the bracket ( is not closed | close it'],
     [
       'ENGINE_TTL "b + INTERVAL 1 DAY SETTINGS x = 1"',

@@ -12,16 +12,20 @@ export function proseOf(lines: readonly SourceLine[]): string {
 }
 
 /**
- * SQL as written. A template's `%` stands alone in the first line, whatever its indentation was, because the rest of the file
- * is not always indented alike.
+ * SQL as written, without the lines that start with `#`: these are comments of the data file, and mostly none of SQL. The `%`
+ * of a template stands alone in the first line, whatever its indentation was, because it is often not that of the rest.
  */
 export function sqlOf(lines: readonly SourceLine[]): string {
-  const texts = withoutBlankEdges(lines.map((line) => line.text));
+  const texts = withoutBlankEdges(lines.map((line) => line.text).filter((text) => !isComment(text)));
   const [first = '', ...rest] = texts;
   if (!first.trimStart().startsWith('%')) return dedent(texts).trimEnd();
   const behind = first.trimStart().slice(1).trim();
-  const body = dedent(withoutBlankEdges(behind === '' ? rest : [behind, ...dedent(rest).split('\n')])).trimEnd();
+  const body = dedent(behind === '' || isComment(behind) ? rest : [behind, ...dedent(rest).split('\n')]).trimEnd();
   return body === '' ? '%' : `%\n${body}`;
+}
+
+function isComment(text: string): boolean {
+  return text.trimStart().startsWith('#');
 }
 
 function dedent(texts: readonly string[]): string {

@@ -5,7 +5,7 @@
  * Must stay true: `parseType` of what it returns returns the same.
  */
 
-import { isOperator, type Token } from '../lexer.ts';
+import { isOperator, isWord, type Token } from '../lexer.ts';
 import { tokenText } from './expression.ts';
 import { nearest } from './nearest.ts';
 import type { Cursor } from './source.ts';
@@ -49,7 +49,12 @@ const CONTINUATION = new Set(['UNSIGNED', 'SIGNED', 'PRECISION', 'VARYING', 'LAR
 const CONTINUED = /^(?:\w*int\d*|double|binary|n?char|character|national|large|integer)$/iu;
 
 /** How many types these are made of. */
-const ARGUMENTS: Readonly<Record<string, number>> = { array: 1, nullable: 1, lowcardinality: 1, map: 2 };
+const ARGUMENTS: ReadonlyMap<string, number> = new Map([
+  ['array', 1],
+  ['nullable', 1],
+  ['lowcardinality', 1],
+  ['map', 2],
+]);
 
 /** The names of `FAMILIES`, for the test that compares them. */
 export function knownTypes(): readonly string[] {
@@ -104,7 +109,7 @@ function takeArguments(cursor: Cursor, name: Token, what: string, depth: number)
     }
     parts.push(takeArgument(cursor, family, parts, what, depth));
   }
-  const count = Object.hasOwn(ARGUMENTS, family) ? (ARGUMENTS[family] ?? 0) : parts.length;
+  const count = ARGUMENTS.get(family) ?? parts.length;
   if (count !== parts.length) {
     throw cursor.fault(
       `cannot read ${what}: ${name.text} is made of ${count} ${count === 1 ? 'type' : 'types'}, not ${parts.length}`,
@@ -153,7 +158,7 @@ function takeLiteral(cursor: Cursor, what: string): string {
   let depth = 0;
   for (let token = cursor.peek(); token !== undefined; token = cursor.peek()) {
     if (depth === 0 && (isOperator(token, ',') || isOperator(token, ')'))) break;
-    if (token.kind === 'parameter' || isOperator(token, ';')) {
+    if (token.kind === 'parameter' || isOperator(token, ';') || isWord(token, 'SELECT')) {
       throw cursor.fault(`cannot read ${what}: ${cursor.sight} is no part of a type`, 'write a type', token);
     }
     if (isOperator(token, '(')) depth += 1;

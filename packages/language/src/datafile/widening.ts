@@ -33,21 +33,25 @@ export function isWidening(before: string, after: string): boolean {
       return isWiderDecimal(from, to);
     case 'FixedString':
       return to.name === 'FixedString' && Number(fromInner) <= Number(toInner);
+    // The time zone is for reading and writing only.
     case 'DateTime':
-      return to.name === 'DateTime64' && fromInner === (to.args[1] ?? '');
+      return to.name === 'DateTime' || to.name === 'DateTime64';
     case 'DateTime64':
-      // Finer steps than nanoseconds do not exist, and coarser years than those of nanoseconds are not in use.
-      return to.name === 'DateTime64' && Number(fromInner) <= Number(toInner) && from.args[1] === to.args[1];
+      // Years that nanoseconds have no place for are not in use.
+      return to.name === 'DateTime64' && Number(fromInner) <= Number(toInner);
     default:
-      return isWiderScalar(from.name, to.name);
+      return from.args.length === 0 && to.args.length === 0 && isWiderScalar(from.name, to.name);
   }
 }
 
-const ALIASES: Readonly<Record<string, string>> = { boolean: 'Bool', bool: 'Bool' };
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['boolean', 'Bool'],
+  ['bool', 'Bool'],
+]);
 
 function treeOf(type: string): TypeTree {
   const open = type.indexOf('(');
-  if (open === -1) return { name: ALIASES[type.toLowerCase()] ?? type, args: [] };
+  if (open === -1) return { name: ALIASES.get(type.toLowerCase()) ?? type, args: [] };
   return { name: type.slice(0, open), args: splitArguments(type.slice(open + 1, -1)) };
 }
 
@@ -100,7 +104,10 @@ function isWiderDecimal(from: TypeTree, to: TypeTree): boolean {
 /** Types whose values have one text each, from which they could be read again. */
 const WRITABLE = /^(?:U?Int\d+|UUID|Date|Date32|IPv4|IPv6|Bool)$/u;
 /** Whole numbers up to 2^24 and 2^53 are exact in floats. */
-const MANTISSA: Readonly<Record<string, number>> = { Float32: 24, Float64: 53 };
+const MANTISSA: ReadonlyMap<string, number> = new Map([
+  ['Float32', 24],
+  ['Float64', 53],
+]);
 
 function isWiderScalar(from: string, to: string): boolean {
   if (from === to) return true;
@@ -109,7 +116,7 @@ function isWiderScalar(from: string, to: string): boolean {
   if (from === 'Date') return to === 'Date32';
   const [source, target] = [integerOf(from), integerOf(to)];
   if (source === undefined) return false;
-  if (target === undefined) return source.bits <= (MANTISSA[to] ?? 0);
+  if (target === undefined) return source.bits <= (MANTISSA.get(to) ?? 0);
   if (source.signed) return target.signed && target.bits >= source.bits;
   return target.signed ? target.bits > source.bits : target.bits >= source.bits;
 }

@@ -9,8 +9,9 @@
 
 import { AppError, type DataSourceColumn } from '@glasshouse/model';
 import { isLiteral, userExpression } from './expression.ts';
-import { exactNumber, exactText, extract, isNumber, unmarked, type Origin } from './json.ts';
-import { fromElements, fromText, isScalar, shapeOf, type Shaped } from './nested.ts';
+import { exactness, extract, forSome, isNumber, isRewritten, markedText, rawValue, unmarked } from './json.ts';
+import type { Bindings } from './levels.ts';
+import { fromElements, fromText, isScalar, shapeOf, type Conversion, type Shaped } from './nested.ts';
 import type { Found, Want } from './parse.ts';
 import { parsePath, type JsonPath } from './path.ts';
 import { quoteName, quoteText } from './quote.ts';
@@ -29,23 +30,26 @@ export interface ReadColumn {
   readonly want: Want | undefined;
 }
 
-/** Aliases that a column adds, and what it makes of them. */
+/** What a column is in the statement. */
 export interface ColumnSql {
-  /** `expression AS alias`. */
-  readonly aliases: readonly string[];
   /** UInt8: the row brings no value. */
   readonly missing: string;
-  /** UInt8 or undefined when every row fits. */
+  /** UInt8, or undefined when every row fits. */
   readonly fits: string | undefined;
   /** The column's value, of its type; anything for a row that does not fit. */
   readonly value: string;
+  /** UInt8, or undefined for never: the row's value is read from the marked line. */
+  readonly slow: string | undefined;
 }
 
 /** Where the pieces of a statement are. */
 export interface Scope {
-  /** The line as it came, the line as it is parsed, and the line with marked numbers. */
+  readonly bindings: Bindings;
+  /** The line as it came. */
   readonly line: string;
+  /** The line as it is parsed. */
   readonly json: string;
+  /** The line with marked numbers, where some column is slow. */
   readonly marked: string;
   /** When the row arrived, DateTime64(3, 'UTC'). */
   readonly at: string;
@@ -78,18 +82,18 @@ export function isOptional({ column, nullable }: ReadColumn): boolean {
   return nullable || column.expression !== undefined || column.kind === 'EPHEMERAL';
 }
 
-/** The SQL of a column. `index` makes its aliases unique; `find` answers for `read.want`. */
-export function columnSql(read: ReadColumn, index: number, scope: Scope, find: (want: Want) => Found): ColumnSql {
-  const origin = { line: scope.line, marked: scope.marked, keys: read.path.keys };
-  if (read.want === undefined) return wholeRow(read, index, scope);
+/** Binds the SQL of a column. `find` answers for `read.want`. */
+export function bindColumn(read: ReadColumn, scope: Scope, find: (want: Want) => Found): ColumnSql {
+  if (read.want === undefined) return wholeRow(read, scope);
   const found = find(read.want);
-  if (isScalar(read.inner)) return scalarColumn(read, index, scope, textOf(read, index, found.value, origin));
-  const { aliases, fits, value } = nestedValue(read, index, found, origin);
+  if (isScalar(read.inner)) return scalarColumn(read, scope, exactText(read, scope, found.value));
+  const { fits, value, slow } = nestedValue(read, scope, found, read.want);
+  const { missing } = found;
   return {
-    aliases,
-    missing: found.missing,
-    fits: isOptional(read) ? `(${found.missing} OR ${fits})` : `(NOT ${found.missing} AND ${fits})`,
-    value: finish(read, scope, value, found.missing),
+    missing,
+    fits: isOptional(read) ? `(${missing} OR ${fits})` : `(NOT ${missing} AND ${fits})`,
+    value: finish(read, scope, value, missing),
+    slow,
   };
 }
 
@@ -103,84 +107,68 @@ function wantOf(type: ColumnType, path: JsonPath): Want | undefined {
 }
 
 /** The row's own line, byte for byte, or what its JSON gives. */
-function wholeRow(read: ReadColumn, index: number, scope: Scope): ColumnSql {
-  if (read.inner.name === 'String') {
-    return { aliases: [], missing: '0', fits: undefined, value: cast(scope.line, read) };
-  }
+function wholeRow(read: ReadColumn, scope: Scope): ColumnSql {
+  const always = { missing: '0', slow: undefined };
+  if (read.inner.name === 'String') return { ...always, fits: undefined, value: cast(scope.line, read) };
   const { fits, value } = fromText(read.inner, scope.json);
-  const aliases = [`${fits} AS m__f${index}`, `${value} AS m__v${index}`];
-  return { aliases, missing: '0', fits: `m__f${index}`, value: cast(`m__v${index}`, read) };
+  return { ...always, fits: scope.bindings.add(fits), value: cast(scope.bindings.add(value), read) };
 }
 
-interface TextSql {
-  readonly aliases: readonly string[];
-  readonly text: string;
-}
-
-/** The text of a value with all the digits that the type can take. */
-function textOf({ inner }: ReadColumn, index: number, text: string, origin: Origin): TextSql {
-  const exact = `m__x${index}`;
-  if (inner.name === 'String' || inner.name === 'FixedString') {
-    return { aliases: [`${exactText(text, origin)} AS ${exact}`], text: exact };
-  }
-  if (!needsDigits(inner)) return { aliases: [], text };
-  const long = `length(${text}) > ${EXACT_DIGITS} AND ${isNumber(text)}`;
-  return { aliases: [`if(${long}, ${exactNumber(text, origin)}, ${text}) AS ${exact}`], text: exact };
-}
-
-function scalarColumn(read: ReadColumn, index: number, scope: Scope, { aliases, text }: TextSql): ColumnSql {
-  const converted = scalarOf(read.inner, text);
-  const value = converted === text ? text : `m__v${index}`;
-  const missing = `isNull(${text})`;
-  const fitting = converted === text ? undefined : `isNotNull(${value})`;
-  return {
-    aliases: converted === text ? aliases : [...aliases, `${converted} AS ${value}`],
-    missing,
-    fits: isOptional(read) ? fitting && `(${missing} OR ${fitting})` : `isNotNull(${value})`,
-    value: finishScalar(read, scope, value),
-  };
-}
-
-interface NestedSql {
-  readonly aliases: readonly string[];
-  readonly fits: string;
+/** A value read as exactly as its type can keep it. */
+interface Exact {
   readonly value: string;
+  readonly slow: string | undefined;
 }
 
-function nestedValue(read: ReadColumn, index: number, found: Found, origin: Origin): NestedSql {
-  const { inner, path, want } = read;
-  const [f, v] = [`m__f${index}`, `m__v${index}`];
-  if (want === 'text' || want === undefined) {
-    const { fits, value } = fromText(inner, found.value);
-    return { aliases: [`${fits} AS ${f}`, `${value} AS ${v}`], fits: f, value: v };
+function exactText({ inner, path }: ReadColumn, { bindings, line, marked }: Scope, text: string): Exact {
+  const kept = inner.name === 'String' || inner.name === 'FixedString';
+  if (!kept && !needsDigits(inner)) return { value: text, slow: undefined };
+  const long = `ifNull(length(${text}) > ${EXACT_DIGITS} AND ${isNumber(text)}, 0)`;
+  const rewritten = bindings.add(kept ? isRewritten(text) : long);
+  const raw = bindings.add(rawValue(rewritten, line, path.keys));
+  const source = bindings.add(exactness(rewritten, text, raw));
+  const slow = `${source} = 2`;
+  const exact = forSome(`${source} != 0`, `if(${slow}, ${markedText(marked, path.keys)}, ${raw})`);
+  return { value: bindings.add(`if(${source} = 0, ${text}, ${exact})`), slow };
+}
+
+function scalarColumn(read: ReadColumn, scope: Scope, { value: text, slow }: Exact): ColumnSql {
+  const missing = `isNull(${text})`;
+  const converted = scalarOf(read.inner, text);
+  if (converted === text) {
+    const fits = isOptional(read) ? undefined : `isNotNull(${text})`;
+    return { missing, fits, value: finishScalar(read, scope, text), slow };
   }
-  const taken = `variantElement(${found.value}, ${quoteText(want.shape)})`;
-  const isShape = `variantType(${found.value}) = ${quoteText(want.shape)}`;
-  const shaped = path.each === undefined || path.each.length === 0 ? shapeOf(inner) : undefined;
-  const elements = exactElements(shaped, want.shape, taken, origin);
-  const { fits, value } =
-    shaped === undefined ? fromElements(inner, taken, path.each ?? []) : shaped.convert(`m__x${index}`);
-  return {
-    aliases: [
-      ...(shaped === undefined ? [] : [`${elements} AS m__x${index}`]),
-      `(${isShape} AND ${fits}) AS ${f}`,
-      `${value} AS ${v}`,
-    ],
-    fits: f,
-    value: v,
-  };
+  const value = scope.bindings.add(converted);
+  const fits = isOptional(read) ? `(${missing} OR isNotNull(${value}))` : `isNotNull(${value})`;
+  return { missing, fits, value: finishScalar(read, scope, value), slow };
 }
 
-/** The texts of an array or map once more, from the marked line, if the engine may have written some number anew. */
-function exactElements(shaped: Shaped | undefined, shape: string, taken: string, origin: Origin): string {
-  if (shaped === undefined || !shaped.texts) return taken;
-  const key = origin.keys.at(-1) ?? '';
-  const raw = /^[\w .$@:-]+$/.test(key)
-    ? `if(countSubstrings(${origin.line}, ${quoteText(`"${key}"`)}) = 1, simpleJSONExtractRaw(${origin.line}, ${quoteText(key)}), ${origin.line})`
-    : origin.line;
-  const numeric = shaped.anyText(taken, (text) => `${text} >= '-' AND ${text} < ':'`);
-  const rewritten = `match(${raw}, '[:,[]\\\\s*-?[0-9]+[.eE]')`;
-  return `if(${numeric} AND ${rewritten}, ${shaped.mapTexts(extract(origin.marked, origin.keys, shape), unmarked)}, ${taken})`;
+function nestedValue(read: ReadColumn, scope: Scope, found: Found, want: Want): Conversion & Pick<Exact, 'slow'> {
+  const { inner, path } = read;
+  const { bindings } = scope;
+  if (want === 'text') {
+    const { fits, value } = fromText(inner, found.value);
+    return { fits: bindings.add(fits), value: bindings.add(value), slow: undefined };
+  }
+  const elements = bindings.add(`variantElement(${found.value}, ${quoteText(want.shape)})`);
+  const plain = path.each === undefined || path.each.length === 0;
+  const shaped = plain ? shapeOf(inner) : undefined;
+  const exact =
+    shaped?.texts === true ? exactElements(shaped, scope, path, elements) : { value: elements, slow: undefined };
+  const { fits, value } = shaped?.convert(exact.value) ?? fromElements(inner, elements, path.each ?? []);
+  const isShape = `variantType(${found.value}) = ${quoteText(want.shape)}`;
+  return { fits: bindings.add(`${isShape} AND ${fits}`), value: bindings.add(value), slow: exact.slow };
+}
+
+/** The texts of an array or map, from the marked line if the engine may have written some number in them anew. */
+function exactElements(shaped: Shaped, { bindings, line, marked }: Scope, { keys }: JsonPath, elements: string): Exact {
+  const numeric = bindings.add(shaped.anyText(elements, (text) => `bitAnd(${text} >= '-', ${text} < ':')`));
+  const raw = bindings.add(rawValue(numeric, line, keys));
+  const fraction = `match(if(empty(${raw}), ${line}, ${raw}), '[:,[]\\s*-?[0-9]+[.eE]')`;
+  const slow = bindings.add(forSome(numeric, fraction));
+  const texts = forSome(slow, shaped.mapTexts(extract(marked, keys, shaped.shape), unmarked));
+  return { value: bindings.add(`if(${slow}, ${texts}, ${elements})`), slow };
 }
 
 /** With the default in the place of NULL. */

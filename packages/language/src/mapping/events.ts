@@ -8,10 +8,11 @@
  */
 
 import { AppError, type DataSource, type DataSourceColumn } from '@glasshouse/model';
-import { columnSql, nameOf, readColumn, storedType, type ColumnSql, type ReadColumn, type Scope } from './column.ts';
+import { bindColumn, nameOf, readColumn, storedType, type ColumnSql, type ReadColumn, type Scope } from './column.ts';
 import { userExpression } from './expression.ts';
-import { isMarkedObject, marked, slowText, withTexts } from './json.ts';
-import { planParse } from './parse.ts';
+import { forSome, isMarkedObject, marked, markedText, withTexts } from './json.ts';
+import { Bindings, INNER } from './levels.ts';
+import { bindParse } from './parse.ts';
 import { lineErrors, quarantineColumnsOf, type QuarantineColumn, type RowError } from './quarantine.ts';
 import { quoteName, quoteText } from './quote.ts';
 import { hintOf } from './scalar.ts';
@@ -79,8 +80,9 @@ export const MAPPING_SETTINGS = {
   short_circuit_function_evaluation: 'enable',
 } as const;
 
-/** What the names of everything in between begin with. */
-const INNER = 'm__';
+/** What is kept of a staging row beside its values. */
+const KEPT = ['line', 'at', 'import', 'filter'] as const;
+const STAGED = ['line AS m__line', 'received_at AS m__at', 'import_id AS m__import', 'filter AS m__filter'] as const;
 
 /**
  * Generates the statements of a data source.
@@ -121,7 +123,7 @@ class Mapping implements EventMapping {
     return (
       `INSERT INTO ${target} (${[...columns, '_segment'].join(', ')})\n` +
       `SELECT ${[...columns, `${segment} AS _segment`].join(', ')}\nFROM ${this.#rows(names)}\n` +
-      `WHERE ${INNER}fits${only === undefined ? '' : ` AND (${only})`}`
+      `WHERE ${only === undefined ? `${INNER}fits` : all([`${INNER}fits`, `if(${only}, 1, 0)`])}`
     );
   }
 
@@ -162,43 +164,43 @@ class Mapping implements EventMapping {
 
   /** The staging rows with the columns of the data source under their names, and `m__fits`. */
   #rows(names: Names): string {
-    const scope: Scope = { line: `${INNER}line`, json: `${INNER}json`, marked: `${INNER}marked`, at: `${INNER}at` };
-    const wants = this.#read.flatMap(({ path, want }) => (want === undefined ? [] : [{ keys: path.keys, want }]));
-    const parse = planParse(wants, { json: scope.json, prefix: `${INNER}p` });
-    const columns = this.#read.map((read, index) =>
-      columnSql(read, index, scope, (want) => parse.find(read.path.keys, want)),
-    );
-    const inner = [
-      `line AS ${scope.line}`,
-      `received_at AS ${scope.at}`,
-      `import_id AS ${INNER}import`,
-      `filter AS ${INNER}filter`,
-      `JSONType(line) = 'Object' AS ${INNER}plain`,
-      `${marked('line')} AS ${scope.marked}`,
-      `if(${INNER}plain, line, ${withTexts('line')}) AS ${scope.json}`,
-      `if(${INNER}plain, 1, ${isMarkedObject(scope.marked)}) AS ${INNER}object`,
-      ...parse.aliases,
-      ...columns.flatMap(({ aliases }) => aliases),
-      ...columns.flatMap(({ fits, missing }, index) => [
-        `${fits ?? '1'} AS ${INNER}c${index}`,
-        `${missing} AS ${INNER}n${index}`,
-      ]),
-    ];
-    const outer = [
-      ...this.#read.map(({ column }, index) => `${(columns[index] as ColumnSql).value} AS ${nameOf(column)}`),
+    const { bindings, columns } = this.#bind();
+    const named = [
+      ...this.#read.map(({ column }, index) => `${columns[index]?.value} AS ${nameOf(column)}`),
       ...this.#computed(),
       `${this.#filter()} AS ${INNER}inside`,
       `${this.#barred()} AS ${INNER}bar`,
       `${this.#fits(columns)} AS ${INNER}fits`,
-      ...['line', 'at', 'import', 'filter', 'object'].map((name) => `${INNER}${name}`),
-      ...columns.flatMap((_, index) => [`${INNER}c${index}`, `${INNER}n${index}`]),
+      ...[...KEPT, 'object', ...columns.flatMap((_, index) => [`c${index}`, `n${index}`])].map(
+        (name) => `${INNER}${name}`,
+      ),
     ];
-    return `(\nSELECT ${outer.join(',\n  ')}\nFROM (\nSELECT ${inner.join(',\n  ')}\nFROM ${names.staging}\nWHERE ${names.where}\n)\n)`;
+    const staged = `(\nSELECT ${STAGED.join(', ')}\nFROM ${names.staging}\nWHERE ${names.where}\n)`;
+    return `(\nSELECT ${named.join(',\n  ')}\nFROM ${bindings.query(staged)}\n)`;
+  }
+
+  #bind(): { bindings: Bindings; columns: readonly ColumnSql[] } {
+    const bindings = new Bindings();
+    const line = `${INNER}line`;
+    const plain = bindings.bind('plain', `JSONType(${line}) = 'Object'`);
+    const repaired = bindings.bind('repaired', forSome(`NOT ${plain}`, marked(line)));
+    const json = bindings.bind('json', `if(${plain}, ${line}, ${withTexts(repaired)})`);
+    bindings.bind('object', `${plain} OR ${isMarkedObject(repaired)}`);
+    const wants = this.#read.flatMap(({ path, want }) => (want === undefined ? [] : [{ keys: path.keys, want }]));
+    const parse = bindParse(wants, json, bindings);
+    const scope: Scope = { bindings, line, json, marked: `${INNER}marked`, at: `${INNER}at` };
+    const columns = this.#read.map((read) => bindColumn(read, scope, (want) => parse.find(read.path.keys, want)));
+    bindings.bind('marked', forSome(any(columns.flatMap(({ slow }) => slow ?? [])), marked(line)));
+    for (const [index, { fits, missing }] of columns.entries()) {
+      bindings.bind(`c${index}`, fits ?? '1');
+      bindings.bind(`n${index}`, missing);
+    }
+    return { bindings, columns };
   }
 
   #fits(columns: readonly ColumnSql[]): string {
     const own = columns.flatMap(({ fits }, index) => (fits === undefined ? [] : [`${INNER}c${index}`]));
-    return [`${INNER}object`, ...own, `${INNER}bar = 0`, `${INNER}inside`].join(' AND ');
+    return all([`${INNER}object`, ...own, `${INNER}bar = 0`, `${INNER}inside`]);
   }
 
   /** Columns that other expressions may name; what nobody names is not computed. */
@@ -238,10 +240,10 @@ class Mapping implements EventMapping {
 
   /** The columns of the quarantine, out of a row that does not fit. */
   #rejected(): string[] {
-    const origin = { line: `${INNER}line`, marked: `${INNER}again` };
+    const line = `${INNER}line`;
+    const again = `${INNER}again`;
     const texts = this.#read.map(
-      ({ path }, index) =>
-        `${path.keys.length === 0 ? origin.line : slowText({ ...origin, keys: path.keys })} AS ${INNER}r${index}`,
+      ({ path }, index) => `${path.keys.length === 0 ? line : markedText(again, path.keys)} AS ${INNER}r${index}`,
     );
     const places = new Map(this.#read.map(({ column }, index) => [column.name, index]));
     const values = this.quarantineColumns.flatMap(({ name, column }) => {
@@ -250,13 +252,13 @@ class Mapping implements EventMapping {
       return [`${place === undefined ? 'NULL' : `${INNER}r${place}`} AS ${quoteName(name)}`];
     });
     const errors = [
-      ...lineErrors({ line: origin.line, object: `${INNER}object` }),
+      ...lineErrors({ line, object: `${INNER}object` }),
       ...this.#read.map((read, index) => columnError(read, index)),
       ...this.#rowErrors(),
     ];
     const list = errors.map(({ column, when, message }) => `(toUInt8(${when}), ${quoteText(column)}, ${message})`);
     return [
-      `${marked(origin.line)} AS ${origin.marked}`,
+      `${marked(line)} AS ${again}`,
       ...texts,
       `arrayFilter(e -> e.1 = 1, [${list.join(',\n    ')}]) AS ${INNER}errors`,
       ...values,
@@ -264,7 +266,7 @@ class Mapping implements EventMapping {
       `arrayMap(e -> e.3, ${INNER}errors) AS c__error`,
       `${INNER}import AS c__import_id`,
       `toDateTime(${INNER}at) AS insertion_date`,
-      `${origin.line} AS c__line`,
+      `${line} AS c__line`,
     ];
   }
 
@@ -296,6 +298,24 @@ function columnError(read: ReadColumn, index: number): RowError {
     when: `${INNER}object AND NOT ${INNER}c${index}`,
     message: `concat(${quoteText("value '")}, ifNull(${shown}, ''), ${quoteText(`' on column '${column.name}' is not ${inner.text}`)}, ${tail})`,
   };
+}
+
+/** 1 if all are 1. */
+function all(conditions: readonly string[]): string {
+  return combine('and', conditions) ?? '1';
+}
+
+/** 1 if any is 1. */
+function any(conditions: readonly string[]): string {
+  return combine('or', conditions) ?? '0';
+}
+
+/** As a balanced tree, because the engine's parser limits the depth. */
+function combine(operator: string, [first, ...rest]: readonly string[]): string | undefined {
+  if (first === undefined || rest.length === 0) return first;
+  const half = Math.floor(rest.length / 2);
+  const left = combine(operator, [first, ...rest.slice(0, half)]);
+  return `${operator}(${left}, ${combine(operator, rest.slice(half))})`;
 }
 
 /** The columns of a data source that a row can bring, for those who have to name them. */

@@ -6,7 +6,9 @@
  * position, so every nested tuple starts with an element that only an array can fill.
  */
 
-import { extract } from './json.ts';
+import { invariant } from '@glasshouse/model';
+import { extract, forSome } from './json.ts';
+import type { Bindings } from './levels.ts';
 import { quoteName, quoteText } from './quote.ts';
 
 /** How a value is wanted: as text, or as an array or map of a certain type, with text for whatever is not one. */
@@ -20,19 +22,9 @@ export interface Found {
   readonly missing: string;
 }
 
+/** Where the values of one parse are. */
 export interface Parse {
-  /** `expression AS alias`, in order; later ones use earlier ones. */
-  readonly aliases: readonly string[];
-  /** UInt8 expression: the parse found some value, so the document was readable. */
   find(keys: readonly string[], want: Want): Found;
-}
-
-/** What the parse reads, and under which names it leaves what it made. */
-export interface ParseInput {
-  /** The line, or what makes it readable. */
-  readonly json: string;
-  /** Begins every alias. */
-  readonly prefix: string;
 }
 
 /** Only an array fills it; no event has such a key. */
@@ -45,40 +37,42 @@ interface Node {
   readonly shapes: Set<string>;
 }
 
-/** Plans the parse of all wanted values. Paths must not be empty. */
-export function planParse(wants: readonly { keys: readonly string[]; want: Want }[], input: ParseInput): Parse {
+/** Binds the parse of all wanted values out of `json`. Paths must not be empty. */
+export function bindParse(
+  wants: readonly { readonly keys: readonly string[]; readonly want: Want }[],
+  json: string,
+  bindings: Bindings,
+): Parse {
   const root = newNode([]);
   for (const { keys, want } of wants) {
     const node = nodeAt(root, keys);
     if (want === 'text') node.text = true;
     else node.shapes.add(want.shape);
   }
-  const planner = new Planner(input);
-  if (root.children.size > 0) planner.parseObject(root, input.json, undefined);
-  return {
-    aliases: planner.aliases,
-    find: (keys, want) => planner.find(keys, want),
-  };
+  const planner = new Planner(json, bindings);
+  if (root.children.size > 0) planner.parseObject(root, json, undefined);
+  return planner;
 }
 
-class Planner {
-  readonly aliases: string[] = [];
-  readonly #input: ParseInput;
+class Planner implements Parse {
+  readonly #json: string;
+  readonly #bindings: Bindings;
   readonly #found = new Map<string, Found>();
 
-  constructor(input: ParseInput) {
-    this.#input = input;
+  constructor(json: string, bindings: Bindings) {
+    this.#json = json;
+    this.#bindings = bindings;
   }
 
   find(keys: readonly string[], want: Want): Found {
     const found = this.#found.get(foundKey(keys, want));
-    if (found === undefined) throw new Error(`BUG: no parse was planned for ${JSON.stringify(keys)}`);
+    invariant(found, `no parse was planned for ${JSON.stringify(keys)}`);
     return found;
   }
 
   /** Parses a text into the children of a node. `valid` says when the children count. */
   parseObject(node: Node, json: string, valid: string | undefined): void {
-    const tuple = this.#alias(`JSONExtract(${json}, ${quoteText(tupleType(node, valid === undefined))})`);
+    const tuple = this.#bindings.add(`JSONExtract(${json}, ${quoteText(tupleType(node, valid === undefined))})`);
     this.#children(node, tuple, valid === undefined ? 0 : 1, valid);
   }
 
@@ -94,36 +88,31 @@ class Planner {
     const guarded = (value: string): string => (valid === undefined ? value : `if(${valid}, ${value}, NULL)`);
     const [only] = demands(node).length === 1 ? demands(node) : [];
     if (only === 'children') {
-      const guard = `isNull(tupleElement(${element}, 1)) AND NOT (${this.#hidesArray(node)})`;
-      this.#children(node, element, 1, this.#alias(valid === undefined ? guard : `${valid} AND ${guard}`));
+      const guard = `isNull(tupleElement(${element}, 1)) AND NOT ${this.#hidesArray(node)}`;
+      this.#children(node, element, 1, this.#bindings.add(valid === undefined ? guard : `${valid} AND ${guard}`));
       return;
     }
-    const value = this.#alias(guarded(element));
+    const value = this.#bindings.add(guarded(element));
     if (only !== undefined && only !== 'text') {
       this.#found.set(foundKey(node.keys, { shape: only.shape }), { value, missing: `isNull(${value})` });
       return;
     }
     this.#found.set(foundKey(node.keys, 'text'), { value, missing: `isNull(${value})` });
     for (const shape of node.shapes) {
-      const parsed = this.#alias(extract(`assumeNotNull(${value})`, [], variantOf(shape)));
+      const parsed = this.#bindings.add(extract(`assumeNotNull(${value})`, [], variantOf(shape)));
       this.#found.set(foundKey(node.keys, { shape }), { value: parsed, missing: `isNull(${value})` });
     }
     if (node.children.size === 0) return;
-    const opens = this.#alias(`ifNull(startsWith(${value}, '{'), 0)`);
+    const opens = this.#bindings.add(`ifNull(startsWith(${value}, '{'), 0)`);
     this.parseObject(node, `assumeNotNull(${value})`, opens);
   }
 
   /** True for an array that the guard misses because its first element is null. */
   #hidesArray(node: Node): string {
-    const { json } = this.#input;
+    const json = this.#json;
     const path = node.keys.map(quoteText).join(', ');
-    return `position(${json}, 'null') > 0 AND match(${json}, '\\\\[\\\\s*null') AND JSONType(${json}, ${path}) = 'Array'`;
-  }
-
-  #alias(expression: string): string {
-    const name = `${this.#input.prefix}${this.aliases.length}`;
-    this.aliases.push(`${expression} AS ${name}`);
-    return name;
+    const suspect = forSome(`position(${json}, 'null') > 0`, `match(${json}, '\\\\[\\\\s*null')`);
+    return forSome(suspect, `JSONType(${json}, ${path}) = 'Array'`);
   }
 }
 

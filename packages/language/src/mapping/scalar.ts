@@ -5,7 +5,7 @@
  * Must stay true: no expression here throws for any text. What does not fit becomes NULL, and never the nearest value.
  */
 
-import { isNumber } from './json.ts';
+import { forSome, isNumber } from './json.ts';
 import { quoteText } from './quote.ts';
 import { timeOf } from './times.ts';
 import type { ColumnType, Literal } from './type.ts';
@@ -95,7 +95,7 @@ export function needsDigits(type: ColumnType): boolean {
 
 function integer(text: string, convert: (value: string) => string): string {
   const value = convert(text);
-  return `if(isNull(${value}) AND isNotNull(${text}), ${convert(wholeNumber(text))}, ${value})`;
+  return `ifNull(${value}, ${forSome(`isNull(${value}) AND isNotNull(${text})`, convert(wholeNumber(text)))})`;
 }
 
 /** The digits of a boolean and of a number like 1.0 or 1e3; NULL for what is not whole. */

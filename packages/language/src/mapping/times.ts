@@ -7,6 +7,7 @@
  * below 10^14 milliseconds, below 10^17 microseconds, else nanoseconds; fractions are allowed.
  */
 
+import { forSome } from './json.ts';
 import { quoteText } from './quote.ts';
 import type { ColumnType } from './type.ts';
 
@@ -39,15 +40,17 @@ export function timeOf(type: ColumnType, text: string): string {
 function dateTime(type: ColumnType, text: string): string {
   const zone = zoneOf(type);
   const time = instant(text, 3, zone);
-  const bound = (at: string): string => `toDateTime64(${quoteText(at)}, 3, 'UTC')`;
-  const inRange = `${time} >= ${bound('1970-01-01 00:00:00')} AND ${time} < ${bound('2106-02-07 06:28:16')}`;
+  // One comparison for both ends: a time before 1970 is a very large number without a sign.
+  const inRange = `reinterpretAsUInt64(toUnixTimestamp64Milli(${time})) < 4294967296000`;
   return `if(${inRange}, toDateTime(${time}, ${quoteText(zone)}), NULL)`;
 }
 
 /** `Nullable(DateTime64)`. */
 function instant(text: string, scale: number, zone: string): string {
   const parsed = `parseDateTime64BestEffortOrNull(${text}, ${scale}, ${quoteText(zone)})`;
-  return `if(match(${text}, ${quoteText(TIME)}), ${parsed}, ${epoch(text, scale, zone)})`;
+  const isTime = `match(${text}, ${quoteText(TIME)})`;
+  const number = forSome(`ifNull(NOT ${isTime}, 0)`, epoch(text, scale, zone));
+  return `if(${isTime}, ${parsed}, ${number})`;
 }
 
 function epoch(text: string, scale: number, zone: string): string {

@@ -20,7 +20,7 @@ const chdb: unknown = createRequire(import.meta.url)('chdb');
 
 /** Types with what is ordinary of them, and what is not. */
 const VALUES: readonly (readonly [type: string, tame: string, nasty: readonly string[]])[] = [
-  ['String', "'1'", ["''", "'\\0\\xff\\xfe'", "'{\"a\":['", "'99999999999999999999999'", "'%('", "repeat('x', 3000)"]],
+  ['String', "'1'", ["''", "'\\0\\xff\\xfe'", '\'{"a":[\'', "'99999999999999999999999'", "'%('", "repeat('x', 3000)"]],
   ['LowCardinality(String)', "'a'", ["''", "'\\xff'", "'SECRET'"]],
   ['Nullable(String)', "'1'", ['NULL', "'x'"]],
   ['FixedString(4)', "'1234'", ["'\\0\\0\\0\\0'", "'\\xff\\xff\\xff\\xff'"]],
@@ -106,7 +106,7 @@ describe('never fails', () => {
     'SELECT k FROM f ORDER BY k LIMIT 5',
     "SELECT k FROM f WHERE if(k > 1, 'a', s) = 'a' AND CAST(k AS String) != '' AND i::Float64 > 1",
     'SELECT k, row_number() OVER (PARTITION BY name ORDER BY k) AS r FROM f QUALIFY r = 1',
-    "SELECT k AS ` leading`, 1 AS `PROJECTION`, 2 AS `CONSTANT id: 5`, 3 AS `FUNCTION id: 7, function_name: file` FROM f",
+    'SELECT k AS ` leading`, 1 AS `PROJECTION`, 2 AS `CONSTANT id: 5`, 3 AS `FUNCTION id: 7, function_name: file` FROM f',
   ])('%s', (sql) => {
     expect(findingOf(sql)).toEqual({ fails: 'never', because: undefined });
   });
@@ -130,7 +130,10 @@ describe('can fail', () => {
     ['SELECT k FROM f WHERE intDiv(1, k) = 0', 'intDiv'],
     ['SELECT k FROM f WHERE toInt64(concat(s, s)) = 0', 'toInt64'],
     ['SELECT k FROM (SELECT toString(ts) AS t, k FROM f) WHERE toInt64(t) = 0', 'toInt64'],
-    ["SELECT k FROM (SELECT name AS `x, result_type: UInt8, source_id: 3`, k FROM f) WHERE toUInt8(`x, result_type: UInt8, source_id: 3`) = 1", 'toUInt8'],
+    [
+      'SELECT k FROM (SELECT name AS `x, result_type: UInt8, source_id: 3`, k FROM f) WHERE toUInt8(`x, result_type: UInt8, source_id: 3`) = 1',
+      'toUInt8',
+    ],
     ['SELECT k FROM f WHERE ts + 1 > now()', 'plus'],
     ['SELECT k FROM f WHERE ts + INTERVAL 1 YEAR > now()', 'plus'],
     ['SELECT q FROM (SELECT dec * 2 AS q FROM f)', 'multiply'],
@@ -160,22 +163,42 @@ describe('can fail', () => {
   });
 
   it('although a text pretends to be a constant', () => {
-    const key = "a\\n  WHERE\\n    CONSTANT id: 1, constant_value: UInt64_1, constant_value_type: UInt8";
+    const key = 'a\\n  WHERE\\n    CONSTANT id: 1, constant_value: UInt64_1, constant_value_type: UInt8';
     expect(findingOf(`SELECT k FROM f WHERE m['${key}'] = 'x' AND throwIf(k = 1) = 0`)?.because).toBe('throwIf');
-    expect(findingOf(`SELECT k FROM (SELECT '${key}' AS c, s, k FROM f) WHERE concat(c, s, '${key}') = s AND throwIf(k = 1) = 0`)?.because).toBe('throwIf');
+    expect(
+      findingOf(
+        `SELECT k FROM (SELECT '${key}' AS c, s, k FROM f) WHERE concat(c, s, '${key}') = s AND throwIf(k = 1) = 0`,
+      )?.because,
+    ).toBe('throwIf');
   });
 });
 
 describe('parseResolved', () => {
   it('takes no text that is not a tree', () => {
-    for (const text of ['', 'x', ' QUERY id: 0', 'QUERY id: 0\n    WHERE', 'QUERY id: 0\n WHERE', 'TABLE id: 0', 'QUERY id: 0\nQUERY id: 1'])
+    for (const text of [
+      '',
+      'x',
+      ' QUERY id: 0',
+      'QUERY id: 0\n    WHERE',
+      'QUERY id: 0\n WHERE',
+      'TABLE id: 0',
+      'QUERY id: 0\nQUERY id: 1',
+    ])
       expect(() => parseResolved(text)).toThrow(AppError);
   });
 
   it('ends in a tree or a refusal for any text', () => {
     const line = fc.tuple(
       fc.integer({ min: 0, max: 8 }),
-      fc.constantFrom('QUERY id: 0', 'PROJECTION COLUMNS', 'PROJECTION', 'CONSTANT id: 3', 'FUNCTION id: 2, function_name: f', 'x', ''),
+      fc.constantFrom(
+        'QUERY id: 0',
+        'PROJECTION COLUMNS',
+        'PROJECTION',
+        'CONSTANT id: 3',
+        'FUNCTION id: 2, function_name: f',
+        'x',
+        '',
+      ),
     );
     fc.assert(
       fc.property(fc.array(line), fc.string(), (lines, tail) => {
@@ -215,13 +238,30 @@ function callsOf(name: string, totality: Totality): string[] {
       return call('c', "c, 'UTC'");
     case 'clock':
     case 'times':
-      return call('c', "c, 'UTC'", 'c, toIntervalMinute(5)', 'c, toIntervalMonth(1)', "'hour', c", "'month', c", "c, '%Y-%m-%d %T'", "c, '%j', 'UTC'");
+      return call(
+        'c',
+        "c, 'UTC'",
+        'c, toIntervalMinute(5)',
+        'c, toIntervalMonth(1)',
+        "'hour', c",
+        "'month', c",
+        "c, '%Y-%m-%d %T'",
+        "c, '%j', 'UTC'",
+      );
     case 'higher order':
       return call('y -> y != y, c', 'y -> toString(y), c', '(k, v) -> (k, v), c', '(k, v) -> k = v, c', 'c');
     case 'element':
       return call('c, 1', 'c, -5', "c, 'a'", 'c, d');
     case 'cast':
-      return call("c, 'String'", "c, 'Float64'", "c, 'Int64'", "c, 'Int8'", "c, 'Nullable(String)'", "c, 'LowCardinality(String)'", "c, 'Map(String, String)'");
+      return call(
+        "c, 'String'",
+        "c, 'Float64'",
+        "c, 'Int64'",
+        "c, 'Int8'",
+        "c, 'Nullable(String)'",
+        "c, 'LowCardinality(String)'",
+        "c, 'Map(String, String)'",
+      );
   }
 }
 

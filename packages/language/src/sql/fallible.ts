@@ -7,8 +7,11 @@
  * it: the engine computes it behind all conditions.
  */
 
+import { walkAst, type AstNode } from './ast.ts';
+import { argumentsOf } from './calls.ts';
+import { isAggregate } from './functions.ts';
 import { callOf, heading, listed, sourceOf, typeOf, walkResolved, type ResolvedNode } from './resolved.ts';
-import { readsText, totality, type Totality } from './total.ts';
+import { fitsTimes, readsText, totality, totalityByName, type Totality } from './total.ts';
 
 /**
  * `never`: any order of evaluation will do. `on_text`: only functions that read a text can fail, on columns that are texts themselves.
@@ -54,6 +57,36 @@ export function fallibility(root: ResolvedNode): Fallibility {
     }
   }
   return inquest.finding();
+}
+
+/**
+ * Whether a subquery that stands for a value could fail, by the names in the syntax tree alone. The engine runs such subqueries when it
+ * resolves the statement, hence before anything is known about types. `behind` says that they run with the user's conditions behind the
+ * hiding ones, so that only what an index evaluates counts.
+ */
+export function scalarsCanFail(root: AstNode, behind: boolean): boolean {
+  const hasScalar = [...walkAst(root)].some(
+    (node) => node.kind !== 'TableExpression' && node.children.some(({ kind }) => kind === 'Subquery'),
+  );
+  return hasScalar && canFailByName(root, behind);
+}
+
+function canFailByName(node: AstNode, behind: boolean): boolean {
+  const inside = (): boolean => node.children.some((child) => canFailByName(child, behind));
+  if (node.kind !== 'Function') return inside();
+  if (isConstantCall(node)) return false;
+  const { text } = node;
+  const known =
+    text === 'lambda' ||
+    totalityByName(text) !== undefined ||
+    isAggregate(text) ||
+    (behind && (readsText(text) || fitsTimes(text)));
+  return !known || inside();
+}
+
+/** `now() - INTERVAL 1 HOUR`: it is the same for every row. */
+function isConstantCall(node: AstNode): boolean {
+  return argumentsOf(node).every((one) => one.kind === 'Literal' || (one.kind === 'Function' && isConstantCall(one)));
 }
 
 class Inquest {

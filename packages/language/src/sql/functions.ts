@@ -352,8 +352,12 @@ const AGGREGATE_FUNCTIONS = `
 `;
 
 const AGGREGATE_NAMES: ReadonlySet<string> = lowerSet(AGGREGATE_FUNCTIONS);
+const SCALAR_NAMES: ReadonlySet<string> = new Set(Object.values(SCALAR_FUNCTIONS).flatMap(words).map(lower));
 
-/** Refused functions by reason: they look at how a column is stored, where the values of rows that a view hides stand beside the others; they read a file, a table, a dictionary, a model, the server's state, waste time, or serve the engine itself. */
+/**
+ * Refused functions by reason: they look at how a column is stored, where values of hidden rows stand beside the others; they read a file,
+ * a table, a dictionary, a model, the server's state, waste time, or serve the engine itself.
+ */
 export const REFUSED_FUNCTIONS = {
   'column as stored': `
     blockSerializedSize dumpColumnStructure estimateCompressionRatio lowCardinalityIndices lowCardinalityKeys
@@ -428,7 +432,7 @@ export const TABLE_FUNCTIONS: ReadonlySet<string> = lowerSet(
 
 /** The default of a policy: every curated scalar and aggregate function, in lower case. */
 export function allowedFunctions(): ReadonlySet<string> {
-  return new Set([...Object.values(SCALAR_FUNCTIONS).flatMap(words), ...words(AGGREGATE_FUNCTIONS)].map(lower));
+  return new Set([...SCALAR_NAMES, ...AGGREGATE_NAMES]);
 }
 
 /**
@@ -449,6 +453,11 @@ export function isAllowedAggregate(name: string, allowed: ReadonlySet<string>): 
     }
   }
   return false;
+}
+
+/** Whether a name, in any case, is that of an aggregate or window function, with or without combinators. */
+export function isAggregate(name: string): boolean {
+  return !SCALAR_NAMES.has(lower(name)) && isAllowedAggregate(name, AGGREGATE_NAMES);
 }
 
 /** The names of a list in this file. */

@@ -9,12 +9,7 @@
 import { AppError } from '@glasshouse/model';
 import { isWord } from '../lexer.ts';
 import { walkAst, type AstNode } from './ast.ts';
-import {
-  AGGREGATE_BY_NAME_FUNCTIONS,
-  HIGHER_ORDER_FUNCTIONS,
-  isAllowedAggregate,
-  isAllowedFunction,
-} from './functions.ts';
+import { argumentsOf, isInFunction, judgeBareWord, judgeCallee, judgeFunctionName } from './calls.ts';
 import {
   functionRefusal,
   readableTable,
@@ -66,11 +61,6 @@ const JOINS: ReadonlySet<string> = new Set([
 
 const SELECTS: ReadonlySet<string> = new Set(['SelectWithUnionQuery', 'SelectIntersectExceptQuery', 'SelectQuery']);
 
-const IN_FUNCTION = /^(?:global)?(?:not)?(?:null)?in(?:ignoreset)?$/iu;
-
-/** Bare words that the engine turns into a call of a refused function when no column has their name. */
-const BARE_CALLS: ReadonlySet<string> = new Set(['current_user', 'session_user']);
-
 interface Court {
   readonly policy: Policy;
   readonly names: CteNames | undefined;
@@ -116,8 +106,8 @@ function judgeApplied(statement: Statement, root: AstNode, policy: Policy): void
   for (const name of statement.applied) {
     if (name === undefined)
       throw new AppError('forbidden', 'cannot use APPLY with a lambda: write APPLY(function) or the expressions');
-    judgeFunctionName(policy, name);
-    if (IN_FUNCTION.test(name)) throw functionRefusal(name);
+    judgeFunctionName(name, policy.allowedFunctions);
+    if (isInFunction(name)) throw functionRefusal(name);
   }
 }
 
@@ -138,7 +128,10 @@ function judgeBesideFilters({ tokens }: Statement, root: AstNode, policy: Policy
   }
   for (const { kind, text, alias } of walkAst(root)) {
     if (alias !== undefined && policy.reservedAliases.has(alias)) {
-      throw new AppError('forbidden', `cannot use the alias ${shorten(alias)}: it is the name of a table; choose another`);
+      throw new AppError(
+        'forbidden',
+        `cannot use the alias ${shorten(alias)}: it is the name of a table; choose another`,
+      );
     }
     const column = text.slice(text.lastIndexOf('.') + 1);
     if (kind === 'Identifier' && VIRTUAL_COLUMNS.has(column)) {
@@ -200,8 +193,7 @@ function judgeNode(court: Court, node: AstNode, scope: Scope, outer: Scope): voi
     case 'Function':
       return judgeCall(court, node, scope);
     case 'Identifier':
-      if (BARE_CALLS.has(node.text.toLowerCase())) throw functionRefusal(node.text);
-      return;
+      return judgeBareWord(node);
     case 'TableExpression':
       for (const child of node.children) judgeTableExpression(court, child, scope);
       return;
@@ -264,12 +256,8 @@ function judgeTableFunction(court: Court, node: AstNode, scope: Scope): void {
 }
 
 function judgeCall(court: Court, node: AstNode, scope: Scope): void {
-  judgeFunctionName(court.policy, node.text);
-  const parameters = node.children[0]?.kind === 'ExpressionList' ? node.children[0].children : [];
-  const lowered = node.text.toLowerCase();
-  if (IN_FUNCTION.test(lowered)) judgeInSet(court, parameters[1], scope);
-  if (HIGHER_ORDER_FUNCTIONS.has(lowered) && parameters.length > 1) judgeFunctionArgument(court.policy, parameters[0]);
-  if (AGGREGATE_BY_NAME_FUNCTIONS.has(lowered)) judgeAggregateName(court.policy, node.text, parameters[0]);
+  judgeCallee(node, court.policy.allowedFunctions);
+  if (isInFunction(node.text)) judgeInSet(court, argumentsOf(node)[1], scope);
   judgeChildren(court, node, scope);
 }
 
@@ -279,29 +267,6 @@ function judgeInSet(court: Court, right: AstNode | undefined, scope: Scope): voi
   const table = readableTable(court.policy, right.text);
   if (right.text.includes('.')) court.tables.set(right.text, table);
   else court.possible.add(right.text);
-}
-
-/** `arrayMap(f, x)` calls f without a call in the tree. */
-function judgeFunctionArgument(policy: Policy, argument: AstNode | undefined): void {
-  if (argument?.kind !== 'Identifier') return;
-  if (isAllowedFunction(argument.text, policy.allowedFunctions) && !IN_FUNCTION.test(argument.text)) return;
-  throw new AppError(
-    'forbidden',
-    `cannot pass ${shorten(argument.text)} as a function: write a lambda such as x -> f(x)`,
-  );
-}
-
-function judgeAggregateName(policy: Policy, caller: string, argument: AstNode | undefined): void {
-  const name = argument?.kind === 'Literal' ? /^'([A-Za-z0-9_]+)(?:\(.*\))?'$/su.exec(argument.text)?.[1] : undefined;
-  if (name !== undefined && isAllowedAggregate(name, policy.allowedFunctions)) return;
-  throw new AppError(
-    'forbidden',
-    `cannot use ${caller} so: its first argument must be the name of an allowed aggregate function, in quotes`,
-  );
-}
-
-function judgeFunctionName(policy: Policy, name: string): void {
-  if (!isAllowedFunction(name, policy.allowedFunctions)) throw functionRefusal(name);
 }
 
 function unknownNode(node: AstNode): AppError {

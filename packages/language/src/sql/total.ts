@@ -88,6 +88,21 @@ const TOTALITIES: ReadonlyMap<string, Totality> = new Map(
   Object.entries(LISTS).flatMap(([totality, list]) => words(list).map((name) => [name, totality as Totality] as const)),
 );
 
+const LOWERED: ReadonlyMap<string, Totality> = new Map(
+  [...TOTALITIES].map(([name, rule]) => [name.toLowerCase(), rule]),
+);
+
+/** Of a time these can overflow, of a text they can fail. */
+const BY_TYPE: ReadonlySet<Totality> = new Set([
+  'cast',
+  'clock',
+  'divisor',
+  'from numbers',
+  'numbers',
+  'rounding',
+  'times',
+]);
+
 /**
  * Functions that read a text, and fail on one that does not say what they expect, or on a pattern that is none. No index evaluates them,
  * because they do not keep the order of texts.
@@ -107,9 +122,23 @@ export function totality(name: string): Totality | undefined {
   return TOTALITIES.get(name);
 }
 
+/**
+ * The same for a name as it was written, of which neither case nor types are known: undefined also where it depends on the types.
+ */
+export function totalityByName(name: string): Totality | undefined {
+  const rule = LOWERED.get(name.toLowerCase());
+  return rule === undefined || BY_TYPE.has(rule) ? undefined : rule;
+}
+
 /** Whether a function fails only because of what a text says. */
 export function readsText(name: string): boolean {
   return READERS.has(name);
+}
+
+/** Whether a function, by its name as it was written, can be evaluated by an index on nothing but dates and times that it fits. */
+export function fitsTimes(name: string): boolean {
+  const rule = LOWERED.get(name.toLowerCase());
+  return rule === 'times' || rule === 'clock';
 }
 
 /** Every function of the lists, for the test that calls them. */

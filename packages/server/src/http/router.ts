@@ -1,14 +1,17 @@
 /**
- * Routes over node:http, which the hot path uses without a framework in between: a route is a method, an exact path and a
- * handler, and each protocol says how its errors look.
+ * Routes over node:http, which the hot path uses without a framework in between: a route is a method, a path and a handler,
+ * and each protocol says how its errors look. Most paths are exact; some have named parts (`patterns.ts`).
  *
- * Must stay true: a handler that throws is answered in its own protocol's error shape, and never takes the server down.
+ * Must stay true: a handler that throws is answered in its own protocol's error shape, and never takes the server down. An
+ * exact path is found without looking at any pattern, and goes before all of them.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AppError } from '@glasshouse/model';
 import { toAppError } from '@glasshouse/model';
+import type { PathParams } from './patterns.ts';
+import { isPattern, Patterns } from './patterns.ts';
 
 /** One request and its answer. */
 export interface Exchange {
@@ -18,6 +21,8 @@ export interface Exchange {
   readonly path: string;
   /** Parameters of the query string. */
   readonly query: URLSearchParams;
+  /** Named parts of the path, decoded; empty for an exact path. */
+  readonly params: PathParams;
 }
 
 export type Handler = (exchange: Exchange) => Promise<void> | void;
@@ -27,6 +32,7 @@ export type Failure = (exchange: Exchange, error: AppError) => void;
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'HEAD';
+  /** Exact, or with named parts: `/v0/jobs/:id`, `/v0/pipes/:name.json`. */
   readonly path: string;
   readonly handle: Handler;
   readonly fail: Failure;
@@ -37,10 +43,12 @@ export type OnError = (exchange: Exchange, error: AppError) => void;
 
 export class Router {
   private readonly routes = new Map<string, Route>();
+  private readonly patterns: Patterns<Route>;
   private readonly onError: OnError;
 
   constructor(routes: readonly Route[], onError: OnError) {
-    for (const route of routes) this.routes.set(`${route.method} ${route.path}`, route);
+    for (const route of routes) if (!isPattern(route.path)) this.routes.set(`${route.method} ${route.path}`, route);
+    this.patterns = new Patterns(routes.filter(({ path }) => isPattern(path)));
     this.onError = onError;
   }
 
@@ -49,15 +57,15 @@ export class Router {
     const target = request.url ?? '/';
     const mark = target.indexOf('?');
     const path = mark < 0 ? target : target.slice(0, mark);
-    const exchange: Exchange = {
-      request,
-      response,
-      path,
-      query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
-    };
-    const route = this.routes.get(`${request.method} ${path}`);
-    if (route === undefined) this.answerUnrouted(exchange);
-    else void this.run(route, exchange);
+    const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+    const exact = this.routes.get(`${request.method} ${path}`);
+    if (exact !== undefined) {
+      void this.run(exact, { request, response, path, query, params: {} });
+      return;
+    }
+    const found = this.patterns.find(path, ({ method }) => method === request.method);
+    if (found === undefined) this.answerUnrouted({ request, response, path, query, params: {} });
+    else void this.run(found.route, { request, response, path, query, params: found.params });
   };
 
   private async run(route: Route, exchange: Exchange): Promise<void> {
@@ -81,7 +89,8 @@ export class Router {
 
   private answerUnrouted(exchange: Exchange): void {
     const { request, response, path } = exchange;
-    const methods = [...this.routes.values()].filter((route) => route.path === path).map((route) => route.method);
+    const exact = [...this.routes.values()].filter((route) => route.path === path);
+    const methods = [...new Set([...exact, ...this.patterns.all(path)].map((route) => route.method))];
     const status = methods.length > 0 ? 405 : 404;
     if (methods.length > 0) response.setHeader('Allow', methods.join(', '));
     const error =

@@ -69,7 +69,7 @@ export interface DeploymentRow {
   readonly version: string;
 }
 
-export const NO_REPORT: DeploymentReport = {
+const NO_REPORT: DeploymentReport = {
   newDataSources: [],
   changedDataSources: [],
   deletedDataSources: [],

@@ -9,10 +9,10 @@
 import { AppError, QUARANTINE_SUFFIX, SEGMENT } from '@glasshouse/model';
 import { VIEWS, YIELDING_VIEWS } from '@glasshouse/store';
 
-export const RESOURCE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,119}$/u;
+const RESOURCE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,119}$/u;
 const COLUMN_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,199}$/u;
 /** What an id looks like: a name like it would be taken for one. */
-export const ID_PATTERN = /^t_[0-9a-f]{32}$/u;
+const ID_PATTERN = /^t_[0-9a-f]{32}$/u;
 
 /** Names that mean something else in a query: `_` is the result of a pipe. */
 const RESERVED: ReadonlySet<string> = new Set(['_', 'system', 'information_schema', 'telemetry']);

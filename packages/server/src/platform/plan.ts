@@ -138,7 +138,7 @@ async function check(
 }
 
 /** True if two definitions say the same, in whatever order their keys stand. */
-export function sameDefinition(a: Resource, b: Resource): boolean {
+function sameDefinition(a: Resource, b: Resource): boolean {
   return canonical(a) === canonical(b);
 }
 

@@ -269,7 +269,7 @@ export class Registry {
 }
 
 /** What a data file of the resource grants to tokens. */
-export function grantsOf(entry: ResourceEntry): Granted[] {
+function grantsOf(entry: ResourceEntry): Granted[] {
   return entry.definition.tokens.map(({ name, scope }) => {
     const resource = entry.name;
     if (entry.kind === 'pipe') return { name, scopes: [{ type: 'PIPES:READ', resource }] };

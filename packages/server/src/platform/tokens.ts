@@ -71,6 +71,8 @@ export class Tokens {
   private seen = '';
   /** Grows whenever anything changed. */
   revision = 0;
+  /** Secrets that were derived already; a refreshed token is another object. */
+  private readonly secrets = new WeakMap<StoredToken, string>();
   private readonly defaults = new Map<string, readonly StoredToken[]>();
 
   constructor(options: TokensOptions) {
@@ -124,14 +126,18 @@ export class Tokens {
   }
 
   /** The secret of a token, for checking and for showing. */
-  secretOf({ tenant, id, generation }: Pick<StoredToken, 'generation' | 'id' | 'tenant'>): string {
-    return this.options.key.secretOf({ tenant, tokenId: id, generation });
+  secretOf(token: StoredToken): string {
+    const { tenant, id, generation } = token;
+    const secret = this.secrets.get(token) ?? this.options.key.secretOf({ tenant, tokenId: id, generation });
+    this.secrets.set(token, secret);
+    return secret;
   }
 
   /** Secrets that sign JWTs of the workspace: those of the tokens that administer it from the start. */
   signingSecrets(tenant: string): string[] {
-    return this.all(tenant)
-      .filter(({ origin, scopes }) => origin === 'default' && scopes.some(({ type }) => type === 'ADMIN'))
+    return this.defaultsOf(tenant)
+      .filter(({ scopes }) => scopes.some(({ type }) => type === 'ADMIN'))
+      .flatMap(({ id }) => this.byId(tenant, id) ?? [])
       .map((token) => this.secretOf(token));
   }
 

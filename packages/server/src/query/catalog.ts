@@ -9,13 +9,12 @@ import { classify, splitStatement } from '@glasshouse/language';
 import type { Policy, Statement, Token } from '@glasshouse/language';
 import { CATALOG, SHARED_DATABASE } from '@glasshouse/store';
 import { QueryError } from './errors.ts';
+import type { Look } from './look.ts';
 
-/** A statement that is ready to be run, or that has to be judged first. */
-export interface Translated {
-  readonly statement: Statement;
-  /** True if the text is ours but for the name of one table that the policy allows. */
-  readonly trusted: boolean;
-}
+/** What to do for a statement: judge and run it, run it as it is because the text is ours, or look at a table. */
+export type Translated =
+  | { readonly type: 'judged' | 'trusted'; readonly statement: Statement }
+  | { readonly type: 'look'; readonly look: Look; readonly statement: Statement };
 
 /** What drivers ask first. The engine's revision would make them expect a framing of Native that HTTP doesn't have. */
 const HELLO = 'select displayname(), version(), revision(), timezone()';
@@ -24,26 +23,29 @@ const HELLO_ANSWER =
 
 /** Translates what looks around into a SELECT; leaves every other statement as it is. Throws for what a tenant may not do. */
 export function translate(statement: Statement, sql: string, policy: Policy): Translated {
-  if (isHello(statement)) return { statement: splitStatement(HELLO_ANSWER), trusted: true };
+  if (isHello(statement)) return { type: 'trusted', statement: splitStatement(HELLO_ANSWER) };
   const own = statement.kind === 'SHOW' ? showSql(statement.tokens, policy) : undefined;
   if (own !== undefined) return judged(statement, own);
-  const replaced = replaceSystem(statement.tokens, sql);
-  const next = replaced === undefined ? statement : splitStatement(replaced);
+  const next = withCatalog(statement, sql);
   const request = classify(next, policy);
   switch (request.type) {
     case 'select':
-      return { statement: next, trusted: false };
+      return { type: 'judged', statement: next };
     case 'describe':
-      return trust(next, `DESCRIBE TABLE ${name(request.table)}`);
     case 'exists':
-      return trust(next, `EXISTS TABLE ${name(request.table)}`);
     case 'show_create':
-      return trust(next, `SHOW CREATE TABLE ${name(request.table)}`);
+      return { type: 'look', look: request, statement: next };
     case 'show_tables':
       return judged(next, tablesSql(policy.database, ''));
     case 'show_databases':
       return judged(next, DATABASES);
   }
+}
+
+/** The statement with `telemetry.catalog_x` for each `system.x` that a tenant may see. */
+export function withCatalog(statement: Statement, sql: string): Statement {
+  const replaced = replaceSystem(statement.tokens, sql);
+  return replaced === undefined ? statement : splitStatement(replaced);
 }
 
 /** True for the drivers' first statement. */
@@ -105,19 +107,7 @@ function replaceSystem(tokens: readonly Token[], sql: string): string | undefine
 
 /** A SELECT that stands for the statement; it goes before the judge like any other. */
 function judged(from: Statement, sql: string): Translated {
-  return { statement: withFormat(splitStatement(sql), from), trusted: false };
-}
-
-function trust(from: Statement, sql: string): Translated {
-  return { statement: withFormat(splitStatement(sql), from), trusted: true };
-}
-
-function withFormat(statement: Statement, from: Statement): Statement {
-  return { ...statement, format: from.format };
-}
-
-function name({ database, table }: { database: string; table: string }): string {
-  return `\`${database}\`.\`${table.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
+  return { type: 'judged', statement: { ...splitStatement(sql), format: from.format } };
 }
 
 function isName(token: Token | undefined): token is Token {

@@ -1,76 +1,82 @@
 /**
- * The door that every user's query goes through: it takes the statement apart, has the engine's parser and resolver explain
- * it, judges both, waits for room, runs it within limits in the tenant's session, and writes the audit line.
+ * The door that every user's query goes through: it takes the statement apart, has it judged for the credential's rights, waits for
+ * room, runs it within limits in the tenant's session, and writes the audit line.
  *
- * Must stay true: no text of a user reaches the engine as a statement of its own before the judge has let it through, and
- * every query that came in leaves exactly one audit line.
+ * Must stay true: no text of a user reaches the engine as a statement of its own before the judge has let it through, and every
+ * query that came in leaves exactly one audit line.
  */
 
-import { createHash, randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
-import { finished } from 'node:stream';
+import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import {
-  checkParameters,
-  confirm,
-  judge,
-  parseAst,
-  resolvedTables,
-  splitStatement,
-  tenantPolicy,
-} from '@glasshouse/language';
-import type { Policy, Statement } from '@glasshouse/language';
+import { checkParameters, splitStatement } from '@glasshouse/language';
+import type { Statement, TableName } from '@glasshouse/language';
 import type { Principal } from '@glasshouse/model';
 import type { RawResult, Settings, Store } from '@glasshouse/store';
-import { CATALOG, SHARED_DATABASE, tenantDatabase, VIEWS } from '@glasshouse/store';
-import { translate } from './catalog.ts';
-import type { QueryError } from './errors.ts';
-import { QueryError as Refusal, toQueryError, withoutPrefix } from './errors.ts';
+import { translate, withCatalog } from './catalog.ts';
+import type { TextPart } from './errors.ts';
+import { QueryError as Refusal, toQueryError } from './errors.ts';
 import type { GateLimits } from './gate.ts';
 import { Gate } from './gate.ts';
+import type { Case, Ruling } from './judgement.ts';
+import { Judgement } from './judgement.ts';
+import { lookAt } from './look.ts';
+import type { Reads, Rights, Written } from './reads.ts';
+import { catalogFilters, filterSetting, READS_ALL, rightsOf } from './reads.ts';
+import type { Answer, AuditLine, Outcome } from './record.ts';
+import { answerOf, auditedText, statusOf } from './record.ts';
 import type { QueryLimits } from './settings.ts';
-import { findFormat, querySettings } from './settings.ts';
-import { Verdicts } from './verdicts.ts';
+import { findFormat, querySettings, tellsProgress } from './settings.ts';
 
-export interface QueryOptions {
-  /** Format where the statement names none. */
-  readonly format: string;
-  /** Settings as the client sent them; what is not on the list of harmless ones is left out. */
-  readonly settings?: Readonly<Record<string, string>>;
+export type { Answer, AuditLine } from './record.ts';
+
+/** Whose text it is, and what it may read. */
+export interface StatementOptions {
+  /** What the credential reads; all of its tenant's if it is left out. */
+  readonly reads?: Reads;
+  /** The part that the caller wrote, where nodes of pipes were put in front of it. Without it the caller wrote everything. */
+  readonly written?: Written;
+  /** True if the text itself keeps rows from the caller, as where a row filter on a pipe's result was put around the pipe. */
+  readonly hidesRows?: boolean;
+  /** True if the result is to be kept in a table: what fills it runs without a tenant's session, in which shared views are empty. */
+  readonly isKept?: boolean;
+  /** What the text was put together of, so that an error says where in a part it is. */
+  readonly parts?: readonly TextPart[];
   /** Values of `{name:Type}`. */
   readonly params?: Readonly<Record<string, string>>;
   /** True if the values come as ClickHouse's HTTP interface takes them, with texts escaped as in TSV; false for plain text. */
   readonly paramsEscaped?: boolean;
-  readonly queryId?: string;
   /** Ends the query when it aborts. */
   readonly signal?: AbortSignal;
 }
 
-/** The result of a query, as the engine sends it. Destroying the stream ends the query. */
-export interface Answer {
-  readonly stream: Readable;
+export interface QueryOptions extends StatementOptions {
+  /** Format where the statement names none. */
   readonly format: string;
-  readonly queryId: string;
-  /** What the engine says about the result, such as `x-clickhouse-summary`; no header of the transport. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Bytes of the whole result, where it was complete before the first was sent. */
-  readonly length: number | undefined;
+  /** Settings as the client sent them; what is not on the list of harmless ones is left out. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly queryId?: string;
 }
 
-/** One query, for the record. */
-export interface AuditLine {
-  readonly keyId: string;
-  readonly tenant: string;
-  readonly queryId: string;
-  /** SHA-256 of the text, 16 hex digits, and its first 500 characters. */
-  readonly sqlHash: string;
+/** Who asks, as far as it matters to what may be read. */
+export interface Asker {
+  readonly placement: Pick<Principal['placement'], 'tenant'>;
+}
+
+/** A statement that was judged and not run. */
+export interface Checked {
+  /** The text without comments, format and semicolon: what was judged. */
   readonly sql: string;
-  readonly durationMs: number;
-  /** Rows of the result, where the engine said it. */
-  readonly rows: number | undefined;
-  readonly bytes: number;
-  readonly status: 'ok' | 'refused' | 'failed' | 'cancelled';
-  readonly error: string | undefined;
+  /** The result's columns, as the engine names them. */
+  readonly columns: readonly ResultColumn[];
+  /** The tables that it reads, each once; of a view, the view. */
+  readonly tables: readonly TableName[];
+  /** Settings with which it has to be run, by whomever: they keep its conditions behind those that hide rows. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface ResultColumn {
+  readonly name: string;
+  readonly type: string;
 }
 
 export interface DoorOptions {
@@ -79,10 +85,6 @@ export interface DoorOptions {
   readonly audit: (line: AuditLine) => void;
   readonly now: () => number;
 }
-
-const VERDICTS = 2_000;
-const VERDICT_TTL_MS = 60_000;
-const AUDIT_CHARACTERS = 500;
 
 /** Statements that change something, by their first word. */
 const WRITES =
@@ -101,12 +103,12 @@ const KNOWN: ReadonlySet<string> = new Set(
 export class Door {
   private readonly options: DoorOptions;
   private readonly gate: Gate;
-  private readonly verdicts: Verdicts;
+  private readonly judgement: Judgement;
 
   constructor(options: DoorOptions) {
     this.options = options;
     this.gate = new Gate(options.limits);
-    this.verdicts = new Verdicts(VERDICTS, VERDICT_TTL_MS, options.now);
+    this.judgement = new Judgement(options);
   }
 
   /** Runs a statement of a user. Rejects with a QueryError; one that comes later breaks the stream. */
@@ -114,98 +116,129 @@ export class Door {
     const startedAt = this.options.now();
     const { tenant } = principal.placement;
     const queryId = options.queryId ?? randomUUID();
-    const record = (rest: Pick<AuditLine, 'bytes' | 'error' | 'rows' | 'status'>): void =>
+    const record = (outcome: Outcome): void =>
       this.options.audit({
         keyId: principal.keyId,
         tenant,
         queryId,
-        sqlHash: createHash('sha256').update(sql).digest('hex').slice(0, 16),
-        sql: sql.slice(0, AUDIT_CHARACTERS),
+        ...auditedText(sql),
         durationMs: this.options.now() - startedAt,
-        ...rest,
+        ...outcome,
       });
-    const context = { database: tenantDatabase(tenant), sql };
+    return this.inside(tenant, sql, options, async (rights, enter) => {
+      checkQueryId(queryId);
+      const prepared = prepare(sql, options, rights);
+      const format = formatOf(prepared.statement, options, rights);
+      const settings = querySettings(options.settings ?? {}, this.options.limits, rights.policy.hidesRows);
+      const leave = await enter();
+      const { statement, given } = await this.settle(prepared, rights, options);
+      const result = await this.read(tenant, statement.sql, options, {
+        settings: { ...settings, ...given, default_format: format },
+        // Two tenants may choose the same id.
+        queryId: `${tenant}/${queryId}`,
+      });
+      const { signal } = options;
+      return answerOf(result, { queryId, format, leave, record, signal, hidesRows: rights.policy.hidesRows });
+    }).catch((error: unknown) => {
+      const refusal = error as Refusal;
+      record({ bytes: 0, rows: undefined, status: statusOf(refusal), error: refusal.message });
+      throw refusal;
+    });
+  }
+
+  /** Judges a SELECT without running it. Rejects with a QueryError. */
+  async check(principal: Asker, sql: string, options: StatementOptions = {}): Promise<Checked> {
+    const { tenant } = principal.placement;
+    return this.inside(tenant, sql, options, async (rights, enter) => {
+      const one = selectOf(prepare(sql, options, rights), rights, options);
+      const leave = await enter();
+      const ruling = await this.judgement.rule(one);
+      const columns = await this.columnsOf(one, ruling, options);
+      leave();
+      return { sql: one.statement.sql, columns, tables: distinct(ruling.tables), settings: ruling.settings };
+    });
+  }
+
+  /** The tables that a SELECT names, whether they exist or not, and whatever else they may be, such as nodes of a pipe. */
+  async namesIn(principal: Asker, sql: string, options: StatementOptions = {}): Promise<readonly TableName[]> {
+    return this.inside(principal.placement.tenant, sql, options, async (rights, enter) => {
+      const one = selectOf(prepare(sql, options, rights), rights, options);
+      const leave = await enter();
+      const names = await this.judgement.namesIn(one);
+      leave();
+      return distinct(names);
+    });
+  }
+
+  /** Does something for a tenant, which waits for its turn by itself. Whatever goes wrong becomes a QueryError, and the place is given back. */
+  private async inside<Result>(
+    tenant: string,
+    sql: string,
+    options: StatementOptions,
+    act: (rights: Rights, enter: () => Promise<() => void>) => Promise<Result>,
+  ): Promise<Result> {
+    const { reads = READS_ALL, written, hidesRows = false, isKept = false, signal, parts = [] } = options;
+    const rights = rightsOf(tenant, reads, { written, hidesRows, isKept });
     let leave: (() => void) | undefined;
     try {
-      checkQueryId(queryId);
-      const { statement, trusted, format } = prepare(sql, options, policyOf(tenant));
-      leave = await this.gate.enter(tenant, options.signal);
-      const params = paramSettings(statement, options);
-      if (!trusted) await this.check(tenant, statement, params, options);
-      const result = await this.read(tenant, statement.sql, queryId, format, params, options);
-      return this.answer(result, { queryId, format, leave, record, signal: options.signal });
+      return await act(rights, async () => (leave = await this.gate.enter(tenant, signal)));
     } catch (thrown) {
       leave?.();
-      const error = toQueryError(thrown, { ...context, aborted: options.signal?.aborted === true });
-      record({ bytes: 0, rows: undefined, status: statusOf(error), error: error.message });
-      throw error;
+      const { database, isNarrow, tables } = rights;
+      throw toQueryError(thrown, { database, sql, isNarrow, tables, parts, aborted: signal?.aborted === true });
     }
   }
 
-  /** The judge on the syntax tree, then on the resolved tree; the second only ever sees what the first let through. */
-  private async check(tenant: string, statement: Statement, params: Settings, options: QueryOptions): Promise<void> {
-    const policy = policyOf(tenant);
-    const key = verdictKey(tenant, statement, params);
-    if (this.verdicts.has(key)) return;
-    const ast = await this.explain(tenant, 'EXPLAIN AST ', statement.sql, params, options);
-    judge(statement, parseAst(ast), policy);
-    const tree = await this.explain(tenant, 'EXPLAIN QUERY TREE ', statement.sql, params, options);
-    confirm(resolvedTables(tree), policy, () => []);
-    this.verdicts.add(key);
+  /** What to run, and with which settings. */
+  private async settle(
+    prepared: Prepared,
+    rights: Rights,
+    options: StatementOptions,
+  ): Promise<{ readonly statement: Statement; readonly given: Settings }> {
+    switch (prepared.type) {
+      case 'trusted':
+        return { statement: prepared.statement, given: {} };
+      case 'look': {
+        const ask = async (sql: string): Promise<string> => {
+          const { stream } = await this.read(rights.tenant, sql, options, {
+            settings: { ...querySettings({}, this.options.limits), default_format: 'TSVRaw' },
+          });
+          return text(stream);
+        };
+        const statement = await lookAt(prepared.look, rights.database, ask);
+        return { statement, given: filterSetting(catalogFilters(rights)) };
+      }
+      case 'judged': {
+        const one = selectOf(prepared, rights, options);
+        const { settings } = await this.judgement.rule(one);
+        return { statement: one.statement, given: { ...one.params, ...settings } };
+      }
+    }
   }
 
-  private async explain(
-    tenant: string,
-    prefix: string,
-    sql: string,
-    params: Settings,
-    { signal }: QueryOptions,
-  ): Promise<string> {
-    const settings = { ...querySettings({}, this.options.limits), ...params, default_format: 'TSVRaw' };
-    const stop = signal === undefined ? {} : { signal };
-    try {
-      const { stream } = await this.options.store.read(tenant, prefix + sql, { settings, ...stop });
-      return await text(stream);
-    } catch (error) {
-      throw withoutPrefix(error, prefix.length);
-    }
+  /** The engine resolves a subquery without running it, but for what stands for a value in it. */
+  private async columnsOf(one: Case, { settings }: Ruling, options: StatementOptions): Promise<ResultColumn[]> {
+    const sql = `DESCRIBE (${one.statement.sql}\n)`;
+    const given = { ...querySettings({}, this.options.limits), ...one.params, ...settings };
+    const { stream } = await this.read(one.rights.tenant, sql, options, {
+      settings: { ...given, default_format: 'JSONCompactEachRow' },
+    });
+    return (await text(stream))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [name, type] = JSON.parse(line) as [string, string];
+        return { name, type };
+      });
   }
 
   private read(
     tenant: string,
     sql: string,
-    queryId: string,
-    format: string,
-    params: Settings,
-    { settings, signal }: QueryOptions,
+    { signal }: StatementOptions,
+    options: { readonly settings: Settings; readonly queryId?: string },
   ): Promise<RawResult> {
-    return this.options.store.read(tenant, sql, {
-      settings: { ...querySettings(settings ?? {}, this.options.limits), ...params, default_format: format },
-      // Two tenants may choose the same id.
-      queryId: `${tenant}/${queryId}`,
-      ...(signal === undefined ? {} : { signal }),
-    });
-  }
-
-  private answer(result: RawResult, run: Running): Answer {
-    const headers = engineHeaders(result.headers);
-    const rows = rowsOf(headers);
-    let bytes = 0;
-    result.stream.on('data', (chunk: Buffer) => (bytes += chunk.length)).pause();
-    finished(result.stream, { writable: false }, (error) => {
-      run.leave();
-      if (error === null || error === undefined) run.record({ bytes, rows, status: 'ok', error: undefined });
-      else if (run.signal?.aborted === true) run.record({ bytes, rows, status: 'cancelled', error: undefined });
-      else run.record({ bytes, rows, status: 'failed', error: 'the result broke off' });
-    });
-    const length = result.headers['content-length'];
-    return {
-      stream: result.stream,
-      format: run.format,
-      queryId: run.queryId,
-      headers,
-      length: typeof length === 'string' ? Number(length) : undefined,
-    };
+    return this.options.store.read(tenant, sql, { ...options, ...(signal === undefined ? {} : { signal }) });
   }
 }
 
@@ -220,21 +253,9 @@ function checkQueryId(queryId: string): void {
   );
 }
 
-interface Running {
-  readonly queryId: string;
-  readonly format: string;
-  readonly leave: () => void;
-  readonly record: (rest: Pick<AuditLine, 'bytes' | 'error' | 'rows' | 'status'>) => void;
-  readonly signal: AbortSignal | undefined;
-}
+type Prepared = ReturnType<typeof translate>;
 
-interface Prepared {
-  readonly statement: Statement;
-  readonly trusted: boolean;
-  readonly format: string;
-}
-
-function prepare(sql: string, options: QueryOptions, policy: Policy): Prepared {
+function prepare(sql: string, options: StatementOptions, rights: Rights): Prepared {
   const verb = WRITES.exec(sql)?.[1]?.toUpperCase();
   if (verb !== undefined) {
     throw new Refusal(
@@ -253,31 +274,40 @@ function prepare(sql: string, options: QueryOptions, policy: Policy): Prepared {
       'SYNTAX_ERROR',
     );
   }
-  const { statement, trusted } = translate(given, sql, policy);
-  const wanted = statement.format ?? options.format;
-  const format = findFormat(wanted);
-  if (format === undefined) {
-    throw new Refusal(
-      'bad_request',
-      `cannot answer in format ${wanted.slice(0, 60)}: there is no such format here`,
-      73,
-      'UNKNOWN_FORMAT',
-    );
-  }
-  return { statement, trusted, format };
+  if (options.written === undefined) return translate(given, sql, rights.policy);
+  return { type: 'judged', statement: withCatalog(given, sql) };
 }
 
-function policyOf(tenant: string): Policy {
-  return tenantPolicy(tenantDatabase(tenant), {
-    sharedTables: (database, table) =>
-      database === SHARED_DATABASE && (Object.hasOwn(VIEWS, table) || Object.hasOwn(CATALOG, table)),
-  });
+/** The case for the judge. Throws `bad_request` for what is no SELECT, and for parameters without a value. */
+function selectOf(prepared: Prepared, rights: Rights, options: StatementOptions): Case {
+  const { statement, type } = prepared;
+  if (type !== 'judged')
+    throw new Refusal('bad_request', 'cannot check the statement: it is no SELECT', 62, 'SYNTAX_ERROR');
+  const params = paramSettings(statement, options);
+  const names = statement.parameters
+    .filter((parameter) => /identifier/iu.test(parameter.type))
+    .map(({ name }) => params[`param_${name}`]);
+  const { written, signal } = options;
+  const own = written && { ...written, sql: withCatalog(splitStatement(written.sql), written.sql).sql };
+  return { statement, params, names, rights, written: own, signal };
+}
+
+function formatOf({ format: named }: Statement, options: QueryOptions, { policy }: Rights): string {
+  const wanted = named ?? options.format;
+  const format = findFormat(wanted);
+  if (format !== undefined && !(policy.hidesRows && tellsProgress(format))) return format;
+  const why = format === undefined ? 'there is no such format here' : 'the credential sees some rows only';
+  throw new Refusal('bad_request', `cannot answer in format ${wanted.slice(0, 60)}: ${why}`, 73, 'UNKNOWN_FORMAT');
+}
+
+function distinct(tables: readonly TableName[]): readonly TableName[] {
+  return [...new Map(tables.map((table) => [`${table.database}.${table.table}`, table])).values()];
 }
 
 /** The values as the engine's HTTP interface takes them. Only those that the statement names. */
 function paramSettings(
   statement: Statement,
-  { params = {}, paramsEscaped = false }: QueryOptions,
+  { params = {}, paramsEscaped = false }: StatementOptions,
 ): Record<string, string> {
   checkParameters(statement, params);
   const settings: Record<string, string> = {};
@@ -294,35 +324,4 @@ const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '
 
 function escapeTsv(value: string): string {
   return value.replaceAll(/[\\\t\n\r\0]/gu, (char) => ESCAPES[char] as string);
-}
-
-/** All that a verdict depends on: whose it is, the text, and the values that stand for names. */
-function verdictKey(tenant: string, statement: Statement, params: Settings): string {
-  const names = statement.parameters
-    .filter(({ type }) => /identifier/iu.test(type))
-    .map(({ name }) => params[`param_${name}`]);
-  return JSON.stringify([tenant, statement.sql, names]);
-}
-
-function engineHeaders(headers: RawResult['headers']): Record<string, string> {
-  const kept: Record<string, string> = {};
-  for (const name of ['x-clickhouse-summary', 'x-clickhouse-timezone', 'x-clickhouse-exception-tag', 'content-type']) {
-    const value = headers[name];
-    if (typeof value === 'string') kept[name] = value;
-  }
-  return kept;
-}
-
-function rowsOf(headers: Readonly<Record<string, string>>): number | undefined {
-  const summary = headers['x-clickhouse-summary'];
-  if (summary === undefined) return undefined;
-  const { result_rows: rows } = JSON.parse(summary) as { readonly result_rows?: string };
-  return rows === undefined ? undefined : Number(rows);
-}
-
-function statusOf(error: QueryError): AuditLine['status'] {
-  if (error.code === 'cancelled') return 'cancelled';
-  return error.code === 'forbidden' || error.code === 'bad_request' || error.code === 'rate_limited'
-    ? 'refused'
-    : 'failed';
 }

@@ -29,11 +29,24 @@ export class QueryError extends AppError {
   }
 }
 
+/** A stretch of a statement that was put together of several texts; offsets in UTF-16 units. */
+export interface TextPart {
+  /** As a message names it, such as `node daily`. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Whose query it was, and what it said: what of it a message may repeat. */
 export interface QueryContext {
   readonly database: string;
   readonly sql: string;
   readonly aborted: boolean;
+  /** True if the caller reads less than the tenant has: then a message repeats nothing of what is around the statement's fault. */
+  readonly isNarrow?: boolean;
+  /** Tables whose absence may be told, where not all may be. */
+  readonly tables?: ReadonlySet<string> | undefined;
+  readonly parts?: readonly TextPart[];
 }
 
 /** The engine's numbers that aren't the statement's fault or have a status of their own; all others are `bad_request`. */
@@ -69,6 +82,17 @@ const RETRY_SECONDS = 2;
 
 /** Turns anything thrown on the way of a query into a QueryError that its tenant may read. */
 export function toQueryError(error: unknown, context: QueryContext): QueryError {
+  const found = asQueryError(error, context);
+  const message = inPart(found.message, context.parts ?? []);
+  if (message === found.message) return found;
+  const { code, number, type, retryAfterSeconds, cause } = found;
+  return new QueryError(code, message, number, type, {
+    cause,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}
+
+function asQueryError(error: unknown, context: QueryContext): QueryError {
   if (error instanceof QueryError) return error;
   if (context.aborted) {
     return new QueryError('cancelled', 'cannot finish the query: it was cancelled', ...NUMBERS.cancelled, {
@@ -85,6 +109,13 @@ export function toQueryError(error: unknown, context: QueryContext): QueryError 
         cause: error,
         retryAfterSeconds: RETRY_SECONDS,
       },
+    );
+  }
+  if (error.number === UNKNOWN_TABLE && !mayKnow(error.message, context.tables)) {
+    return fromAppError(
+      new AppError('forbidden', 'cannot read a table of this query: the credential has no right to read it', {
+        cause: error,
+      }),
     );
   }
   const code = codeOf(error.number);
@@ -111,6 +142,25 @@ function codeOf(number: number): ErrorCode {
   return 'bad_request';
 }
 
+/** That a table is missing may be told of those that the caller knows of. */
+function mayKnow(message: string, tables: ReadonlySet<string> | undefined): boolean {
+  if (tables === undefined) return true;
+  const name = /(?:identifier|table)\s+[`'"]?(?:\w+\.)?([\w-]+)/iu.exec(message)?.[1];
+  return name !== undefined && tables.has(name);
+}
+
+const POSITION = /\b(at position )(\d+)/u;
+
+/** A position in the whole text becomes one in the part that it is in, and the part is named. */
+function inPart(message: string, parts: readonly TextPart[]): string {
+  const at = Number(POSITION.exec(message)?.[2]) - 1;
+  const part = parts.find(({ start, end }) => at >= start && at < end);
+  if (part === undefined) return message;
+  return message
+    .replace(POSITION, (_, before: string) => `${before}${at - part.start + 1} of ${part.name}`)
+    .replace(/ \(line \d+, col \d+\)/u, '');
+}
+
 /** The error as it would be if the statement had not stood behind a prefix: the engine counts positions from the start. */
 export function withoutPrefix(error: unknown, length: number): unknown {
   if (!(error instanceof StoreError)) return error;
@@ -120,12 +170,15 @@ export function withoutPrefix(error: unknown, length: number): unknown {
   return new StoreError(message, error.number, error.type, error.cause);
 }
 
+const UNKNOWN_TABLE = 60;
+/** Where in the statement or in its execution it happened: text that the caller may not have written. */
+const SURROUNDINGS = /(?::\s*|\s+)(?:while executing\b|In scope\b|While processing\b).*?(?=\s\([A-Z][A-Z_]+\)|$)/gisu;
 const FOREIGN_DATABASE = /\btenant_\w+/gu;
 const PATH = /(?:\/[\w.@+-]+){2,}\/?/gu;
 
 /** Cuts out what the statement didn't say itself and a tenant need not know. */
-function discreet(message: string, { database, sql }: QueryContext): string {
-  return withoutHints(message)
+function discreet(message: string, { database, sql, isNarrow }: QueryContext): string {
+  return withoutHints(isNarrow === true ? message.replaceAll(SURROUNDINGS, '') : message)
     .replaceAll(FOREIGN_DATABASE, (name) => (name === database || sql.includes(name) ? name : '(another database)'))
     .replaceAll(PATH, (path) => (sql.includes(path) ? path : '(a file)'));
 }

@@ -6,6 +6,7 @@ const LIMITS = { maxExecutionSeconds: 30, maxMemoryBytes: 1000, maxThreads: 4, m
 describe('querySettings', () => {
   it('sets every limit', () => {
     expect(querySettings({}, LIMITS)).toEqual({
+      output_format_arrow_low_cardinality_as_dictionary: '0',
       max_execution_time: '30',
       max_memory_usage: '1000',
       max_threads: '4',
@@ -55,6 +56,36 @@ describe('querySettings', () => {
     expect(querySettings({ result_overflow_mode: 'break' }, LIMITS)['result_overflow_mode']).toBe('throw');
     const asked = { result_overflow_mode: 'break', max_result_rows: '10' };
     expect(querySettings(asked, LIMITS)).toMatchObject(asked);
+  });
+});
+
+describe('querySettings, where a row filter applies', () => {
+  it('tells nothing of how much was read', () => {
+    const asked = {
+      max_rows_to_read: '1',
+      max_bytes_to_read: '1',
+      max_memory_usage: '1',
+      output_format_write_statistics: '1',
+    };
+    const settings = querySettings(asked, LIMITS, true);
+    expect(settings).not.toHaveProperty('max_rows_to_read');
+    expect(settings).not.toHaveProperty('max_bytes_to_read');
+    expect(settings).toMatchObject({ max_memory_usage: '1000', output_format_write_statistics: '0' });
+  });
+
+  it.each(['session_timezone', 'transform_null_in', 'date_time_input_format', 'cast_keep_nullable'])(
+    'refuses %s, which could change the filter',
+    (name) => {
+      expect(() => querySettings({ [name]: '1' }, LIMITS, true)).toThrow(`cannot use setting ${name}`);
+      expect(querySettings({ [name]: '1' }, LIMITS)).toMatchObject({ [name]: '1' });
+    },
+  );
+});
+
+describe('querySettings', () => {
+  it('never lets a dictionary out as it is stored', () => {
+    const settings = querySettings({ output_format_arrow_low_cardinality_as_dictionary: '1' }, LIMITS);
+    expect(settings).toMatchObject({ output_format_arrow_low_cardinality_as_dictionary: '0' });
   });
 });
 

@@ -5,6 +5,8 @@
  * Must stay true: nothing on the list changes who is asked for what: no files, no other analyzer, no looser limit.
  */
 
+import { AppError } from '@glasshouse/model';
+
 /** How long, how much, how wide a tenant's query may be. */
 export interface QueryLimits {
   readonly maxExecutionSeconds: number;
@@ -48,14 +50,41 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'wait_end_of_query',
 ]);
 
-/** The settings of a query: what the client asks for where it is harmless or stricter, and the limits. */
-export function querySettings(asked: Readonly<Record<string, string>>, limits: QueryLimits): Record<string, string> {
+/** They would change what a row filter means. */
+const MEANING: readonly string[] = [
+  'cast_keep_nullable',
+  'data_type_default_nullable',
+  'date_time_input_format',
+  'session_timezone',
+  'transform_null_in',
+];
+
+/** By them a query fails or not depending on how much was read, also of rows that are hidden. */
+const READING: readonly string[] = ['max_bytes_to_read', 'max_columns_to_read', 'max_memory_usage', 'max_rows_to_read'];
+
+/**
+ * The settings of a query: what the client asks for where it is harmless or stricter, and the limits. `hidesRows` says that a row
+ * filter applies. Throws `forbidden` for a setting that would change the filter.
+ */
+export function querySettings(
+  asked: Readonly<Record<string, string>>,
+  limits: QueryLimits,
+  hidesRows = false,
+): Record<string, string> {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(asked)) {
+    if (hidesRows && READING.includes(name)) continue;
+    if (hidesRows && MEANING.includes(name)) {
+      throw new AppError('forbidden', `cannot use setting ${name}: the credential sees some rows only; leave it out`);
+    }
     if (HARMLESS.has(name) || /^output_format_[a-z0-9_]+$/u.test(name)) settings[name] = value;
   }
+  // A dictionary is sent as it is stored, with the values of other tenants' rows.
+  settings['output_format_arrow_low_cardinality_as_dictionary'] = '0';
+  // How much was read tells how many rows are hidden, and between which values of the sorting key.
+  if (hidesRows) settings['output_format_write_statistics'] = '0';
   settings['max_execution_time'] = stricter(asked['max_execution_time'], limits.maxExecutionSeconds);
-  settings['max_memory_usage'] = stricter(asked['max_memory_usage'], limits.maxMemoryBytes);
+  settings['max_memory_usage'] = stricter(hidesRows ? undefined : asked['max_memory_usage'], limits.maxMemoryBytes);
   settings['max_threads'] = stricter(asked['max_threads'], limits.maxThreads);
   settings['max_result_bytes'] = stricter(asked['max_result_bytes'], limits.maxResultBytes);
   // A query that meets a limit fails and says so; what was found until then would pass for the whole answer.
@@ -87,6 +116,11 @@ const FORMATS: ReadonlySet<string> = new Set(
     .trim()
     .split(/\s+/u),
 );
+
+/** True for formats that send how much was read so far along with the rows. */
+export function tellsProgress(format: string): boolean {
+  return format.endsWith('WithProgress');
+}
 
 const BY_LOWER_CASE = (name: string): string | undefined =>
   FORMATS.has(name) ? name : [...FORMATS].find((format) => format.toLowerCase() === name.toLowerCase());

@@ -4,20 +4,20 @@ import { Verdicts } from './verdicts.ts';
 describe('Verdicts', () => {
   it('remembers for its time and no longer', () => {
     let now = 0;
-    const verdicts = new Verdicts(10, 100, () => now);
-    verdicts.add('a');
+    const verdicts = new Verdicts<number>(10, 100, () => now);
+    verdicts.add('a', 1);
     now = 99;
-    expect(verdicts.has('a')).toBe(true);
+    expect(verdicts.get('a')).toBe(1);
     now = 100;
-    expect(verdicts.has('a')).toBe(false);
+    expect(verdicts.get('a')).toBeUndefined();
   });
 
   it('forgets what was used the longest ago when it is full', () => {
-    const verdicts = new Verdicts(2, 100, () => 0);
-    verdicts.add('a');
-    verdicts.add('b');
-    expect(verdicts.has('a')).toBe(true);
-    verdicts.add('c');
-    expect(['a', 'b', 'c'].map((key) => verdicts.has(key))).toEqual([true, false, true]);
+    const verdicts = new Verdicts<number>(2, 100, () => 0);
+    verdicts.add('a', 1);
+    verdicts.add('b', 2);
+    expect(verdicts.get('a')).toBe(1);
+    verdicts.add('c', 3);
+    expect(['a', 'b', 'c'].map((key) => verdicts.get(key))).toEqual([1, undefined, 3]);
   });
 });

@@ -36,6 +36,9 @@ export interface StatusSources {
       readonly insertSeconds: number;
     };
   };
+  readonly events: {
+    readonly counts: { readonly inserted: number; readonly quarantined: number; readonly dropped: number };
+  };
   readonly room: { readonly refused: Readonly<Record<string, number>>; full(): string | undefined };
   readonly store: { ping(): Promise<boolean> };
 }
@@ -70,7 +73,7 @@ export function statusRoutes(sources: StatusSources): Route[] {
   ];
 }
 
-function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
+function metricsOf({ ingest, drain, events, room }: StatusSources): Metric[] {
   const counter = (name: string, help: string, read: Metric['read']): Metric => ({
     name: `glasshouse_${name}`,
     help,
@@ -145,6 +148,9 @@ function metricsOf({ ingest, drain, room }: StatusSources): Metric[] {
       () => drain.counts.lostRows,
     ),
     counter('drain_insert_seconds_total', 'Time spent handing over.', () => drain.counts.insertSeconds),
+    counter('events_inserted_total', 'Events put into their data source.', () => events.counts.inserted),
+    counter('events_quarantined_total', 'Events put into a quarantine.', () => events.counts.quarantined),
+    counter('events_dropped_total', 'Events whose data source was deleted.', () => events.counts.dropped),
     gauge('drain_healthy', 'Whether the last hand-over worked.', () => (drain.healthy ? 1 : 0)),
     gauge('process_resident_memory_bytes', 'Resident memory of the server process.', () => process.memoryUsage.rss()),
   ];
