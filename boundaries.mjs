@@ -35,7 +35,7 @@ export const ROOMS = {
   engine: ['model'],
   store: ['model', 'schema', 'engine'],
   server: EVERY_PACKAGE,
-  cli: ['model', 'server'],
+  cli: ['model', 'language', 'server'],
 
   // The composition root sees everything, so that nobody else has to.
   'server/index.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],

@@ -4,129 +4,28 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TextSink } from './output.ts';
-import { main } from './main.ts';
-import { Output } from './output.ts';
 import { readPidFile, runningServer } from './process.ts';
+import type { Outcome } from './testing/built.ts';
+import { BuiltCli, collect, listenSomewhere } from './testing/built.ts';
 
-const PACKAGE = dirname(import.meta.dirname);
-const ROOT = dirname(dirname(PACKAGE));
-const BIN = join(PACKAGE, 'bin', 'glasshouse.js');
-
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
+let cli: BuiltCli;
 let dataDir: string;
-let environment: NodeJS.ProcessEnv;
 let url: string;
-const children: ChildProcess[] = [];
 
-function launch(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  const child = spawn(process.execPath, [BIN, ...argv], {
-    env: { ...environment, ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  children.push(child);
-  return child;
-}
-
-function collect(child: ChildProcess, input = ''): Promise<Outcome> {
-  return new Promise((resolve) => {
-    let [out, err] = ['', ''];
-    child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    child.stdin?.end(input);
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
-}
-
-function glasshouse(...argv: string[]): Promise<Outcome> {
-  return collect(launch(argv));
-}
-
-async function json<T>(...argv: string[]): Promise<T> {
-  const { code, out, err } = await glasshouse(...argv, '--json');
-  expect({ code, err, out: code === 0 ? '' : out }).toEqual({ code: 0, err: '', out: '' });
-  return JSON.parse(out) as T;
-}
-
-async function listenSomewhere(): Promise<{ server: Server; port: number }> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, port: (server.address() as AddressInfo).port };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const all = await Promise.all(Array.from({ length: count }, listenSomewhere));
-  await Promise.all(all.map(({ server }) => new Promise((resolve) => server.close(resolve))));
-  return all.map(({ port }) => port);
-}
-
-/** Runs a command line in this process, on a terminal that isn't one; `typed` is what a person types. */
-async function onTerminal(argv: readonly string[], typed = ''): Promise<Outcome> {
-  let [out, err] = ['', ''];
-  const sink = (write: (text: string) => void): TextSink => ({
-    isTTY: true,
-    columns: 100,
-    write: (data) => write(Buffer.from(data).toString()),
-  });
-  const input = Object.assign(new PassThrough(), { isTTY: true });
-  input.end(typed);
-  const env = { ...environment, NO_COLOR: '1' };
-  const output = new Output(
-    sink((text) => (out += text)),
-    sink((text) => (err += text)),
-    env,
-  );
-  const screen = new PassThrough();
-  const code = await main(argv, {
-    output,
-    env,
-    input,
-    screen,
-    now: Date.now,
-    interruption: () => new AbortController().signal,
-  });
-  return { code, out, err };
-}
+const launch = (argv: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess => cli.launch(argv, env);
+const glasshouse = (...argv: string[]): Promise<Outcome> => cli.run(...argv);
+const json = <T>(...argv: string[]): Promise<T> => cli.json<T>(...argv);
+const onTerminal = (argv: readonly string[], typed?: string): Promise<Outcome> => cli.onTerminal(argv, typed);
 
 beforeAll(async () => {
-  const built = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'packages/cli'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
-  expect(built.stdout + built.stderr).toBe('');
-  dataDir = join(mkdtempSync(join(tmpdir(), 'glasshouse-cli-')), 'data');
-  const [port = 0, http = 0, grpc = 0, clickhouse = 0] = await freePorts(4);
-  environment = {
-    PATH: process.env['PATH'],
-    HOME: dirname(dataDir),
-    GLASSHOUSE_DATA_DIR: dataDir,
-    GLASSHOUSE_PORT: String(port),
-    GLASSHOUSE_OTLP_HTTP_PORT: String(http),
-    GLASSHOUSE_OTLP_GRPC_PORT: String(grpc),
-    GLASSHOUSE_CLICKHOUSE_PORT: String(clickhouse),
-  };
-  url = `http://127.0.0.1:${port}`;
+  cli = await BuiltCli.open();
+  ({ dataDir, url } = cli);
 }, 60_000);
 
-afterAll(async () => {
-  for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
-  const pid = readPidFile(dataDir)?.pid;
-  if (pid !== undefined) await glasshouse('stop');
-  rmSync(dirname(dataDir), { recursive: true, force: true });
-}, 60_000);
+afterAll(() => cli?.close(), 60_000);
 
 describe('without a server', () => {
   test('--version prints the version alone', async () => {
@@ -168,12 +67,16 @@ describe('without a server', () => {
 describe('with a server in the background', () => {
   test('start says where everything is, and warns of a convenience port that is taken', async () => {
     const { server, port } = await listenSomewhere();
-    environment = { ...environment, GLASSHOUSE_OTLP_GRPC_PORT: String(port) };
+    cli.environment['GLASSHOUSE_OTLP_GRPC_PORT'] = String(port);
     const started = await json<Record<string, unknown>>('start');
     server.close();
     expect(started).toMatchObject({
       dataDir,
-      endpoints: { main: url, otlpGrpc: url, otlpHttp: `http://127.0.0.1:${environment['GLASSHOUSE_OTLP_HTTP_PORT']}` },
+      endpoints: {
+        main: url,
+        otlpGrpc: url,
+        otlpHttp: `http://127.0.0.1:${cli.environment['GLASSHOUSE_OTLP_HTTP_PORT']}`,
+      },
       skipped: [`cannot listen on 127.0.0.1:${port} (otlp-grpc): another process has this port`],
       adminTokenFile: join(dataDir, 'admin-token'),
     });
@@ -198,6 +101,7 @@ describe('with a server in the background', () => {
       ['main', true],
       ['otlp-http', true],
       ['clickhouse', true],
+      ['tinybird', true],
     ]);
   });
 
@@ -346,7 +250,7 @@ describe('with a server in the background', () => {
   test('doctor finds a healthy server, and the port that it did not get', async () => {
     const { checks } = await json<{ checks: { name: string; state: string }[] }>('doctor');
     expect(checks.filter(({ state }) => state !== 'ok').map(({ name }) => name)).toEqual(['Listener otlp-grpc']);
-    expect((await json<{ checks: unknown[] }>('doctor', '--listeners')).checks).toHaveLength(4);
+    expect((await json<{ checks: unknown[] }>('doctor', '--listeners')).checks).toHaveLength(5);
   });
 
   test('dashboard prints the address', async () => {
@@ -361,7 +265,7 @@ describe('with a server in the background', () => {
   test('reset and restore ask, and cannot without a terminal', async () => {
     const outcomes = await Promise.all([glasshouse('reset'), glasshouse('restore', '/nowhere')]);
     expect(outcomes.map(({ code }) => code)).toEqual([2, 2]);
-    expect(await onTerminal(['reset'], 'no\n')).toMatchObject({ code: 1, err: 'Nothing was changed.\n' });
+    expect(await onTerminal(['reset'], 'no\n')).toMatchObject({ code: 3, err: 'Nothing was changed.\n' });
   });
 
   test('what was backed up comes back after a reset', async () => {

@@ -77,8 +77,12 @@ export class Client {
   /** As `request`, but an answer that is not 2xx becomes an error with what the server said. */
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await this.request(path, init);
-    if (response.ok) return response;
-    throw errorOf(response.status, await response.text());
+    return response.ok ? response : this.refuse(response.status, await response.text());
+  }
+
+  /** Throws the error that an answer stands for. */
+  refuse(status: number, body: string): never {
+    throw errorOf(status, body);
   }
 
   async json<T>(method: 'DELETE' | 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
@@ -87,6 +91,19 @@ export class Client {
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
     });
     return (await response.json()) as T;
+  }
+
+  /** The JSON of an answer to any request; undefined for an answer without a body. */
+  async answer<T>(path: string, init: RequestInit = {}): Promise<T | undefined> {
+    const text = await wholeText(await this.ask(path, init), init.signal ?? undefined);
+    if (text.trim() === '') return undefined;
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new AppError('internal', `cannot read the answer to ${path.replace(/\?.*/u, '')}: it is no JSON`, {
+        cause,
+      });
+    }
   }
 
   async text(path: string): Promise<string> {
@@ -179,9 +196,12 @@ function errorOf(status: number, body: string): AppError {
 
 function messageIn(body: string): string | undefined {
   try {
-    const parsed = JSON.parse(body) as { readonly error?: unknown; readonly message?: unknown };
+    const parsed = JSON.parse(body) as Readonly<Record<'error' | 'errors' | 'message', unknown>>;
     const message = parsed.error ?? parsed.message;
-    return typeof message === 'string' ? message : undefined;
+    if (typeof message !== 'string') return undefined;
+    // Several things may be wrong with a data file.
+    const more = Array.isArray(parsed.errors) ? parsed.errors.filter((line) => typeof line === 'string') : [];
+    return [message, ...more.map((line) => `  ${line}`)].join('\n');
   } catch {
     return body.trim().slice(0, 2000) || undefined;
   }

@@ -32,6 +32,23 @@ export interface Command {
   readonly examples: readonly { readonly command: string; readonly what: string }[];
   /** Where to read on. */
   readonly more: string;
+  /** What its exit codes mean, where that differs from all others. */
+  readonly exits?: string;
   /** Resolves to the exit code; rejects with an error that knows its own (errors.ts). */
   readonly run: (context: Context, args: Arguments) => Promise<number>;
+}
+
+/** Commands under one word, such as `datasource ls`. */
+export interface Family {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: readonly string[];
+  /** Each has a name of two words, of which the first is the family's. */
+  readonly members: readonly Command[];
+  readonly examples: Command['examples'];
+  readonly more: string;
+}
+
+export function isFamily(entry: Command | Family): entry is Family {
+  return 'members' in entry;
 }

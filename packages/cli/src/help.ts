@@ -1,7 +1,7 @@
 /** The help pages: one layout for all commands, so that each command only says what is its own. */
 
 import { COMMON_OPTIONS } from './args.ts';
-import type { Command } from './command.ts';
+import type { Command, Family } from './command.ts';
 import { EXIT_CODE_HELP } from './errors.ts';
 import type { Output } from './output.ts';
 
@@ -10,7 +10,7 @@ const TEXT_WIDTH = 100;
 /** Commands of the overview, by what a person wants. */
 export interface CommandGroup {
   readonly title: string;
-  readonly commands: readonly Command[];
+  readonly commands: readonly (Command | Family)[];
 }
 
 export function printOverview(output: Output, groups: readonly CommandGroup[], version: string): void {
@@ -59,15 +59,42 @@ export function printHelp(output: Output, command: Command): void {
     output.line(`  ${left.padEnd(width)}  ${first}`);
     for (const line of rest) output.line(' '.repeat(width + 4) + line);
   }
+  printEnd(output, command.examples, command.exits ?? EXIT_CODE_HELP, command.more);
+}
+
+/** The page of a word that has commands under it. */
+export function printFamilyHelp(output: Output, family: Family): void {
+  const bold = (text: string): string => output.paint('bold', text);
+  output.line(`${bold(`glasshouse ${family.name}`)}: ${family.summary}`);
   output.line();
-  output.line(bold('Examples'));
-  for (const { command: text, what } of command.examples) {
+  output.line(`${bold('Usage')}  glasshouse ${family.name} COMMAND [OPTIONS]`);
+  for (const paragraph of family.description) {
+    output.line();
+    output.lines(wrap(paragraph, TEXT_WIDTH));
+  }
+  output.line();
+  output.line(bold('Commands'));
+  const rows = family.members.map(({ name, usage, summary }) => [`${name.split(' ')[1]} ${usage}`, summary] as const);
+  const width = Math.max(...rows.map(([left]) => left.length));
+  for (const [left, right] of rows) output.line(`  ${left.padEnd(width)}  ${right}`);
+  output.line();
+  output.line(bold('Options'));
+  output.line(
+    `  --json, --url, --token, --tenant and more: \`glasshouse ${family.name} COMMAND --help\` explains them`,
+  );
+  printEnd(output, family.examples, EXIT_CODE_HELP, family.more);
+}
+
+function printEnd(output: Output, examples: Command['examples'], exits: string, more: string): void {
+  output.line();
+  output.line(output.paint('bold', 'Examples'));
+  for (const { command: text, what } of examples) {
     output.line(`  ${output.paint('dim', `# ${what}`)}`);
     output.line(`  ${text}`);
   }
   output.line();
-  output.line(`Exit codes: ${EXIT_CODE_HELP}.`);
-  output.line(`Read on: ${command.more}`);
+  output.lines(wrap(`Exit codes: ${exits}.`, TEXT_WIDTH));
+  output.line(`Read on: ${more}`);
 }
 
 function wrap(text: string, width: number): string[] {

@@ -29,9 +29,14 @@ async function run(argv: readonly string[], env: Environment = {}, isTTY = false
   return { code: await main(argv, { output, env, input, screen, now: Date.now, interruption }), out, err };
 }
 
+/** Every command, and every word that has commands under it. */
+const ALL = GROUPS.flatMap(({ commands }) =>
+  commands.flatMap((one) => [one.name, ...('members' in one ? one.members.map(({ name }) => name) : [])]),
+);
+
 describe('help', () => {
-  test.each(GROUPS.flatMap(({ commands }) => commands.map(({ name }) => name)))('%s --help teaches', async (name) => {
-    const { code, out } = await run([name, '--help']);
+  test.each(ALL)('%s --help teaches', async (name) => {
+    const { code, out } = await run([...name.split(' '), '--help']);
     expect(code).toBe(0);
     expect(out).toMatch(
       /Usage[^]*Options[^]*--json[^]*Examples\n(?: {2}# .*\n {2}.*glasshouse .*\n){2,}[^]*Exit codes:[^]*Read on: ./,
@@ -41,6 +46,13 @@ describe('help', () => {
 
   test('`help COMMAND` is `COMMAND --help`', async () => {
     expect(await run(['help', 'tail'])).toEqual(await run(['tail', '-h']));
+    expect(await run(['help', 'datasource', 'append'])).toEqual(await run(['datasource', 'append', '-h']));
+  });
+
+  test('of a word with commands under it lists these', async () => {
+    expect((await run(['token', '--help'])).out).toMatch(
+      /Commands\n {2}ls .*\n {2}create NAME --scope SCOPE… .*make a token/,
+    );
   });
 
   test.each([[[]], [['--help']], [['help']]])('%j prints the overview', async (argv) => {
@@ -70,6 +82,28 @@ describe('wrong usage', () => {
     [['sql', '--format', 'a b', 'SELECT 1'], 'it is not the name of a format'],
     [['sql', ' ; -- nothing'], 'it is empty'],
     [['sql', '--url', 'nowhere', 'SELECT 1'], 'give an address such as'],
+    [['datasource'], 'give one of ls, show'],
+    [['datasource', 'lst'], 'did you mean ls?'],
+    [['datasource', 'show', 'a', 'b'], 'datasource show takes at most 1'],
+    [['datasource', 'show'], 'give the name of a data source'],
+    [['datasource', 'create', 'x'], 'give either --schema or --like'],
+    [['datasource', 'append', 'x'], 'give a file, an address or - after the name'],
+    [['datasource', 'append', 'x', 'rows.txt'], 'give --format with one of ndjson, csv, parquet'],
+    [['datasource', 'append', 'x', '/nowhere/rows.csv'], 'cannot read file=/nowhere/rows.csv: it is not there'],
+    [['datasource', 'delete', 'x'], 'say which'],
+    [['datasource', 'quarantine', 'x y'], 'it is no name'],
+    [['datasource', 'truncate', 'x'], 'give --yes to say so'],
+    [['deploy', '/nowhere'], 'cannot read folder=/nowhere: it is not there'],
+    [['deploy', '--list', '--rollback'], 'give one of them'],
+    [['push'], 'give one data file or more'],
+    [['push', 'rows.csv'], 'it is no .datasource and no .pipe'],
+    [['pipe', 'copy', 'daily'], 'give `pipe copy run NAME`'],
+    [['pipe', 'run', 'top', 'limit'], 'give parameters as NAME=VALUE'],
+    [['pipe', 'ls', '--type', 'spam'], 'give one of endpoint, materialized'],
+    [['token', 'create', 'x'], 'say what it may do'],
+    [['token', 'jwt', 'x', '--scope', 'ADMIN'], 'a JWT may only read'],
+    [['token', 'jwt', 'x', '--scope', 'PIPES:READ:a', '--expires', 'soon'], 'such as 15m'],
+    [['token', 'refresh', 'x'], 'give --yes to say so'],
   ])('%j is answered with what is right', async (argv, message) => {
     const { code, out, err } = await run(argv);
     expect({ code, out }).toEqual({ code: 2, out: '' });

@@ -5,14 +5,21 @@
 
 import { messageOf } from '@glasshouse/model';
 import { nearest, parseArguments } from './args.ts';
-import type { Command, Context } from './command.ts';
+import type { Command, Context, Family } from './command.ts';
+import { isFamily } from './command.ts';
 import { backup, restore } from './commands/backup.ts';
 import { bench } from './commands/bench.ts';
 import { config } from './commands/config.ts';
 import { dashboard } from './commands/dashboard.ts';
+import { datasource } from './commands/datasource.ts';
+import { deploy } from './commands/deploy.ts';
+import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { keys } from './commands/keys.ts';
 import { logs } from './commands/logs.ts';
+import { pipe } from './commands/pipe.ts';
+import { pull } from './commands/pull.ts';
+import { push } from './commands/push.ts';
 import { reset } from './commands/reset.ts';
 import { sendTest } from './commands/send-test.ts';
 import { sql } from './commands/sql.ts';
@@ -21,9 +28,10 @@ import { status } from './commands/status.ts';
 import { stop } from './commands/stop.ts';
 import { tail } from './commands/tail.ts';
 import { tenants } from './commands/tenants.ts';
+import { token } from './commands/token.ts';
 import { exitCodeOf, hintOf, UsageError } from './errors.ts';
 import type { CommandGroup } from './help.ts';
-import { printHelp, printOverview } from './help.ts';
+import { printFamilyHelp, printHelp, printOverview } from './help.ts';
 import { version } from './installation.ts';
 import { Output } from './output.ts';
 
@@ -31,6 +39,7 @@ import { Output } from './output.ts';
 export const GROUPS: readonly CommandGroup[] = [
   { title: 'Run the server', commands: [start, stop, status, logs, doctor, config] },
   { title: 'Send and ask', commands: [sendTest, sql, tail, dashboard] },
+  { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
   { title: 'Who may do what', commands: [keys, tenants] },
   { title: 'Look after the data', commands: [backup, restore, reset, bench] },
 ];
@@ -77,7 +86,32 @@ async function dispatch(argv: readonly string[], context: Context): Promise<numb
       '`glasshouse` alone lists the commands',
     );
   }
-  return runCommand(command, rest, context);
+  return isFamily(command) ? runFamily(command, rest, context) : runCommand(command, rest, context);
+}
+
+/** Chooses among the commands under one word; options may stand before the second word. */
+async function runFamily(family: Family, argv: readonly string[], context: Context): Promise<number> {
+  const verbs = family.members.map((one) => one.name.split(' ')[1] ?? '');
+  const at = argv.findIndex((word) => verbs.includes(word));
+  const member = family.members[verbs.indexOf(argv[at] ?? '')];
+  if (member !== undefined)
+    return runCommand(
+      member,
+      argv.filter((_, index) => index !== at),
+      context,
+    );
+  const wrong = argv.find((word) => !word.startsWith('-'));
+  if (wrong === undefined && (argv.includes('--help') || argv.includes('-h'))) {
+    printFamilyHelp(context.output, family);
+    return 0;
+  }
+  const near = wrong === undefined ? undefined : nearest(wrong, verbs);
+  const what = wrong === undefined ? 'tell what to do' : `use ${family.name} ${wrong}`;
+  const guess = near === undefined ? '' : `; did you mean ${near}?`;
+  throw new UsageError(
+    `cannot ${what}: give one of ${verbs.join(', ')}${guess}`,
+    `see \`glasshouse ${family.name} --help\``,
+  );
 }
 
 async function runCommand(command: Command, argv: readonly string[], context: Context): Promise<number> {

@@ -100,6 +100,7 @@ export function configuredAddresses(config: Config): Address[] {
     { name: 'otlp-http', host, port: config.otlpHttpPort },
     { name: 'otlp-grpc', host, port: config.otlpGrpcPort },
     { name: 'clickhouse', host, port: config.clickhousePort },
+    { name: 'tinybird', host, port: config.tinybirdPort },
   ];
 }
 

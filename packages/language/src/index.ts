@@ -49,3 +49,5 @@ export type { AlterStep, AlterTable, ColumnPosition } from './datafile/table.ts'
 export { formatColumn, formatDataFile } from './datafile/format.ts';
 export { diffResource } from './datafile/diff.ts';
 export type { Change } from './datafile/change.ts';
+export { parsePath } from './mapping/path.ts';
+export type { JsonPath } from './mapping/path.ts';

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { embeddedTarget, remoteTarget, Store, StoreError } from '@glasshouse/store';
+import { AppError } from '@glasshouse/model';
 import { EVENTS } from '@glasshouse/schema';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
@@ -18,9 +19,11 @@ import { Maintenance } from './control/maintenance.ts';
 import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
 import type { Listener } from './http/listen.ts';
 import { Ingest } from './pipeline/ingest.ts';
+import { Definitions } from './query/definitions.ts';
 import { Door } from './query/door.ts';
 import { nodeNumber } from './node-number.ts';
 import { serve } from './serve.ts';
+import type { OpenWorkspaces } from './workspaces.ts';
 import { openWorkspaces } from './workspaces.ts';
 import { Drain } from './wal/drain.ts';
 import type { HandOver } from './wal/hand-over.ts';
@@ -43,6 +46,8 @@ const MAX_BEHIND_MS = 5_000;
 const CLOSE_GRACE_MS = 5_000;
 const UNSTORED_LOG_MS = 10_000;
 const QUEUE_WAIT_MS = 10_000;
+/** Pause between questions whether the store is back. */
+const AWAY_MS = 500;
 /** Traffic is heavy when this share of a full segment arrives within one interval of sealing; then several pass. */
 const HEAVY_SHARE = 8;
 const HEAVY_WAITS = 4;
@@ -54,15 +59,23 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const lock = await lockDirectory(config.dataDir);
   try {
     syncDirectory(config.dataDir);
-    const { store, engine } = await openStore(config, log);
+    const { store, engine, isRestored } = await openStore(config, log);
     const access = await openAccess(config, log, store);
-    const door = openDoor(config, log, store);
+    const { door, definitions } = openDoor(config, log, store);
     const { drain, ways } = makeDrain(config, log, store);
-    const workspaces = await openWorkspaces(config, log, { store, access, hold: () => drain.hold() });
+    const workspaces = await openWorkspaces(config, log, {
+      store,
+      access,
+      door,
+      definitions,
+      hold: () => drain.hold(),
+      isRestored,
+    });
     ways.set(EVENTS.name, workspaces.events);
     const { room, ingest, closeIngest } = openIngest(config, log, drain, engine);
-    const maintenance = openMaintenance(config, { store, access, ingest, drain });
-    const parts = { ingest, access, door, maintenance, drain, room, store, ...workspaces };
+    const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
+    const flushed = (): Promise<void> => flush(ingest, drain);
+    const parts = { ingest, access, door, maintenance, drain, room, store, flush: flushed, ...workspaces };
     const serving = await serve(config, log, parts);
     return {
       listeners: serving.listeners,
@@ -88,6 +101,8 @@ interface Storage {
   readonly store: Store;
   /** Undefined with a store of somebody else's. */
   readonly engine: Engine | undefined;
+  /** True if the last process left a restore that this start finished. */
+  readonly isRestored: boolean;
 }
 
 async function openStore(config: Config, log: Logger): Promise<Storage> {
@@ -96,7 +111,7 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
     const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), retentionDays });
     // It may be away, and come later: the log takes data until then.
     void migrate(store, log, () => true);
-    return { store, engine: undefined };
+    return { store, engine: undefined, isRestored: false };
   }
   const engine = await startEngine({
     dataDir: join(config.dataDir, 'engine'),
@@ -107,8 +122,10 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
     onEvent: (event) => logEngine(log, event),
   });
   const store = Store.connect({ target: embeddedTarget(engine), retentionDays });
+  const isRestored = await store.placeRestored();
+  if (isRestored) log.warn('put the tables of a backup in place: the restore was interrupted');
   await migrate(store, log, () => false);
-  return { store, engine };
+  return { store, engine, isRestored };
 }
 
 /** Brings the schema up to date, again and again while the store is away or `retries` the error that it answered. */
@@ -229,38 +246,56 @@ function openAccess(config: Config, log: Logger, store: Store): Promise<Access> 
   });
 }
 
-function openDoor(config: Config, log: Logger, store: Store): Door {
-  return new Door({
-    store,
-    limits: {
-      maxExecutionSeconds: config.queryMaxSeconds,
-      maxMemoryBytes: config.queryMaxMemory,
-      maxThreads: config.querySlots,
-      maxResultBytes: config.queryMaxResult,
-      concurrent: config.tenantQueries,
-      waiting: config.tenantQueries * 10,
-      waitMs: QUEUE_WAIT_MS,
-    },
-    audit: (line) => log.info(line, 'query'),
-    now: Date.now,
-  });
+function openDoor(config: Config, log: Logger, store: Store): { door: Door; definitions: Definitions } {
+  const limits = {
+    maxExecutionSeconds: config.queryMaxSeconds,
+    maxMemoryBytes: config.queryMaxMemory,
+    maxThreads: config.querySlots,
+    maxResultBytes: config.queryMaxResult,
+    concurrent: config.tenantQueries,
+    waiting: config.tenantQueries * 10,
+    waitMs: QUEUE_WAIT_MS,
+  };
+  const door = new Door({ store, limits, audit: (line) => log.info(line, 'query'), now: Date.now });
+  return { door, definitions: new Definitions({ store, limits, door }) };
 }
 
-interface MaintenanceParts extends Pick<WritePath, 'ingest'> {
+interface MaintenanceParts extends Pick<WritePath, 'ingest'>, Pick<OpenWorkspaces, 'key' | 'platform'> {
   readonly drain: Drain;
   readonly store: Store;
   readonly access: Access;
 }
 
-function openMaintenance(config: Config, { store, access, ingest, drain }: MaintenanceParts): Maintenance {
+function openMaintenance(config: Config, parts: MaintenanceParts): Maintenance {
+  const { store, access, ingest, drain, key, platform } = parts;
   return new Maintenance({
     store,
+    workspaces: platform,
+    key,
     backupDir: backupDirectory(config),
     flush: () => flush(ingest, drain),
     hold: () => drain.hold(),
-    reload: () => access.refresh(),
+    skipIds: (to) => ingest.skipIds(to),
+    reload: () =>
+      whileAway(async () => {
+        await access.adopt();
+        await platform.adopt();
+      }),
     now: Date.now,
   });
+}
+
+/** Does something that can be done twice, again and again while the store is away. */
+async function whileAway(act: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'unavailable') throw error;
+      await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+    }
+  }
 }
 
 /** Resolves when everything that was acknowledged before the call is in the store. */

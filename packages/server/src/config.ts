@@ -36,6 +36,19 @@ function optionalText(name: string, description: string, secret = false): Settin
   return { name, description, defaultText: 'none', secret, parse: (value) => value || undefined };
 }
 
+/** 32 bytes in hex. What is wrong is not repeated, because it may be most of a key. */
+function keyOf(name: string, description: string): Setting<string | undefined> {
+  const parse = (value: string | undefined): string | undefined => {
+    const key = value?.trim() || undefined;
+    if (key === undefined || /^[0-9a-f]{64}$/iu.test(key)) return key;
+    throw new AppError(
+      'bad_request',
+      `cannot use ${name}: give 64 hex digits, as \`openssl rand -hex 32\` prints them`,
+    );
+  };
+  return { name, description, defaultText: 'none', secret: true, parse };
+}
+
 function integer(
   name: string,
   fallback: number,
@@ -83,6 +96,16 @@ function choice<const T extends string>(
 const port = (name: string, fallback: number, description: string): Setting<number> =>
   integer(name, fallback, 0, 65_535, `${description} 0 takes any free port.`);
 
+function hostList(name: string, description: string): Setting<ReadonlySet<string>> {
+  const parse = (value: string | undefined): ReadonlySet<string> => {
+    const hosts = (value ?? '').split(',').map((host) => host.trim().toLowerCase()).filter((host) => host !== '');
+    const wrong = hosts.find((host) => !/^(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/u.test(host));
+    if (wrong !== undefined) refuse(name, wrong, 'give host:port, as in files.internal:8080, separated by commas');
+    return new Set(hosts);
+  };
+  return { name, description, defaultText: 'none', parse };
+}
+
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
@@ -98,6 +121,11 @@ export const SETTINGS = {
   otlpHttpPort: port('GLASSHOUSE_OTLP_HTTP_PORT', 4318, 'OTLP over HTTP.'),
   otlpGrpcPort: port('GLASSHOUSE_OTLP_GRPC_PORT', 4317, 'OTLP over gRPC.'),
   clickhousePort: port('GLASSHOUSE_CLICKHOUSE_PORT', 8123, 'ClickHouse HTTP interface, read-only.'),
+  tinybirdPort: port(
+    'GLASSHOUSE_TINYBIRD_PORT',
+    7181,
+    'Interface of the data platform, where its tools look for a local server.',
+  ),
   auth: choice(
     'GLASSHOUSE_AUTH',
     ['open', 'keys'],
@@ -108,6 +136,10 @@ export const SETTINGS = {
     'GLASSHOUSE_ADMIN_TOKEN',
     'Admin token; without it one is made in DATA_DIR/admin-token.',
     true,
+  ),
+  tokenKey: keyOf(
+    'GLASSHOUSE_TOKEN_KEY',
+    'Key that the tokens of workspaces are made with, 64 hex digits; without it one is made in DATA_DIR/token-key. Servers that share a store need the same.',
   ),
   storeUrl: optionalText(
     'GLASSHOUSE_STORE_URL',
@@ -149,6 +181,23 @@ export const SETTINGS = {
     10 * MIB,
     '10MiB',
     'Largest body of the Events API, as it comes over the wire.',
+  ),
+  importMaxBytes: bytes(
+    'GLASSHOUSE_IMPORT_MAX_SIZE',
+    GIB,
+    '1GiB',
+    'Largest file that is imported, before and after unpacking.',
+  ),
+  importMaxSeconds: integer(
+    'GLASSHOUSE_IMPORT_MAX_SECONDS',
+    1_800,
+    1,
+    86_400,
+    'Longest time for fetching a URL that is imported.',
+  ),
+  importAllow: hostList(
+    'GLASSHOUSE_IMPORT_ALLOW',
+    'Servers that URLs of imports may name although their addresses are not public: host:port, separated by commas.',
   ),
   maxJsonBytes: bytes(
     'GLASSHOUSE_MAX_JSON_SIZE',

@@ -4,6 +4,7 @@
  */
 
 import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
@@ -12,6 +13,9 @@ import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
 import { sqlRoutes } from './api/sql.ts';
+import type { TinybirdParts } from './api/tinybird/routes.ts';
+import { tinybirdRoutes } from './api/tinybird/routes.ts';
+import { workspaceCallers } from './api/tinybird/sql-callers.ts';
 import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
 import type { Maintenance } from './control/maintenance.ts';
@@ -21,7 +25,12 @@ import { listenHttp } from './http/listen.ts';
 import type { OnError, Route } from './http/router.ts';
 import { Router } from './http/router.ts';
 import type { Ingest } from './pipeline/ingest.ts';
+import { Endpoints } from './platform/endpoints.ts';
+import { Imports } from './platform/import.ts';
+import { Spool } from './platform/import-spool.ts';
+import { WorkspaceNames } from './platform/workspace-names.ts';
 import type { Door } from './query/door.ts';
+import { appendTo } from './receivers/append.ts';
 import { eventsRoutes } from './receivers/events.ts';
 import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
 import { otlpHttpRoutes } from './receivers/otlp-http.ts';
@@ -31,7 +40,7 @@ import type { LogRoom } from './wal/room.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 
 /** What the routes lead to. */
-export interface Served extends Pick<OpenWorkspaces, 'events' | 'outcomes' | 'platform'> {
+export interface Served extends OpenWorkspaces {
   readonly ingest: Ingest;
   readonly access: Access;
   readonly door: Door;
@@ -39,6 +48,8 @@ export interface Served extends Pick<OpenWorkspaces, 'events' | 'outcomes' | 'pl
   readonly drain: Drain;
   readonly room: LogRoom;
   readonly store: Store;
+  /** Resolves when everything acknowledged so far is in the store. */
+  readonly flush: () => Promise<void>;
 }
 
 export interface Serving {
@@ -67,10 +78,12 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     hurry: () => sink.seal(),
     maxBodyBytes: config.maxEventsBytes,
   });
+  const endpoints = new Endpoints({ catalog: parts.platform.catalog });
+  const sql = sqlRoutes(door, access, workspaceCallers(parts.platform, endpoints));
+  const tinybird = [...tinybirdRoutes(tinybirdParts(config, parts)), ...events, ...sql];
   const everything = router(
     otlp,
-    events,
-    sqlRoutes(door, access),
+    tinybird,
     clickhouse,
     controlRoutes(access, Date.now),
     maintenanceRoutes(maintenance, access),
@@ -85,6 +98,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     () => listenHttp('otlp-http', host, config.otlpHttpPort, router(otlp)),
     () => listenHttp('otlp-grpc', host, config.otlpGrpcPort, router(), toGrpc),
     () => listenHttp('clickhouse', host, config.clickhousePort, router(clickhouse)),
+    () => listenHttp('tinybird', host, config.tinybirdPort, router(tinybird)),
   ];
   for (const open of convenience) {
     try {
@@ -102,6 +116,49 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
       const closeGrpc = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
       const late = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
       await Promise.all([...listeners.map((listener) => listener.close(graceMs)), Promise.race([closeGrpc, late])]);
+    },
+  };
+}
+
+/** How long a server that a URL names may say nothing. */
+const IMPORT_IDLE_MS = 30_000;
+
+function tinybirdParts(config: Config, parts: Served): TinybirdParts {
+  const { platform, tables, loads, outcomes, ingest: sink, access, store, flush } = parts;
+  const spool = new Spool({
+    directory: join(config.dataDir, 'imports'),
+    maxBytes: config.importMaxBytes,
+    reserveBytes: config.diskReserveBytes,
+  });
+  const imports = new Imports({
+    registry: platform.registry,
+    jobs: platform.jobs,
+    tables,
+    loads,
+    outcomes,
+    append: appendTo(sink),
+    hurry: () => sink.seal(),
+    flush,
+    spool,
+    fetch: {
+      allow: config.importAllow,
+      maxBytes: config.importMaxBytes,
+      maxMs: config.importMaxSeconds * 1000,
+      idleMs: IMPORT_IDLE_MS,
+    },
+    rowBytes: config.maxEventsBytes,
+    maxBytes: config.importMaxBytes,
+    now: Date.now,
+  });
+  return {
+    platform,
+    imports,
+    workspaces: new WorkspaceNames({ store, tenants: access.tenants, platform, now: Date.now }),
+    maxImportBytes: config.importMaxBytes,
+    isLocal: config.auth === 'open',
+    format: async (sql) => {
+      const [row] = await store.rows<{ q: string }>('SELECT formatQuery({sql:String}) AS q', { params: { sql } });
+      return row?.q ?? sql;
     },
   };
 }

@@ -9,58 +9,67 @@ import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
 import { logPlatform } from './events.ts';
 import { nodeNumber } from './node-number.ts';
+import { definitionJudges } from './platform/definition-judges.ts';
 import { EventHandOver } from './platform/hand-over.ts';
+import { Loads } from './platform/loads.ts';
 import { Mappings } from './platform/mappings.ts';
 import { Materializer } from './platform/materialize.ts';
 import { Outcomes } from './platform/outcomes.ts';
 import { Platform } from './platform/platform.ts';
 import { TokenKey } from './platform/token-key.ts';
+import type { Definitions } from './query/definitions.ts';
+import type { Door } from './query/door.ts';
 
 export interface OpenWorkspaces {
   readonly platform: Platform;
   readonly tables: DataSources;
   readonly events: EventHandOver;
   readonly outcomes: Outcomes;
+  readonly key: TokenKey;
+  /** Rows on their way into tables that are not live yet. */
+  readonly loads: Loads;
 }
 
 export interface WorkspaceParts {
   readonly store: Store;
   readonly access: Access;
+  readonly door: Door;
+  readonly definitions: Definitions;
   /** Keeps the store free of hand-overs until the returned function is called. */
   readonly hold: () => Promise<() => void>;
+  /** True if the tables of a backup were put in place at this start. */
+  readonly isRestored: boolean;
 }
 
 export async function openWorkspaces(
   config: Config,
   log: Logger,
-  { store, access, hold }: WorkspaceParts,
+  { store, access, door, definitions, hold, isRestored }: WorkspaceParts,
 ): Promise<OpenWorkspaces> {
   const tables = DataSources.connect(store.target);
+  const key = TokenKey.open({ dataDir: config.dataDir, given: config.tokenKey, random: randomBytes }, isRestored);
   const platform = await Platform.open({
     store,
     tables,
     access,
-    key: TokenKey.open({ dataDir: config.dataDir, given: undefined, random: randomBytes }),
-    judges: {
-      judgeType: () => undefined,
-      judgeExpression: () => undefined,
-      judgeFilter: () => [],
-      judgeSelectList: () => undefined,
-      judgeDefinition: () => undefined,
-    },
+    key,
+    judges: definitionJudges({ definitions, door }),
     hold,
     now: Date.now,
     node: nodeNumber(config.dataDir),
     limits: { requestsPerSecond: config.eventsRequestsPerSecond, bytesPerSecond: config.eventsBytesPerSecond },
     snapshotPath: join(config.dataDir, 'workspaces.json'),
+    isReplaced: isRestored,
     onEvent: (event) => logPlatform(log, event),
   });
   const { catalog } = platform;
   const eventStore = new EventStore(store);
   const outcomes = new Outcomes();
+  const loads = new Loads();
   const events = new EventHandOver({
     store: eventStore,
-    dataSource: (id) => catalog.dataSourceById(id) ?? (catalog.hadBuiltIn(id) ? 'deleted' : undefined),
+    dataSource: (id) => catalog.dataSourceById(id) ?? (catalog.had(id) ? 'deleted' : undefined),
+    loads,
     mappings: new Mappings(),
     materializer: new Materializer({
       store: eventStore,
@@ -70,5 +79,5 @@ export async function openWorkspaces(
     outcomes,
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
-  return { platform, tables, events, outcomes };
+  return { platform, tables, events, outcomes, key, loads };
 }

@@ -9,12 +9,14 @@
 import { randomUUID } from 'node:crypto';
 import type { DataSource } from '@glasshouse/model';
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
+import { buildingDatabase } from './backup.ts';
 import { Client, StoreError } from './client.ts';
 import type { TableChange } from './datasource-change.ts';
 import { planChange } from './datasource-change.ts';
 import { createDataSourceTable, createQuarantineTable, quarantineColumns } from './datasource-ddl.ts';
 import { quoteName, TABLE_MAKING } from './ddl.ts';
 import { Rebuild } from './rebuild.ts';
+import { Replacement } from './replacement.ts';
 import type { Target } from './target.ts';
 import { tenantDatabase } from './views.ts';
 
@@ -61,7 +63,7 @@ export class DataSources {
 
   /** Database of what is being made and of what was replaced. */
   get building(): string {
-    return `${this.target.database}_building`;
+    return buildingDatabase(this.target.database);
   }
 
   /** Makes the tables of a new data source and shows them. Whatever else has its name in the tenant's database gives way. */
@@ -202,6 +204,16 @@ export class DataSources {
     await this.client.command(`TRUNCATE TABLE ${visible({ ...place, name })} SYNC`);
   }
 
+  /** Removes all rows of all data sources, of their quarantines, and of versions that are out of sight. */
+  async emptyAll(): Promise<void> {
+    const tables = await this.client.rows<Found>(
+      `SELECT database, name FROM system.tables WHERE engine NOT IN ('View', 'Null')
+       AND match(comment, '^\\\\w+:\\\\w+$') AND (database LIKE 'tenant\\_%' OR database = {building:String})`,
+      { params: { building: this.building } },
+    );
+    for (const table of tables) await this.client.command(`TRUNCATE TABLE ${nameOf(table)} SYNC`);
+  }
+
   /** Counts the rows that meet a condition, which has been judged. */
   async count(place: TablePlace, condition: string): Promise<number> {
     const [row] = await this.client.rows<{ n: string }>(
@@ -238,6 +250,18 @@ export class DataSources {
       before,
       after,
       create: () => this.build(place, after),
+      discard: () => this.discard(place),
+    });
+  }
+
+  /** Starts the replacement of a data source's rows; `place` is the version that takes the new ones. */
+  replacement(place: TablePlace, dataSource: DataSource): Replacement {
+    return new Replacement({
+      client: this.client,
+      source: visible(place),
+      target: this.internal({ ...place, version: String(place.version) }),
+      dataSource,
+      create: () => this.build(place, dataSource),
       discard: () => this.discard(place),
     });
   }

@@ -1,14 +1,16 @@
-export type { BackupProgress, BackupResult } from './backup.ts';
+export type { BackupOptions, BackupProgress, BackupResult } from './backup.ts';
 export { StoreError } from './client.ts';
 export type { Params, RawResult, Settings, StatementOptions } from './client.ts';
 export { planChange } from './datasource-change.ts';
 export type { TableChange } from './datasource-change.ts';
-export { checkedSettings, codecText, ENGINES, isAdditive, quarantineColumns } from './datasource-ddl.ts';
+export { checkedSettings, codecText, ENGINES, isAdditive, keepsRows, quarantineColumns } from './datasource-ddl.ts';
 export type { QuarantineColumn } from './datasource-ddl.ts';
 export { DataSources } from './datasources.ts';
 export type { TablePlace, TableSize } from './datasources.ts';
+export type { ReadBackup } from './restore.ts';
 export { Rebuild } from './rebuild.ts';
 export type { RebuildProgress } from './rebuild.ts';
+export { Replacement } from './replacement.ts';
 export { Store } from './store.ts';
 export type { SegmentFile, StoreOptions } from './store.ts';
 export { embeddedTarget, remoteTarget } from './target.ts';

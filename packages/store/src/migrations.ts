@@ -89,6 +89,18 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  {
+    name: 'workspaces',
+    steps: (options) => [
+      [
+        controlTable(
+          'workspaces',
+          "tenant String, name String, created_at DateTime64(3, 'UTC'), deleted Bool",
+          'tenant',
+        )(options),
+      ],
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

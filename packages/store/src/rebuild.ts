@@ -45,7 +45,8 @@ const SHORT_ROWS = 20_000;
 const MAX_ROUNDS = 8;
 /** Two readings of whole seconds differ by less. */
 const CLOCK_SECONDS = 2;
-const COPYING = {
+/** Settings of statements that copy rows from one table of a data source to another. */
+export const COPYING = {
   insert_allow_materialized_columns: 1,
   max_partitions_per_insert_block: 0,
   insert_deduplicate: 0,

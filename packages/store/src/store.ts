@@ -6,12 +6,14 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, invariant } from '@glasshouse/model';
 import { FACT_TABLES } from '@glasshouse/schema';
-import type { BackupProgress, BackupResult } from './backup.ts';
-import { backupDatabase, replacedDatabase, restoreDatabase, truncateFacts } from './backup.ts';
+import type { BackupOptions, BackupProgress, BackupResult } from './backup.ts';
+import { backupAll, truncateFacts } from './backup.ts';
 import type { RawResult, StatementOptions } from './client.ts';
 import { Client } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import { migrate } from './migrations.ts';
+import type { ReadBackup } from './restore.ts';
+import { discardRead, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';
 import type { Target } from './target.ts';
 import { createTenantViews, sessionComment, tenantDatabase } from './views.ts';
 
@@ -233,22 +235,36 @@ export class Store {
     }
   }
 
-  /** Copies everything to `path`, where the engine may write. Inserts and queries go on. */
-  backup(path: string, onProgress: (progress: BackupProgress) => void): Promise<BackupResult> {
+  /** Copies everything that is stored, workspaces included. Inserts and queries go on. */
+  backup(options: BackupOptions): Promise<BackupResult> {
     this.needsOneServer('back up');
-    return backupDatabase(this.writer, this.target.database, path, onProgress);
+    return backupAll(this.writer, this.target.database, options);
   }
 
-  /** Replaces everything by the backup at `path`; `exclusively` runs its argument while nothing is inserted. */
-  async restore(
-    path: string,
-    exclusively: (exchange: () => Promise<void>) => Promise<void>,
-    onProgress: (progress: BackupProgress) => void,
-  ): Promise<BackupResult & { readonly replaced: string }> {
+  /** Reads a backup beside what is there; `placeRestored` or `discardRead` must follow. */
+  readBackup(path: string, onProgress: (progress: BackupProgress) => void): Promise<ReadBackup> {
     this.needsOneServer('restore');
-    const { database } = this.target;
-    const result = await restoreDatabase(this.writer, database, path, exclusively, onProgress);
-    return { ...result, replaced: replacedDatabase(database) };
+    return readBackup(this.writer, this.target.database, path, onProgress);
+  }
+
+  /** Forgets what was read of a backup. */
+  discardRead(): Promise<void> {
+    return discardRead(this.writer, this.target.database);
+  }
+
+  /** Makes sure that what was read will be put in its place, by `placeRestored` or at the next start. */
+  planRestore(path: string, read: ReadBackup): Promise<void> {
+    return planRestore(this.writer, this.target.database, path, read);
+  }
+
+  /** Puts what was planned in its place; nothing may be inserted meanwhile. Resolves with whether anything was planned. */
+  async placeRestored(): Promise<boolean> {
+    return this.target.readsPaths && (await placeRestored(this.writer, this.target.database));
+  }
+
+  /** Name of the database that has what the last restore replaced. */
+  get replaced(): string {
+    return replacedDatabase(this.target.database);
   }
 
   /** Deletes all facts of all tenants. */

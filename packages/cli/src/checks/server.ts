@@ -18,7 +18,7 @@ import { variableOf } from './machine.ts';
 const SLOW_QUERY_MS = 1_000;
 /** Clocks that are kept by NTP differ by less. */
 const SKEW_MS = 10_000;
-const CONVENIENCE = ['otlp-http', 'otlp-grpc', 'clickhouse'] as const;
+const CONVENIENCE = ['otlp-http', 'otlp-grpc', 'clickhouse', 'tinybird'] as const;
 
 /** Every listener; `known` are all that the server has, so what is not among them is another's. */
 export function checkListeners(probes: readonly Probe[], known: readonly Address[] | undefined): Check[] {

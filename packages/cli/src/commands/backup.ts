@@ -7,7 +7,7 @@ import { SERVER_OPTIONS } from '../args.ts';
 import type { JobLine, Value } from '../client.ts';
 import type { Command, Context } from '../command.ts';
 import { confirm } from '../confirm.ts';
-import { UsageError } from '../errors.ts';
+import { EXIT_CODES, UsageError } from '../errors.ts';
 import { bytesText, countText, durationText } from '../output.ts';
 import { clientOf } from '../target.ts';
 
@@ -52,7 +52,7 @@ export const restore: Command = {
     const [path] = args.positionals;
     if (path === undefined)
       throw new UsageError('cannot restore: give the path of a backup', 'see `glasshouse restore --help`');
-    if (!(await confirm(context, args, `Replace what is stored by the backup ${path}?`))) return 1;
+    if (!(await confirm(context, args, `Replace what is stored by the backup ${path}?`))) return EXIT_CODES.declined;
     return runJob(context, args, '/api/v1/admin/restore', { path: resolve(path) }, 'Restoring', 'Restored');
   },
 };

@@ -3,6 +3,7 @@
 import { SERVER_OPTIONS } from '../args.ts';
 import type { Command } from '../command.ts';
 import { confirm } from '../confirm.ts';
+import { EXIT_CODES } from '../errors.ts';
 import { clientOf } from '../target.ts';
 
 export const reset: Command = {
@@ -23,7 +24,7 @@ export const reset: Command = {
   run: async (context, args) => {
     const { output } = context;
     const client = clientOf(context, args);
-    if (!(await confirm(context, args, `Delete all telemetry of ${client.url}, for good?`))) return 1;
+    if (!(await confirm(context, args, `Delete all telemetry of ${client.url}, for good?`))) return EXIT_CODES.declined;
     const result = await client.json<Readonly<Record<string, unknown>>>('POST', '/api/v1/admin/reset', {});
     if (args.flag('json')) output.json(result);
     else output.line(`${output.paint('green', '✓')} All telemetry of ${client.url} is deleted.`);

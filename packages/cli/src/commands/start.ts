@@ -256,6 +256,7 @@ function endpoints(listeners: readonly Address[]): {
   otlpHttp: string;
   otlpGrpc: string;
   clickhouse: string | undefined;
+  tinybird: string;
 } {
   const find = (name: string): string | undefined => {
     const address = listeners.find((one) => one.name === name);
@@ -267,6 +268,7 @@ function endpoints(listeners: readonly Address[]): {
     otlpHttp: find('otlp-http') ?? main,
     otlpGrpc: find('otlp-grpc') ?? main,
     clickhouse: find('clickhouse'),
+    tinybird: find('tinybird') ?? main,
   };
 }
 
@@ -284,7 +286,7 @@ function report(config: Config, { record, skipped, tookMs }: Started): unknown {
 
 function printStarted({ output }: Context, config: Config, { record, skipped, tookMs }: Started): void {
   const bold = (text: string): string => output.paint('bold', text);
-  const { main, otlpHttp, otlpGrpc, clickhouse } = endpoints(record.listeners);
+  const { main, otlpHttp, otlpGrpc, clickhouse, tinybird } = endpoints(record.listeners);
   output.line(
     output.paint('green', `Glasshouse ${record.version} is ready (${durationText(tookMs)}, process ${record.pid}).`),
   );
@@ -295,6 +297,7 @@ function printStarted({ output }: Context, config: Config, { record, skipped, to
     ['OTLP over gRPC', otlpGrpc],
     ['SQL', `${main}/v0/sql?q=SELECT+1`],
     ...(clickhouse === undefined ? [] : ([['ClickHouse', clickhouse]] as const)),
+    ['Data platform', tinybird],
     ['Data', config.dataDir],
     ['Log', logPath(config.dataDir)],
     [

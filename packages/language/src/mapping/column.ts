@@ -9,13 +9,24 @@
 
 import { AppError, type DataSourceColumn } from '@glasshouse/model';
 import { isLiteral, userExpression } from './expression.ts';
-import { exactness, extract, forSome, isNumber, isRewritten, markedText, rawValue, unmarked } from './json.ts';
+import {
+  exactText,
+  extract,
+  hasFraction,
+  isLongNumber,
+  isNumber,
+  markedText,
+  mayBeRewritten,
+  rawValue,
+  unmarked,
+} from './json.ts';
 import type { Bindings } from './levels.ts';
+import { all, any, forSome } from './logic.ts';
 import { fromElements, fromText, isScalar, shapeOf, type Conversion, type Shaped } from './nested.ts';
 import type { Found, Want } from './parse.ts';
 import { parsePath, type JsonPath } from './path.ts';
-import { quoteName, quoteText } from './quote.ts';
-import { EXACT_DIGITS, needsDigits, scalarOf } from './scalar.ts';
+import { quoteText } from './quote.ts';
+import { EXACT_DIGITS, losesDigits, scalarOf } from './scalar.ts';
 import { parseType, unwrap, type ColumnType } from './type.ts';
 
 /** A column, its type and its path taken apart. */
@@ -40,6 +51,11 @@ export interface ColumnSql {
   readonly value: string;
   /** UInt8, or undefined for never: the row's value is read from the marked line. */
   readonly slow: string | undefined;
+}
+
+/** A column with its SQL. */
+export interface MappedColumn extends ReadColumn {
+  readonly sql: ColumnSql;
 }
 
 /** Where the pieces of a statement are. */
@@ -86,12 +102,12 @@ export function isOptional({ column, nullable }: ReadColumn): boolean {
 export function bindColumn(read: ReadColumn, scope: Scope, find: (want: Want) => Found): ColumnSql {
   if (read.want === undefined) return wholeRow(read, scope);
   const found = find(read.want);
-  if (isScalar(read.inner)) return scalarColumn(read, scope, exactText(read, scope, found.value));
+  if (isScalar(read.inner)) return scalarColumn(read, scope, exactValue(read, scope, found.value));
   const { fits, value, slow } = nestedValue(read, scope, found, read.want);
   const { missing } = found;
   return {
     missing,
-    fits: isOptional(read) ? `(${missing} OR ${fits})` : `(NOT ${missing} AND ${fits})`,
+    fits: isOptional(read) ? any([missing, fits]) : all([`NOT ${missing}`, fits]),
     value: finish(read, scope, value, missing),
     slow,
   };
@@ -120,27 +136,38 @@ interface Exact {
   readonly slow: string | undefined;
 }
 
-function exactText({ inner, path }: ReadColumn, { bindings, line, marked }: Scope, text: string): Exact {
-  const kept = inner.name === 'String' || inner.name === 'FixedString';
-  if (!kept && !needsDigits(inner)) return { value: text, slow: undefined };
-  const long = `ifNull(length(${text}) > ${EXACT_DIGITS} AND ${isNumber(text)}, 0)`;
-  const rewritten = bindings.add(kept ? isRewritten(text) : long);
+function exactValue({ inner, path }: ReadColumn, { bindings, line, marked }: Scope, text: string): Exact {
+  const condition = rewrittenText(inner, text);
+  if (condition === undefined) return { value: text, slow: undefined };
+  const rewritten = bindings.add(condition);
   const raw = bindings.add(rawValue(rewritten, line, path.keys));
-  const source = bindings.add(exactness(rewritten, text, raw));
-  const slow = `${source} = 2`;
-  const exact = forSome(`${source} != 0`, `if(${slow}, ${markedText(marked, path.keys)}, ${raw})`);
-  return { value: bindings.add(`if(${source} = 0, ${text}, ${exact})`), slow };
+  const found = bindings.add(exactText(rewritten, text, raw));
+  const slow = bindings.add(all([rewritten, `isNull(${found})`]));
+  return { value: bindings.add(`if(${slow}, ${markedText(marked, path.keys)}, ${found})`), slow };
+}
+
+/** UInt8: the engine may have written the text anew, and the type would show it. */
+function rewrittenText(type: ColumnType, text: string): string | undefined {
+  if (type.name === 'String' || type.name === 'FixedString') return mayBeRewritten(text);
+  switch (losesDigits(type)) {
+    case 'any':
+      return isNumber(text);
+    case 'long':
+      return isLongNumber(text, EXACT_DIGITS);
+    default:
+      return undefined;
+  }
 }
 
 function scalarColumn(read: ReadColumn, scope: Scope, { value: text, slow }: Exact): ColumnSql {
   const missing = `isNull(${text})`;
-  const converted = scalarOf(read.inner, text);
+  const converted = scalarOf(read.inner, text, (sql) => scope.bindings.add(sql));
   if (converted === text) {
     const fits = isOptional(read) ? undefined : `isNotNull(${text})`;
     return { missing, fits, value: finishScalar(read, scope, text), slow };
   }
   const value = scope.bindings.add(converted);
-  const fits = isOptional(read) ? `(${missing} OR isNotNull(${value}))` : `isNotNull(${value})`;
+  const fits = isOptional(read) ? any([missing, `isNotNull(${value})`]) : `isNotNull(${value})`;
   return { missing, fits, value: finishScalar(read, scope, value), slow };
 }
 
@@ -158,16 +185,15 @@ function nestedValue(read: ReadColumn, scope: Scope, found: Found, want: Want): 
     shaped?.texts === true ? exactElements(shaped, scope, path, elements) : { value: elements, slow: undefined };
   const { fits, value } = shaped?.convert(exact.value) ?? fromElements(inner, elements, path.each ?? []);
   const isShape = `variantType(${found.value}) = ${quoteText(want.shape)}`;
-  return { fits: bindings.add(`${isShape} AND ${fits}`), value: bindings.add(value), slow: exact.slow };
+  return { fits: bindings.add(all([isShape, fits])), value: bindings.add(value), slow: exact.slow };
 }
 
 /** The texts of an array or map, from the marked line if the engine may have written some number in them anew. */
 function exactElements(shaped: Shaped, { bindings, line, marked }: Scope, { keys }: JsonPath, elements: string): Exact {
   const numeric = bindings.add(shaped.anyText(elements, (text) => `bitAnd(${text} >= '-', ${text} < ':')`));
   const raw = bindings.add(rawValue(numeric, line, keys));
-  const fraction = `match(if(empty(${raw}), ${line}, ${raw}), '[:,[]\\s*-?[0-9]+[.eE]')`;
-  const slow = bindings.add(forSome(numeric, fraction));
-  const texts = forSome(slow, shaped.mapTexts(extract(marked, keys, shaped.shape), unmarked));
+  const slow = bindings.add(hasFraction(numeric, line, raw));
+  const texts = forSome(slow, marked, (line) => shaped.mapTexts(extract(line, keys, shaped.shape), unmarked));
   return { value: bindings.add(`if(${slow}, ${texts}, ${elements})`), slow };
 }
 
@@ -198,16 +224,15 @@ function defaultOf({ column }: ReadColumn, scope: Scope, type: string): string {
 
 /** The value in the column's own type, which keys, filters and the defaults of other columns may rely on. */
 function cast(value: string, { type }: ReadColumn): string {
-  return `CAST(${value}, ${quoteText(storedType(type))})`;
+  return EXACT_TYPES.test(type.text) ? value : `CAST(${value}, ${quoteText(storedType(type))})`;
 }
+
+/** Types that values have before they are cast. */
+const EXACT_TYPES =
+  /^(?:String|U?Int\d+|Float\d+|UUID|IPv[46]|(?:Nullable\((?:String|U?Int\d+|Float\d+|UUID|IPv[46])\)))$/;
 
 /** A type that values can be cast to. */
 export function storedType(type: ColumnType): string {
   const [first] = type.args;
   return type.name === 'SimpleAggregateFunction' && first !== undefined ? storedType(first) : type.text;
-}
-
-/** A column's name in the statement. */
-export function nameOf(column: DataSourceColumn): string {
-  return quoteName(column.name);
 }

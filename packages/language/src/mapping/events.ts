@@ -7,21 +7,24 @@
  * and rows for which it does are barred beforehand (`isolate.ts`).
  */
 
-import { AppError, type DataSource, type DataSourceColumn } from '@glasshouse/model';
-import { bindColumn, nameOf, readColumn, storedType, type ColumnSql, type ReadColumn, type Scope } from './column.ts';
+import { AppError, SEGMENT, type DataSource } from '@glasshouse/model';
+import { bindColumn, readColumn, storedType, type MappedColumn, type Scope } from './column.ts';
 import { userExpression } from './expression.ts';
-import { forSome, isMarkedObject, marked, markedText, withTexts } from './json.ts';
+import { isRepairedObject, marked, repaired, withoutMarks } from './json.ts';
 import { Bindings, INNER } from './levels.ts';
+import { all, any, forSome } from './logic.ts';
 import { bindParse } from './parse.ts';
-import { lineErrors, quarantineColumnsOf, type QuarantineColumn, type RowError } from './quarantine.ts';
+import { barredReason, misfitReasons, quarantineColumnsOf, rejectedRow, type QuarantineColumn } from './quarantine.ts';
 import { quoteName, quoteText } from './quote.ts';
-import { hintOf } from './scalar.ts';
 import { parseType } from './type.ts';
 
 /** Lines whose insert throws: a range of `sipHash64(line)`, both ends included. */
-export interface Barred {
+export interface HashRange {
   readonly from: bigint;
   readonly to: bigint;
+}
+
+export interface Barred extends HashRange {
   /** What the engine said. */
   readonly reason: string;
 }
@@ -58,267 +61,219 @@ export interface EventMapping {
   insertQuarantine(names: InsertNames): string;
   /** SELECT of one row: `lines`, `good`. */
   count(names: Names): string;
-  /** SELECT of `partition`, `rows`: what the insert of the good rows will put where. */
+  /** SELECT of `partition` and `rows`: what `insertGood` puts where, by the partition's id. */
   partitions(names: Names): string;
-  /** SELECT that throws if the insert would, and inserts nothing. `from` and `to` as in `Barred`. */
-  probe(names: Names, range: { readonly from: bigint; readonly to: bigint }): string;
+  /** SELECT that throws if `insertGood` throws because of a value in the rows of the range. */
+  probe(names: Names, range: HashRange): string;
+  /** SELECT of one row, `lines`, `low`, `middle` and `high`, of the hashes in the range. */
+  spread(names: Names, range: HashRange): string;
 }
 
 /**
  * Settings of all statements here. They make the engine's JSON functions write a value as JSON does, let `_segment` be given,
- * and let a wide data source have its long statement.
+ * and let a wide data source have its long statement, which the engine must not try to put into one expression.
  */
 export const MAPPING_SETTINGS = {
   allow_simdjson: 1,
   input_format_null_as_default: 1,
   insert_allow_materialized_columns: 1,
   max_ast_elements: 1_000_000,
+  max_expanded_ast_elements: 10_000_000,
   max_query_size: 16_777_216,
   output_format_json_escape_forward_slashes: 0,
   precise_float_parsing: 1,
   prefer_column_name_to_alias: 0,
+  query_plan_enable_optimizations: 0,
   short_circuit_function_evaluation: 'enable',
 } as const;
 
 /** What is kept of a staging row beside its values. */
-const KEPT = ['line', 'at', 'import', 'filter'] as const;
 const STAGED = ['line AS m__line', 'received_at AS m__at', 'import_id AS m__import', 'filter AS m__filter'] as const;
 
 /**
- * Generates the statements of a data source.
+ * Generates the statements of a data source; they need `MAPPING_SETTINGS`.
  *
  * Throws `bad_request` for a schema that JSON cannot be mapped to: an unreadable type or path, a path with `[:]` into a type
  * that is no array, an expression that is not one.
  */
 export function mapEvents(source: DataSource, options: MappingOptions = {}): EventMapping {
-  return new Mapping(source, options);
+  const reserved = source.columns.find(({ name }) => name.startsWith(INNER));
+  if (reserved !== undefined) {
+    throw new AppError(
+      'bad_request',
+      `cannot map column=${reserved.name}: names that begin with ${INNER} are reserved`,
+    );
+  }
+  const mapping = new Mapping(source, options);
+  // Faults of the expressions show now and not at the first insert.
+  mapping.probe({ staging: 'staging', where: '1' }, { from: 0n, to: 0n });
+  return mapping;
 }
 
 class Mapping implements EventMapping {
   readonly columns: readonly string[];
   readonly quarantineColumns: readonly QuarantineColumn[];
   readonly #source: DataSource;
-  readonly #options: MappingOptions;
-  readonly #read: readonly ReadColumn[];
+  readonly #filters: readonly string[];
+  readonly #barred: readonly Barred[];
+  readonly #bindings = new Bindings();
+  readonly #mapped: readonly MappedColumn[];
 
   constructor(source: DataSource, options: MappingOptions) {
     this.#source = source;
-    this.#options = options;
-    const reserved = source.columns.find(({ name }) => name.startsWith(INNER));
-    if (reserved !== undefined) {
-      throw new AppError(
-        'bad_request',
-        `cannot map column=${reserved.name}: names that begin with ${INNER} are reserved`,
-      );
-    }
-    this.#read = source.columns.map(readColumn).filter((column) => column !== undefined);
-    this.columns = this.#read.filter(({ column }) => column.kind !== 'EPHEMERAL').map(({ column }) => column.name);
+    this.#filters = [...new Set(options.filters ?? [])].filter((filter) => filter !== '');
+    this.#barred = options.barred ?? [];
+    this.#mapped = this.#bind();
+    this.columns = this.#mapped.filter(({ column }) => column.kind !== 'EPHEMERAL').map(({ column }) => column.name);
     this.quarantineColumns = quarantineColumnsOf(source);
-    // Faults of the schema show now and not at the first insert.
-    this.#rows({ staging: 'staging', where: '1' });
   }
 
   insertGood({ target, segment, only, ...names }: InsertNames): string {
     const columns = this.columns.map(quoteName);
+    const picked = only === undefined ? [] : [`if(${only}, 1, 0)`];
     return (
-      `INSERT INTO ${target} (${[...columns, '_segment'].join(', ')})\n` +
-      `SELECT ${[...columns, `${segment} AS _segment`].join(', ')}\nFROM ${this.#rows(names)}\n` +
-      `WHERE ${only === undefined ? `${INNER}fits` : all([`${INNER}fits`, `if(${only}, 1, 0)`])}`
+      `INSERT INTO ${target} (${[...columns, SEGMENT].join(', ')})\n` +
+      `SELECT ${[...columns, `${segment} AS ${SEGMENT}`].join(', ')}\nFROM ${this.#rows(names)}\n` +
+      `WHERE ${all([`${INNER}fits`, ...picked])}`
     );
   }
 
   insertQuarantine({ target, segment, only, ...names }: InsertNames): string {
-    const columns = [...this.quarantineColumns.map(({ name }) => quoteName(name)), '_segment'].join(', ');
-    const inner = `SELECT ${this.#rejected().join(',\n  ')},\n  ${segment} AS _segment\nFROM ${this.#rows(names)}\nWHERE NOT ${INNER}fits`;
-    return `INSERT INTO ${target} (${columns})\nSELECT ${columns}\nFROM (\n${inner}\n)${only === undefined ? '' : ` WHERE ${only}`}`;
+    const columns = [...this.quarantineColumns.map(({ name }) => quoteName(name)), SEGMENT].join(', ');
+    const parts = [this.#misfits(names), ...(this.#barred.length === 0 ? [] : [this.#barredRows(names)])];
+    const rows = parts.map((part) => `SELECT *, ${segment} AS ${SEGMENT} FROM ${part}`).join('\nUNION ALL\n');
+    const picked = only === undefined ? '' : `\nWHERE ${only}`;
+    return `INSERT INTO ${target} (${columns})\nSELECT ${columns}\nFROM (\n${rows}\n)${picked}`;
   }
 
   count(names: Names): string {
-    return `SELECT count() AS lines, sum(${INNER}fits) AS good\nFROM ${this.#rows(names)}`;
+    const lines = `(SELECT count() FROM ${names.staging} WHERE ${names.where})`;
+    return `SELECT ${lines} AS lines, sum(${INNER}fits) AS good\nFROM ${this.#rows(names)}`;
   }
 
   partitions(names: Names): string {
     const key = this.#source.engine.partitionKey?.trim() ?? '';
-    const partition = key === '' ? "'all'" : `partitionID${this.#expression(key, 'partition key')}`;
+    const partition = key === '' ? "'all'" : `partitionID(${this.#expression(key, 'partition key')})`;
     return (
       `SELECT ${partition} AS partition, count() AS rows\nFROM ${this.#rows(names)}\n` +
       `WHERE ${INNER}fits GROUP BY partition ORDER BY partition`
     );
   }
 
-  probe(names: Names, { from, to }: { readonly from: bigint; readonly to: bigint }): string {
+  probe(names: Names, range: HashRange): string {
     const { engine, indexes } = this.#source;
-    const computed = this.#source.columns.filter(({ kind }) => kind === 'MATERIALIZED').map(nameOf);
-    const keys = [
-      engine.partitionKey,
-      engine.sortingKey,
-      engine.primaryKey,
-      ...indexes.map(({ expression }) => expression),
-    ]
-      .filter((key) => key !== undefined && key.trim() !== '')
-      .map((key) => this.#expression(key ?? '', 'key'));
-    const all = [...this.columns.map(quoteName), ...computed, ...keys];
-    const where = `(${names.where}) AND sipHash64(line) BETWEEN ${from} AND ${to}`;
-    return `SELECT count()\nFROM ${this.#rows({ ...names, where })}\nWHERE ${INNER}fits AND NOT ignore(${all.join(', ')})`;
-  }
-
-  /** The staging rows with the columns of the data source under their names, and `m__fits`. */
-  #rows(names: Names): string {
-    const { bindings, columns } = this.#bind();
-    const named = [
-      ...this.#read.map(({ column }, index) => `${columns[index]?.value} AS ${nameOf(column)}`),
-      ...this.#computed(),
-      `${this.#filter()} AS ${INNER}inside`,
-      `${this.#barred()} AS ${INNER}bar`,
-      `${this.#fits(columns)} AS ${INNER}fits`,
-      ...[...KEPT, 'object', ...columns.flatMap((_, index) => [`c${index}`, `n${index}`])].map(
-        (name) => `${INNER}${name}`,
-      ),
+    const computed = this.#source.columns.filter(({ kind }) => kind === 'MATERIALIZED').map(({ name }) => name);
+    const keys = [engine.partitionKey, engine.sortingKey, engine.primaryKey, engine.ttl]
+      .map((key) => key?.trim() ?? '')
+      .filter((key) => key !== '');
+    const texts = [...keys, ...indexes.map(({ expression }) => expression)];
+    const touched = [
+      ...[...this.columns, ...computed].map(quoteName),
+      ...texts.map((text) => this.#expression(ttlExpression(text), 'key')),
     ];
-    const staged = `(\nSELECT ${STAGED.join(', ')}\nFROM ${names.staging}\nWHERE ${names.where}\n)`;
-    return `(\nSELECT ${named.join(',\n  ')}\nFROM ${bindings.query(staged)}\n)`;
+    return (
+      `SELECT count()\nFROM ${this.#rows({ ...names, where: within(names, range) })}\n` +
+      `WHERE ${all([`${INNER}fits`, `NOT ignore(${touched.join(', ')})`])}`
+    );
   }
 
-  #bind(): { bindings: Bindings; columns: readonly ColumnSql[] } {
-    const bindings = new Bindings();
+  spread(names: Names, range: HashRange): string {
+    return (
+      `SELECT count() AS lines, toString(min(hash)) AS low, toString(quantileExactLow(0.5)(hash)) AS middle, ` +
+      `toString(max(hash)) AS high\n` +
+      `FROM (SELECT sipHash64(line) AS hash FROM ${names.staging} WHERE ${within(names, range)})`
+    );
+  }
+
+  /** The parse and the values, bound to names. */
+  #bind(): readonly MappedColumn[] {
+    const bindings = this.#bindings;
+    const read = this.#source.columns.map(readColumn).filter((column) => column !== undefined);
     const line = `${INNER}line`;
     const plain = bindings.bind('plain', `JSONType(${line}) = 'Object'`);
-    const repaired = bindings.bind('repaired', forSome(`NOT ${plain}`, marked(line)));
-    const json = bindings.bind('json', `if(${plain}, ${line}, ${withTexts(repaired)})`);
-    bindings.bind('object', `${plain} OR ${isMarkedObject(repaired)}`);
-    const wants = this.#read.flatMap(({ path, want }) => (want === undefined ? [] : [{ keys: path.keys, want }]));
+    const whole = bindings.bind('whole', forSome(`NOT ${plain}`, line, repaired));
+    const json = bindings.bind('json', `if(${plain}, ${line}, ${withoutMarks(whole)})`);
+    bindings.bind('object', any([plain, isRepairedObject(whole)]));
+    const wants = read.flatMap(({ path, want }) => (want === undefined ? [] : [{ keys: path.keys, want }]));
     const parse = bindParse(wants, json, bindings);
     const scope: Scope = { bindings, line, json, marked: `${INNER}marked`, at: `${INNER}at` };
-    const columns = this.#read.map((read) => bindColumn(read, scope, (want) => parse.find(read.path.keys, want)));
-    bindings.bind('marked', forSome(any(columns.flatMap(({ slow }) => slow ?? [])), marked(line)));
-    for (const [index, { fits, missing }] of columns.entries()) {
-      bindings.bind(`c${index}`, fits ?? '1');
-      bindings.bind(`n${index}`, missing);
-    }
-    return { bindings, columns };
+    const mapped = read.map((column) => ({
+      ...column,
+      sql: bindColumn(column, scope, (want) => parse.find(column.path.keys, want)),
+    }));
+    bindings.bind('marked', forSome(any(mapped.flatMap(({ sql }) => sql.slow ?? [])), line, marked));
+    return mapped;
   }
 
-  #fits(columns: readonly ColumnSql[]): string {
-    const own = columns.flatMap(({ fits }, index) => (fits === undefined ? [] : [`${INNER}c${index}`]));
-    return all([`${INNER}object`, ...own, `${INNER}bar = 0`, `${INNER}inside`]);
+  /** The staging rows that are not barred, with the columns of the data source under their names, `m__fits`, and what `more` asks for. */
+  #rows(names: Names, more: readonly string[] = []): string {
+    const own = this.#mapped.flatMap(({ sql }) => sql.fits ?? []);
+    const named = [
+      ...this.#mapped.map(({ column, sql }) => `${sql.value} AS ${quoteName(column.name)}`),
+      ...this.#computed(),
+      `${this.#filter()} AS ${INNER}inside`,
+      `${all([`${INNER}object`, ...own, `${INNER}inside`])} AS ${INNER}fits`,
+      ...more,
+    ];
+    const free = this.#barred.map((range) => `NOT (${isWithin(range)})`);
+    return `(\nSELECT ${named.join(',\n  ')}\nFROM ${this.#converted(names, free)}\n)`;
+  }
+
+  /** The staging rows with everything that is made of them before an expression of the user is. */
+  #converted({ staging, where }: Names, conditions: readonly string[]): string {
+    const picked = [`(${where})`, ...conditions].join(' AND ');
+    return this.#bindings.query(`(\nSELECT ${STAGED.join(', ')}\nFROM ${staging}\nWHERE ${picked}\n)`);
+  }
+
+  /** Rows of the quarantine: those that do not fit. */
+  #misfits(names: Names): string {
+    const marks = this.#mapped.flatMap(({ sql: { fits, missing } }, index) =>
+      fits === undefined ? [] : [`${fits} AS ${INNER}c${index}`, `${missing} AS ${INNER}n${index}`],
+    );
+    const kept = ['line', 'at', 'import', 'filter', 'object'].map((name) => `${INNER}${name}`);
+    const reasons = misfitReasons(this.#mapped);
+    const row = rejectedRow({ columns: this.quarantineColumns, mapped: this.#mapped, reasons });
+    return `(\nSELECT ${row.join(',\n  ')}\nFROM ${this.#rows(names, [...kept, ...marks])}\nWHERE NOT ${INNER}fits\n)`;
+  }
+
+  /** Rows of the quarantine: those that are barred. No expression of the user is evaluated for them. */
+  #barredRows(names: Names): string {
+    const within = this.#barred.map((range) => `(${isWithin(range)})`).join(' OR ');
+    const reasons = this.#barred.map((range) => barredReason(isWithin(range, `${INNER}line`), range.reason));
+    const row = rejectedRow({ columns: this.quarantineColumns, mapped: this.#mapped, reasons });
+    return `(\nSELECT ${row.join(',\n  ')}\nFROM ${this.#converted(names, [`(${within})`])}\n)`;
   }
 
   /** Columns that other expressions may name; what nobody names is not computed. */
   #computed(): string[] {
-    return this.#source.columns.flatMap((column) => {
-      const { kind, expression } = column;
+    return this.#source.columns.flatMap(({ name, type, kind, expression }) => {
       if ((kind !== 'MATERIALIZED' && kind !== 'ALIAS') || expression === undefined) return [];
-      const type = quoteText(storedType(parseType(column.type)));
-      return [
-        `CAST(${this.#expression(expression, `expression of column ${column.name}`)}, ${type}) AS ${nameOf(column)}`,
-      ];
+      const value = this.#expression(expression, `expression of column ${name}`);
+      return [`CAST(${value}, ${quoteText(storedType(parseType(type)))}) AS ${quoteName(name)}`];
     });
   }
 
   #filter(): string {
-    const filters = [...new Set(this.#options.filters ?? [])].filter((filter) => filter !== '');
-    const cases = filters.map((filter) => {
-      const condition = `if(${this.#expression(filter, 'write filter')}, 1, 0)`;
-      return `${INNER}filter = ${quoteText(filter)}, ${condition}`;
-    });
-    return `multiIf(${[`${INNER}filter = '', 1`, ...cases, '0'].join(', ')})`;
-  }
-
-  /** 0, or the place in `barred` of the range that the row is in, from 1. */
-  #barred(): string {
-    const ranges = this.#options.barred ?? [];
-    if (ranges.length === 0) return '0';
-    const cases = ranges.map(
-      ({ from, to }, index) => `sipHash64(${INNER}line) BETWEEN ${from} AND ${to}, ${index + 1}`,
+    const cases = this.#filters.map(
+      (filter) => `${INNER}filter = ${quoteText(filter)}, if(${this.#expression(filter, 'write filter')}, 1, 0)`,
     );
-    return `multiIf(${cases.join(', ')}, 0)`;
+    return `multiIf(${[`${INNER}filter = '', 1`, ...cases, '0'].join(', ')})`;
   }
 
   #expression(text: string, what: string): string {
     return userExpression(text, what, `${INNER}at`);
   }
-
-  /** The columns of the quarantine, out of a row that does not fit. */
-  #rejected(): string[] {
-    const line = `${INNER}line`;
-    const again = `${INNER}again`;
-    const texts = this.#read.map(
-      ({ path }, index) => `${path.keys.length === 0 ? line : markedText(again, path.keys)} AS ${INNER}r${index}`,
-    );
-    const places = new Map(this.#read.map(({ column }, index) => [column.name, index]));
-    const values = this.quarantineColumns.flatMap(({ name, column }) => {
-      if (column === undefined) return [];
-      const place = places.get(column);
-      return [`${place === undefined ? 'NULL' : `${INNER}r${place}`} AS ${quoteName(name)}`];
-    });
-    const errors = [
-      ...lineErrors({ line, object: `${INNER}object` }),
-      ...this.#read.map((read, index) => columnError(read, index)),
-      ...this.#rowErrors(),
-    ];
-    const list = errors.map(({ column, when, message }) => `(toUInt8(${when}), ${quoteText(column)}, ${message})`);
-    return [
-      `${marked(line)} AS ${again}`,
-      ...texts,
-      `arrayFilter(e -> e.1 = 1, [${list.join(',\n    ')}]) AS ${INNER}errors`,
-      ...values,
-      `arrayMap(e -> e.2, ${INNER}errors) AS c__error_column`,
-      `arrayMap(e -> e.3, ${INNER}errors) AS c__error`,
-      `${INNER}import AS c__import_id`,
-      `toDateTime(${INNER}at) AS insertion_date`,
-      `${line} AS c__line`,
-    ];
-  }
-
-  #rowErrors(): RowError[] {
-    const outside = {
-      column: 'c__line',
-      when: `${INNER}object AND NOT ${INNER}inside`,
-      message: `concat('the row is outside the write filter of the token: ', ${INNER}filter)`,
-    };
-    const barred = (this.#options.barred ?? []).map(({ reason }, index) => ({
-      column: 'c__line',
-      when: `${INNER}bar = ${index + 1}`,
-      message: quoteText(`cannot compute the row: ${reason}`),
-    }));
-    return [outside, ...barred];
-  }
 }
 
-function columnError(read: ReadColumn, index: number): RowError {
-  const { column, inner } = read;
-  const text = `${INNER}r${index}`;
-  const hint = hintOf(inner);
-  const path = column.jsonPath ?? `$.${column.name}`;
-  const lacking = `: ${path} is missing or null, and the column has no DEFAULT`;
-  const shown = `if(length(${text}) > 200, concat(substringUTF8(${text}, 1, 100), '…'), ${text})`;
-  const tail = `if(${INNER}n${index}, ${quoteText(lacking)}, ${quoteText(hint === '' ? '' : ` (${hint})`)})`;
-  return {
-    column: column.name,
-    when: `${INNER}object AND NOT ${INNER}c${index}`,
-    message: `concat(${quoteText("value '")}, ifNull(${shown}, ''), ${quoteText(`' on column '${column.name}' is not ${inner.text}`)}, ${tail})`,
-  };
+function isWithin({ from, to }: HashRange, line = 'line'): string {
+  return `sipHash64(${line}) BETWEEN ${from} AND ${to}`;
 }
 
-/** 1 if all are 1. */
-function all(conditions: readonly string[]): string {
-  return combine('and', conditions) ?? '1';
+function within({ where }: Names, range: HashRange): string {
+  return `(${where}) AND ${isWithin(range)}`;
 }
 
-/** 1 if any is 1. */
-function any(conditions: readonly string[]): string {
-  return combine('or', conditions) ?? '0';
-}
-
-/** As a balanced tree, because the engine's parser limits the depth. */
-function combine(operator: string, [first, ...rest]: readonly string[]): string | undefined {
-  if (first === undefined || rest.length === 0) return first;
-  const half = Math.floor(rest.length / 2);
-  const left = combine(operator, [first, ...rest.slice(0, half)]);
-  return `${operator}(${left}, ${combine(operator, rest.slice(half))})`;
-}
-
-/** The columns of a data source that a row can bring, for those who have to name them. */
-export function mappedColumns(source: DataSource): readonly DataSourceColumn[] {
-  return source.columns.filter((column) => readColumn(column) !== undefined);
+/** The part of a TTL that is evaluated for each row: without what is done when it has passed. */
+function ttlExpression(text: string): string {
+  return text.replace(/\s+(?:DELETE|TO\s+(?:DISK|VOLUME)|GROUP\s+BY|RECOMPRESS)\b.*$/isu, '');
 }

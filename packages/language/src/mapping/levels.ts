@@ -1,8 +1,7 @@
 /**
- * Named expressions as nested queries: each expression stands one query above the last that it uses.
- *
- * Separate because one query with an alias for each would not do: the engine names an expression by its whole text with the aliases
- * written out, and the names of expressions over expressions over expressions take longer than the rows.
+ * Named expressions as a few nested queries. One query with an alias for each expression would not do: the engine names an expression
+ * by its whole text with the aliases written out, and the names of expressions over expressions over expressions take longer than
+ * the rows.
  */
 
 /** What all names here begin with; no column of a data source may. */
@@ -10,6 +9,15 @@ export const INNER = 'm__';
 
 const REFERENCE = new RegExp(String.raw`\b${INNER}\w+`, 'g');
 const QUOTED = /'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/gsu;
+
+/** Where an expression stands, and how long it is with the names of its own query written out. */
+interface Place {
+  readonly level: number;
+  readonly length: number;
+}
+
+/** Names longer than this get a query of their own. Queries cost as well: each hands on all the columns of the ones below. */
+const LONGEST = 1000;
 
 /** Expressions that others can refer to. */
 export class Bindings {
@@ -29,31 +37,35 @@ export class Bindings {
 
   /** A query, in parentheses, of all the expressions over `from`. They may use one another in any order, but not in a circle. */
   query(from: string): string {
-    const levels = this.#levels();
-    const depth = Math.max(0, ...levels.values());
+    const places = this.#places();
+    const depth = Math.max(0, ...[...places.values()].map(({ level }) => level));
     let query = from;
     for (let level = 0; level <= depth; level += 1) {
       const own = [...this.#texts]
-        .filter(([name]) => levels.get(name) === level)
+        .filter(([name]) => places.get(name)?.level === level)
         .map(([name, sql]) => `${sql} AS ${name}`);
       query = `(\nSELECT ${['*', ...own].join(',\n  ')}\nFROM ${query}\n)`;
     }
     return query;
   }
 
-  #levels(): Map<string, number> {
-    const levels = new Map<string, number>();
-    const levelOf = (name: string): number => {
-      const known = levels.get(name);
+  #places(): ReadonlyMap<string, Place> {
+    const places = new Map<string, Place>();
+    const placeOf = (name: string): Place => {
+      const known = places.get(name);
       if (known !== undefined) return known;
-      levels.set(name, 0);
-      const names = (this.#texts.get(name) ?? '').replaceAll(QUOTED, '').match(REFERENCE) ?? [];
-      const used = new Set(names.filter((other) => this.#texts.has(other)));
-      const level = Math.max(-1, ...[...used].map(levelOf)) + 1;
-      levels.set(name, level);
-      return level;
+      places.set(name, { level: 0, length: 0 });
+      const sql = this.#texts.get(name) ?? '';
+      const used = (sql.replaceAll(QUOTED, '').match(REFERENCE) ?? [])
+        .filter((other) => this.#texts.has(other))
+        .map(placeOf);
+      const level = Math.max(0, ...used.map((place) => place.level));
+      const length = used.reduce((sum, place) => sum + (place.level === level ? place.length : 0), sql.length);
+      const place = length > LONGEST && used.length > 0 ? { level: level + 1, length: sql.length } : { level, length };
+      places.set(name, place);
+      return place;
     };
-    for (const name of this.#texts.keys()) levelOf(name);
-    return levels;
+    for (const name of this.#texts.keys()) placeOf(name);
+    return places;
   }
 }

@@ -10,7 +10,7 @@ import { AppError } from '@glasshouse/model';
 import { extract } from './json.ts';
 import type { PathStep } from './path.ts';
 import { quoteText } from './quote.ts';
-import { needsDigits, scalarOf } from './scalar.ts';
+import { losesDigits, scalarOf } from './scalar.ts';
 import { unwrap, type ColumnType } from './type.ts';
 
 /** A value and whether it is one. */
@@ -198,7 +198,7 @@ function maps(key: ColumnType, value: ColumnType): Shaped {
 
 /** True for types that would show a number that was written anew. */
 function keepsText(type: ColumnType): boolean {
-  return type.name === 'String' || type.name === 'FixedString' || needsDigits(type);
+  return type.name === 'String' || type.name === 'FixedString' || losesDigits(type) !== 'none';
 }
 
 /** A map of texts into a map of the types; keys whose value is null are left out unless the type takes NULL. */

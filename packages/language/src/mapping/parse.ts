@@ -7,8 +7,9 @@
  */
 
 import { invariant } from '@glasshouse/model';
-import { extract, forSome } from './json.ts';
+import { extract } from './json.ts';
 import type { Bindings } from './levels.ts';
+import { all, forSome } from './logic.ts';
 import { quoteName, quoteText } from './quote.ts';
 
 /** How a value is wanted: as text, or as an array or map of a certain type, with text for whatever is not one. */
@@ -58,6 +59,7 @@ class Planner implements Parse {
   readonly #json: string;
   readonly #bindings: Bindings;
   readonly #found = new Map<string, Found>();
+  #suspect: string | undefined;
 
   constructor(json: string, bindings: Bindings) {
     this.#json = json;
@@ -88,8 +90,8 @@ class Planner implements Parse {
     const guarded = (value: string): string => (valid === undefined ? value : `if(${valid}, ${value}, NULL)`);
     const [only] = demands(node).length === 1 ? demands(node) : [];
     if (only === 'children') {
-      const guard = `isNull(tupleElement(${element}, 1)) AND NOT ${this.#hidesArray(node)}`;
-      this.#children(node, element, 1, this.#bindings.add(valid === undefined ? guard : `${valid} AND ${guard}`));
+      const guard = [`isNull(tupleElement(${element}, 1))`, `NOT ${this.#hidesArray(node)}`];
+      this.#children(node, element, 1, this.#bindings.add(all([...(valid === undefined ? [] : [valid]), ...guard])));
       return;
     }
     const value = this.#bindings.add(guarded(element));
@@ -111,8 +113,14 @@ class Planner implements Parse {
   #hidesArray(node: Node): string {
     const json = this.#json;
     const path = node.keys.map(quoteText).join(', ');
-    const suspect = forSome(`position(${json}, 'null') > 0`, `match(${json}, '\\\\[\\\\s*null')`);
-    return forSome(suspect, `JSONType(${json}, ${path}) = 'Array'`);
+    return forSome(this.#nullFirst(), json, (text) => `JSONType(${text}, ${path}) = 'Array'`);
+  }
+
+  /** UInt8: some array of the document may begin with null. */
+  #nullFirst(): string {
+    const hasNull = `position(${this.#json}, 'null') > 0`;
+    this.#suspect ??= this.#bindings.add(forSome(hasNull, this.#json, (text) => `match(${text}, '\\[\\s*null')`));
+    return this.#suspect;
   }
 }
 

@@ -6,6 +6,11 @@
  */
 
 import type { DataSource } from '@glasshouse/model';
+import type { MappedColumn } from './column.ts';
+import { marked, markedText } from './json.ts';
+import { INNER } from './levels.ts';
+import { quoteName, quoteText } from './quote.ts';
+import { hintOf } from './scalar.ts';
 
 /** A column of a quarantine. */
 export interface QuarantineColumn {
@@ -22,6 +27,9 @@ const OWN = [
   ['insertion_date', 'DateTime'],
   ['c__line', 'Nullable(String)'],
 ] as const;
+
+/** Characters of a value that an error shows. */
+const SHOWN = 100;
 
 /**
  * The columns of a data source's quarantine, in order: what a row can bring as `Nullable(String)` with the text of the value,
@@ -42,8 +50,14 @@ export function quarantineColumnsOf(source: DataSource): readonly QuarantineColu
   return [...own, ...OWN.map(([name, type]) => ({ name, type, column: undefined }))];
 }
 
-/** A reason why a row does not fit. */
-export interface RowError {
+export interface Rejected {
+  readonly columns: readonly QuarantineColumn[];
+  readonly mapped: readonly MappedColumn[];
+  readonly reasons: readonly Reason[];
+}
+
+/** Why a row does not fit. */
+export interface Reason {
   /** What it is about: a column of the data source, or `c__line` for the row as a whole. */
   readonly column: string;
   /** UInt8 expression: it applies. */
@@ -52,12 +66,74 @@ export interface RowError {
   readonly message: string;
 }
 
-/** Why a line is no row at all. */
-export function lineErrors({ line, object }: { readonly line: string; readonly object: string }): RowError[] {
-  const message =
-    `multiIf(empty(trimBoth(${line})), 'the line is empty', ` +
+/** The columns of the quarantine, as `expression AS name`, out of a row that does not fit. */
+export function rejectedRow({ columns, mapped, reasons }: Rejected): string[] {
+  const line = `${INNER}line`;
+  const again = `${INNER}again`;
+  const places = new Map(mapped.map(({ column }, index) => [column.name, index]));
+  const texts = mapped.map(({ path }, index) => {
+    const text = path.keys.length === 0 ? `toNullable(${line})` : markedText(again, path.keys);
+    return `${text} AS ${INNER}r${index}`;
+  });
+  const values = columns.flatMap(({ name, column }) => {
+    if (column === undefined) return [];
+    const place = places.get(column);
+    return [`${place === undefined ? 'NULL' : `${INNER}r${place}`} AS ${quoteName(name)}`];
+  });
+  const list = reasons.map(({ column, when, message }) => `(toUInt8(${when}), ${quoteText(column)}, ${message})`);
+  return [
+    `${marked(line)} AS ${again}`,
+    ...texts,
+    `arrayFilter(e -> e.1 = 1, [${list.join(',\n    ')}]) AS ${INNER}errors`,
+    ...values,
+    `arrayMap(e -> e.2, ${INNER}errors) AS c__error_column`,
+    `arrayMap(e -> e.3, ${INNER}errors) AS c__error`,
+    `${INNER}import AS c__import_id`,
+    `toDateTime(${INNER}at) AS insertion_date`,
+    `${line} AS c__line`,
+  ];
+}
+
+/** The reasons of rows that do not fit. */
+export function misfitReasons(mapped: readonly MappedColumn[]): Reason[] {
+  const line = `${INNER}line`;
+  const unreadable =
+    `multiIf(match(${line}, '^\\\\s*$'), 'the line is empty', ` +
     `NOT isValidUTF8(${line}), 'the line is not valid UTF-8', ` +
     `isValidJSON(${line}), 'the line is JSON but not an object', ` +
     `'the line is not JSON, or nested too deeply')`;
-  return [{ column: 'c__line', when: `NOT ${object}`, message }];
+  const outside = `concat('the row is outside the write filter of its token: ', ${INNER}filter)`;
+  return [
+    { column: 'c__line', when: `NOT ${INNER}object`, message: unreadable },
+    { column: 'c__line', when: `${INNER}object AND NOT ${INNER}inside`, message: outside },
+    ...mapped.flatMap((column, index) => columnReason(column, index)),
+  ];
+}
+
+/** The reason of rows that an expression of the user throws for. */
+export function barredReason(when: string, said: string): Reason {
+  return { column: 'c__line', when, message: quoteText(`the row cannot be computed: ${said}`) };
+}
+
+/** Nothing for a column that every row fits. */
+function columnReason({ column, inner, sql }: MappedColumn, index: number): Reason[] {
+  if (sql.fits === undefined) return [];
+  const text = `${INNER}r${index}`;
+  const hint = hintOf(inner);
+  const path = column.jsonPath ?? `$.${column.name}`;
+  const lacking = `: ${path} is missing or null, and the column has no DEFAULT`;
+  const shown = `if(lengthUTF8(${text}) > ${SHOWN}, concat(substringUTF8(${text}, 1, ${SHOWN}), '…'), ${text})`;
+  const parts = [
+    quoteText(`value '`),
+    `ifNull(${shown}, '')`,
+    quoteText(`' on column '${column.name}' is not ${inner.text}`),
+    `if(${INNER}n${index}, ${quoteText(lacking)}, ${quoteText(hint === '' ? '' : ` (${hint})`)})`,
+  ];
+  return [
+    {
+      column: column.name,
+      when: `${INNER}object AND NOT ${INNER}c${index}`,
+      message: `concat(${parts.join(', ')})`,
+    },
+  ];
 }

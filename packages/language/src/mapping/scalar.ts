@@ -5,7 +5,6 @@
  * Must stay true: no expression here throws for any text. What does not fit becomes NULL, and never the nearest value.
  */
 
-import { forSome, isNumber } from './json.ts';
 import { quoteText } from './quote.ts';
 import { timeOf } from './times.ts';
 import type { ColumnType, Literal } from './type.ts';
@@ -13,11 +12,16 @@ import type { ColumnType, Literal } from './type.ts';
 const NARROW = /^U?Int(?:8|16|32|64)$/;
 const WIDE = /^U?Int(?:128|256)$/;
 
+/** Names an expression that is used more than once, where that can be done; else gives it back. */
+export type Bind = (sql: string) => string;
+
+const inPlace: Bind = (sql) => sql;
+
 /** `Nullable(T)` of a `Nullable(String)`: NULL when there is no text, or the text is no value of the type. */
-export function scalarOf(type: ColumnType, text: string): string {
+export function scalarOf(type: ColumnType, text: string, bind: Bind = inPlace): string {
   const { name } = type;
-  if (NARROW.test(name)) return integer(text, (value) => `to${name}OrNull(${value})`);
-  if (WIDE.test(name)) return integer(text, (value) => wide(name, value));
+  if (NARROW.test(name)) return integer(text, (value) => `to${name}OrNull(${value})`, bind);
+  if (WIDE.test(name)) return integer(text, (value) => wide(name, value), bind);
   switch (name) {
     case 'String':
       return text;
@@ -25,21 +29,21 @@ export function scalarOf(type: ColumnType, text: string): string {
       return fixedString(type, text);
     case 'Float32':
     case 'Float64':
-      return float(name, text);
+      return float(name, text, bind);
     case 'BFloat16':
-      return `CAST(${float('Float32', text)}, 'Nullable(BFloat16)')`;
+      return `CAST(${float('Float32', text, bind)}, 'Nullable(BFloat16)')`;
     case 'Decimal':
     case 'Decimal32':
     case 'Decimal64':
     case 'Decimal128':
     case 'Decimal256':
-      return decimal(decimalShape(type), text);
+      return decimal(decimalShape(type), text, bind);
     case 'Bool':
-      return `transform(${text}, ['true', 'false', '1', '0', 'True', 'False', 'TRUE', 'FALSE'], [1, 0, 1, 0, 1, 0, 1, 0]::Array(Nullable(UInt8)), NULL)`;
+      return oneOf(text, BOOLEANS, 'Array(Nullable(Bool))');
     case 'Enum':
     case 'Enum8':
     case 'Enum16':
-      return enumeration(type, text);
+      return `CAST(${oneOf(text, enumTexts(type.literals), 'Array(Nullable(String))')}, ${quoteText(`Nullable(${type.text})`)})`;
     case 'UUID':
     case 'IPv4':
     case 'IPv6':
@@ -48,7 +52,7 @@ export function scalarOf(type: ColumnType, text: string): string {
     case 'Date32':
     case 'DateTime':
     case 'DateTime64':
-      return timeOf(type, text);
+      return timeOf(type, text, bind);
     default:
       return `accurateCastOrNull(${text}, ${quoteText(type.text)})`;
   }
@@ -85,24 +89,31 @@ export function hintOf(type: ColumnType): string {
   }
 }
 
-/** Text of at most so many bytes cannot have lost a digit on its way through a 64-bit float. */
+/** Which numbers have to be read again because a 64-bit float, which the parse makes of them, may have lost their digits. */
+export function losesDigits(type: ColumnType): 'any' | 'long' | 'none' {
+  if (type.name.startsWith('Decimal')) return 'any';
+  return /^U?Int(?:64|128|256)$/.test(type.name) ? 'long' : 'none';
+}
+
+/** Integers of at most so many digits are exact in a 64-bit float. */
 export const EXACT_DIGITS = 15;
 
-/** True for types whose digits matter beyond those of a 64-bit float. */
-export function needsDigits(type: ColumnType): boolean {
-  return type.name.startsWith('Decimal');
+const BOOLEANS: ReadonlyMap<string, string> = new Map([
+  ...['true', '1', 'True', 'TRUE'].map((text) => [text, 'true'] as const),
+  ...['false', '0', 'False', 'FALSE'].map((text) => [text, 'false'] as const),
+]);
+
+function oneOf(text: string, values: ReadonlyMap<string, string>, type: string): string {
+  const list = (items: Iterable<string>): string => `[${[...items].map(quoteText).join(', ')}]`;
+  return `transform(${text}, ${list(values.keys())}, CAST(${list(values.values())}, ${quoteText(type)}), NULL)`;
 }
 
-function integer(text: string, convert: (value: string) => string): string {
-  const value = convert(text);
-  return `ifNull(${value}, ${forSome(`isNull(${value}) AND isNotNull(${text})`, convert(wholeNumber(text)))})`;
-}
-
-/** The digits of a boolean and of a number like 1.0 or 1e3; NULL for what is not whole. */
-function wholeNumber(text: string): string {
-  const number = `toDecimal256OrNull(${text}, 30)`;
-  const whole = `if(${isNumber(text)} AND trunc(${number}) = ${number}, toString(trunc(${number})), NULL)`;
-  return `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${whole})`;
+/** Takes 1.0 and booleans as well, but only looks for them when there are no plain digits. */
+function integer(text: string, convert: (value: string) => string, bind: Bind): string {
+  const value = bind(convert(text));
+  const whole = `extract(${text}, '^(-?[0-9]+)[.]0+$')`;
+  const other = `multiIf(${text} = 'true', '1', ${text} = 'false', '0', ${whole})`;
+  return `if(isNull(${value}), ${convert(other)}, ${value})`;
 }
 
 /** The engine does not notice when these overflow, but then they read differently. */
@@ -112,13 +123,9 @@ function wide(name: string, text: string): string {
 }
 
 /** Too large a number becomes infinite, which it may be only by name. */
-function float(name: string, text: string): string {
-  const value = `to${name}OrNull(${text})`;
-  const boolean = `transform(${text}, ['true', 'false'], [1, 0]::Array(Nullable(${name})), NULL)`;
-  return (
-    `multiIf(isNull(${value}), if(isNotNull(${text}), ${boolean}, NULL), ` +
-    `isInfinite(${value}) AND NOT match(${text}, '(?i)inf'), NULL, ${value})`
-  );
+function float(name: string, text: string, bind: Bind): string {
+  const value = bind(`to${name}OrNull(${text})`);
+  return `if(isFinite(${value}), ${value}, if(match(${text}, '^[-+]?(?i:nan|inf|infinity)$'), ${value}, NULL))`;
 }
 
 /** The engine throws for one that is too long, also where a NULL hides it, so the long text has to be gone before. */
@@ -146,22 +153,21 @@ function decimalShape(type: ColumnType): DecimalShape {
 }
 
 /** Digits behind the last that the type has are cut off; the engine itself lets more in front through than the type says. */
-function decimal({ bits, precision, scale }: DecimalShape, text: string): string {
+function decimal({ bits, precision, scale }: DecimalShape, text: string, bind: Bind): string {
   const convert = `toDecimal${bits}`;
   const value = `${convert}OrNull(${text}, ${scale})`;
+  if ([9, 18, 38, 76].includes(precision)) return value;
   const most = `${'9'.repeat(precision - scale) || '0'}${scale === 0 ? '' : `.${'9'.repeat(scale)}`}`;
-  const limit = `${convert}(${quoteText(most)}, ${scale})`;
-  return `if(${value} <= ${limit} AND ${value} >= -${limit}, ${value}, NULL)`;
+  const bound = bind(value);
+  return `if(abs(${bound}) <= ${convert}(${quoteText(most)}, ${scale}), ${bound}, NULL)`;
 }
 
 /** By name, or by number where no name is that number's text. */
-function enumeration(type: ColumnType, text: string): string {
-  const names = enumNames(type.literals);
-  const known = new Map([...names].map(([name, number]) => [String(number), name]));
-  for (const name of names.keys()) known.set(name, name);
-  const list = (values: Iterable<string>): string => `[${[...values].map(quoteText).join(', ')}]`;
-  const name = `transform(${text}, ${list(known.keys())}, ${list(known.values())}::Array(Nullable(String)), NULL)`;
-  return `CAST(${name}, ${quoteText(`Nullable(${type.text})`)})`;
+function enumTexts(literals: readonly Literal[]): Map<string, string> {
+  const names = enumNames(literals);
+  const texts = new Map([...names].map(([name, number]) => [String(number), name]));
+  for (const name of names.keys()) texts.set(name, name);
+  return texts;
 }
 
 /** A name without a number has the next one, from 1. */

@@ -11,7 +11,7 @@ import { ATTACKS } from './attacks.ts';
 import { isAllowedFunction, allowedFunctions, HIGHER_ORDER_FUNCTIONS, REFUSED_FUNCTIONS, words } from './functions.ts';
 import { judge, type Verdict } from './guard.ts';
 import { LEGITIMATE } from './legitimate.ts';
-import { tenantPolicy, withoutHints } from './policy.ts';
+import { tenantPolicy, VIRTUAL_COLUMNS, withoutHints, type Policy } from './policy.ts';
 import { confirm, resolvedTables } from './query-tree.ts';
 import { classify } from './request.ts';
 import { checkParameters, splitStatement, type Statement } from './statement.ts';
@@ -117,6 +117,79 @@ describe('the lists', () => {
   });
 });
 
+describe('a policy of some tables', () => {
+  const some = tenantPolicy('acme', { ownTables: (table) => table === 'ids', tableRefusal: 'no right to read it' });
+
+  it('lets these be read, and what a statement makes itself', () => {
+    expect(() => judgedBy(some, 'SELECT a FROM ids JOIN acme.ids AS other USING a WHERE a IN ids')).not.toThrow();
+    expect(() => judgedBy(some, 'WITH spans AS (SELECT a FROM ids) SELECT * FROM spans, numbers(3)')).not.toThrow();
+  });
+
+  it.each([
+    'SELECT * FROM spans',
+    'SELECT * FROM acme.spans',
+    'SELECT * FROM absent',
+    'SELECT a IN spans FROM ids',
+    'WITH c AS (SELECT * FROM spans) SELECT * FROM c',
+    'SELECT * FROM (WITH spans AS (SELECT 1) SELECT * FROM spans), spans',
+    'WITH spans AS (SELECT 1) SELECT * FROM acme.spans',
+    'WITH spans AS (SELECT * FROM spans) SELECT 1',
+    'FROM (WITH spans AS (SELECT 1) FROM spans SELECT 1) SELECT (SELECT max(a) FROM spans)',
+    'SELECT * FROM shared.prices',
+    'SELECT * FROM other.secret',
+  ])('refuses %s in the same words', (sql) => {
+    expect(() => judgedBy(some, sql)).toThrow(/^cannot read table [\w.]+: no right to read it$/u);
+  });
+
+  it('takes names of nodes for what is put in front', () => {
+    const statement = splitStatement('SELECT * FROM node JOIN (SELECT a FROM node) AS n USING a');
+    const ast = parseAst(explain('AST', statement, {}));
+    expect(judge(statement, ast, some, new Set(['node'])).tables).toEqual([]);
+    expect(() => judge(statement, ast, some)).toThrow('cannot read table node');
+    const qualified = splitStatement('SELECT * FROM acme.node');
+    expect(() => judge(qualified, parseAst(explain('AST', qualified, {})), some, new Set(['node']))).toThrow(
+      'acme.node',
+    );
+  });
+});
+
+describe('beside row filters', () => {
+  const filtered = tenantPolicy('acme', { hidesRows: true, reservedAliases: new Set(['acme.spans']) });
+
+  it.each([
+    ['SELECT a FROM spans PREWHERE a > 1', 'PREWHERE'],
+    ['SELECT a FROM (SELECT a FROM spans prewhere a > 1)', 'PREWHERE'],
+    ['SELECT a FROM ids AS `acme.spans`', 'name acme.spans'],
+    ['SELECT a FROM (SELECT a FROM ids) AS "acme.spans"', 'name acme.spans'],
+    ['SELECT n.number FROM numbers(1) AS `acme.spans`, numbers(2) AS n', 'name acme.spans'],
+    ['SELECT 1 AS `acme.spans`', 'name acme.spans'],
+    ["SELECT a FROM 'ids' AS `acme.spans`", 'name acme.spans'],
+    ['SELECT _part FROM spans', 'column _part'],
+    ['SELECT s._part_offset FROM spans AS s', 'column _part_offset'],
+    ['SELECT COLUMNS(_partition_id) FROM spans', 'column _partition_id'],
+    ['SELECT a FROM spans WHERE `_partition_value`.1 = 1', ''],
+    ['SELECT a FROM spans JOIN ids USING (_block_number)', 'column _block_number'],
+  ])('%s is refused', (sql, what) => {
+    expect(() => judgedBy(filtered, sql)).toThrow(
+      what === ''
+        ? /^cannot /
+        : `cannot ${what === 'PREWHERE' ? 'use' : what.startsWith('name') ? 'use the' : 'read'} ${what}`,
+    );
+    if (what !== '') expect(() => judgedBy(policy, sql)).not.toThrow();
+  });
+
+  it('knows every column that the engine makes up', () => {
+    const text = engine.query('DESCRIBE TABLE acme.spans SETTINGS describe_include_virtual_columns = 1', 'TSVRaw');
+    const made = text
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .filter((cells) => cells.at(-1) === '1');
+    expect(made.length).toBeGreaterThan(10);
+    expect(made.map(([name]) => name).filter((name) => !VIRTUAL_COLUMNS.has(name ?? ''))).toEqual([]);
+  });
+});
+
 describe('the verdict', () => {
   it('lists every table once, and no common table expression', () => {
     const verdict = verdictOf(
@@ -215,6 +288,11 @@ describe('confirm', () => {
     expect(resolvedTables(text).tables).toEqual(['acme.spans']);
   });
 });
+
+function judgedBy(given: Policy, sql: string): Verdict {
+  const statement = splitStatement(sql);
+  return judge(statement, parseAst(explain('AST', statement, {})), given);
+}
 
 function judged(sql: string, parameters: Readonly<Record<string, string>>): { statement: Statement; verdict: Verdict } {
   const statement = splitStatement(sql);

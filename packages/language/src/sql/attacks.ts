@@ -239,6 +239,17 @@ export const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
     'SELECT flameGraph(1)',
     "SELECT generateSerialID('x')",
   ),
+  'rows as they are stored': plain(
+    'SELECT lowCardinalityKeys(toLowCardinality(b)) FROM spans',
+    'SELECT LowCardinalityIndices(toLowCardinality(b)) FROM spans',
+    'SELECT dumpColumnStructure(b) FROM spans',
+    'SELECT arrayMap(lowCardinalityKeys, [b]) FROM spans',
+    'SELECT blockSize(), blockNumber() FROM spans',
+    'SELECT rowNumberInBlock() FROM spans',
+    'SELECT blockSerializedSize(b) FROM spans',
+    'SELECT estimateCompressionRatio(b) FROM spans',
+    'SELECT estimateCompressionRatioIf(b, a > 1) FROM spans',
+  ),
   'wasting time': plain(
     'SELECT sleep(3)',
     'SELECT SLEEP(3)',

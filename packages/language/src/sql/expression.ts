@@ -8,7 +8,7 @@
 import { AppError } from '@glasshouse/model';
 import { isOperator, isWord, type Token } from '../lexer.ts';
 import type { AstNode } from './ast.ts';
-import { argumentsOf, isInFunction, judgeBareWord, judgeCallee } from './calls.ts';
+import { argumentsOf, isConstantCall, isInFunction, judgeBareWord, judgeCallee } from './calls.ts';
 import { allowedFunctions, isAggregate } from './functions.ts';
 import { shorten, VIRTUAL_COLUMNS } from './policy.ts';
 import { splitStatement } from './statement.ts';
@@ -83,7 +83,11 @@ export function judgeExpression(expression: Expression, root: AstNode, rules: Ex
   if (items?.kind !== 'ExpressionList') throw unexpected(expression, rules);
   const named = rules.form === 'named';
   const court = new ExpressionCourt(expression, rules);
-  for (const item of items.children) court.visit(item, new Set(), named ? 2 : 0);
+  for (const item of items.children) {
+    const parts = item.text === 'tuple' ? [item, ...argumentsOf(item)] : [item];
+    if (parts.some((part) => part.kind === 'Function' && part.text === 'lambda')) throw unexpected(expression, rules);
+    court.visit(item, new Set(), named ? 2 : 0);
+  }
   return [...court.columns];
 }
 
@@ -116,8 +120,8 @@ class ExpressionCourt {
     const { text } = node;
     if (scope.has(text) || this.names.has(text)) return;
     const { columns } = this.rules;
-    if (columns === undefined || columns.has(text)) judgeBareWord(node);
-    else if (![...columns].some((column) => text.startsWith(`${column}.`)))
+    if (columns === undefined) judgeBareWord(node);
+    else if (!columns.has(text) && ![...columns].some((column) => text.startsWith(`${column}.`)))
       throw this.refusal(`there is no column ${shorten(text)}`, text);
     if (VIRTUAL_COLUMNS.has(text)) throw this.refusal(`${text} is a column of the engine's own`, text);
     this.columns.add(text);
@@ -165,13 +169,6 @@ class ExpressionCourt {
     const where = token === undefined ? '' : ` at position ${token.start + 1}`;
     return new AppError(code, `cannot use ${this.rules.what}${where}: ${why}`);
   }
-}
-
-/** A call of constants fails for every row or for none. */
-function isConstantCall(node: AstNode): boolean {
-  return argumentsOf(node).every(
-    (argument) => argument.kind === 'Literal' || (argument.kind === 'Function' && isConstantCall(argument)),
-  );
 }
 
 /** The first comma outside of all brackets. Throws where brackets are not in pairs. */

@@ -8,7 +8,7 @@
  */
 
 import { walkAst, type AstNode } from './ast.ts';
-import { argumentsOf } from './calls.ts';
+import { isConstantCall } from './calls.ts';
 import { isAggregate } from './functions.ts';
 import { callOf, heading, listed, sourceOf, typeOf, walkResolved, type ResolvedNode } from './resolved.ts';
 import { fitsTimes, readsText, totality, totalityByName, type Totality } from './total.ts';
@@ -21,6 +21,8 @@ export interface Fallibility {
   readonly fails: 'never' | 'on_text' | 'anywhere';
   /** The first function that can fail. */
   readonly because: string | undefined;
+  /** Whether something can fail in what the outermost query makes of its rows. Only projections of a table would be asked before. */
+  readonly resultFails: boolean;
 }
 
 /** Sections of the outermost query that nothing else reads. */
@@ -49,14 +51,18 @@ const PLAIN_WORDS =
 /** What a resolved statement can fail on. */
 export function fallibility(root: ResolvedNode): Fallibility {
   const inquest = new Inquest(root);
-  if (root.kind !== 'QUERY') inquest.visit(root);
-  else {
-    for (const part of root.children) {
-      if (RESULT.has(part.kind)) inquest.visitHarmless(part);
-      else inquest.visit(part);
-    }
+  const result = new Inquest(root);
+  for (const part of root.kind === 'QUERY' ? root.children : [root]) {
+    const isResult = RESULT.has(part.kind);
+    if (isResult) result.visit(part);
+    for (const node of isResult ? queriesIn(part) : [part]) inquest.visit(node);
   }
-  return inquest.finding();
+  return { ...inquest.finding(), resultFails: result.finding().fails !== 'never' };
+}
+
+/** The outermost queries in a part of another. */
+function queriesIn(node: ResolvedNode): readonly ResolvedNode[] {
+  return node.kind === 'QUERY' || node.kind === 'UNION' ? [node] : node.children.flatMap(queriesIn);
 }
 
 /**
@@ -84,11 +90,6 @@ function canFailByName(node: AstNode, behind: boolean): boolean {
   return !known || inside();
 }
 
-/** `now() - INTERVAL 1 HOUR`: it is the same for every row. */
-function isConstantCall(node: AstNode): boolean {
-  return argumentsOf(node).every((one) => one.kind === 'Literal' || (one.kind === 'Function' && isConstantCall(one)));
-}
-
 class Inquest {
   /** Ids of tables: a column of one is what is stored, one of a subquery may be computed of anything. */
   private readonly tables: ReadonlySet<number | undefined>;
@@ -102,17 +103,11 @@ class Inquest {
     this.tables = new Set([...walkResolved(root)].filter((node) => node.kind === 'TABLE').map((node) => node.id));
   }
 
-  finding(): Fallibility {
+  finding(): Pick<Fallibility, 'because' | 'fails'> {
     // Times are compared in the finer of two scales, which those that are far away do not fit.
     const [scale = 9] = this.scales;
     if (this.scales.size > 1 || this.constantScale > scale) this.blame('anywhere', 'comparison of times');
     return { fails: this.fails, because: this.because };
-  }
-
-  /** Only the queries inside of it count. */
-  visitHarmless(node: ResolvedNode): void {
-    if (node.kind === 'QUERY' || node.kind === 'UNION') this.visit(node);
-    else for (const child of node.children) this.visitHarmless(child);
   }
 
   visit(node: ResolvedNode): void {

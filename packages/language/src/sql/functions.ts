@@ -176,7 +176,7 @@ const SCALAR_FUNCTIONS = {
     numericIndexedVectorToMap
   `,
   Other: `
-    bar blockNumber blockSize byteSize colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB
+    bar byteSize colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB
     colorSRGBToOKLCH countDigits current_database current_schemas currentDatabase currentSchemas DATABASE
     defaultValueOfArgumentType defaultValueOfTypeName digits displayName errorCodeToName
     finalizeAggregation flipCoordinates FORMAT_BYTES formatQuery formatQueryOrNull formatQuerySingleLine
@@ -186,7 +186,7 @@ const SCALAR_FUNCTIONS = {
     MACNumToString MACStringToNum MACStringToOUI materialize
     minSampleSizeContinous minSampleSizeContinuous minSampleSizeConversion neighbor normalizedQueryHash
     normalizedQueryHashKeepNames normalizeQuery normalizeQueryKeepNames parseReadableSize parseReadableSizeOrNull
-    parseReadableSizeOrZero parseTimeDelta partitionID partitionId rowNumberInAllBlocks rowNumberInBlock
+    parseReadableSizeOrZero parseTimeDelta partitionID partitionId rowNumberInAllBlocks 
     runningAccumulate runningConcurrency runningDifference runningDifferenceStartingWithFirstValue SCHEMA throwIf
     toColumnTypeName tokenizeQuery toTypeName transform variantElement variantType version visibleWidth
   `,
@@ -355,12 +355,13 @@ const AGGREGATE_NAMES: ReadonlySet<string> = lowerSet(AGGREGATE_FUNCTIONS);
 const SCALAR_NAMES: ReadonlySet<string> = new Set(Object.values(SCALAR_FUNCTIONS).flatMap(words).map(lower));
 
 /**
- * Refused functions by reason: they look at how a column is stored, where values of hidden rows stand beside the others; they read a file,
+ * Refused functions by reason: they look at how rows and columns are stored, hidden rows among them; they read a file,
  * a table, a dictionary, a model, the server's state, waste time, or serve the engine itself.
  */
 export const REFUSED_FUNCTIONS = {
-  'column as stored': `
-    blockSerializedSize dumpColumnStructure estimateCompressionRatio lowCardinalityIndices lowCardinalityKeys
+  'rows as stored': `
+    blockNumber blockSerializedSize blockSize dumpColumnStructure estimateCompressionRatio lowCardinalityIndices lowCardinalityKeys
+    rowNumberInBlock
   `,
   dictionary: `
     dictGet dictGetAll dictGetChildren dictGetDate dictGetDateOrDefault dictGetDateTime dictGetDateTimeOrDefault

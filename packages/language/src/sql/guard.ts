@@ -123,21 +123,22 @@ function judgeTokens({ tokens }: Statement): void {
  * a table whose alias reads like a filtered table's name gets that one's filter.
  */
 function judgeBesideFilters({ tokens }: Statement, root: AstNode, policy: Policy): void {
-  if (tokens.some((token) => isWord(token, 'PREWHERE'))) {
-    throw new AppError('forbidden', 'cannot use PREWHERE: the credential sees some rows only; write WHERE');
+  for (const token of tokens) {
+    if (isWord(token, 'PREWHERE'))
+      throw new AppError('forbidden', 'cannot use PREWHERE: the credential sees some rows only; write WHERE');
+    if (token.kind === 'quoted' && policy.reservedAliases.has(token.value)) throw aliasRefusal(token.value);
   }
   for (const { kind, text, alias } of walkAst(root)) {
-    if (alias !== undefined && policy.reservedAliases.has(alias)) {
-      throw new AppError(
-        'forbidden',
-        `cannot use the alias ${shorten(alias)}: it is the name of a table; choose another`,
-      );
-    }
+    if (alias !== undefined && policy.reservedAliases.has(alias)) throw aliasRefusal(alias);
     const column = text.slice(text.lastIndexOf('.') + 1);
-    if (kind === 'Identifier' && VIRTUAL_COLUMNS.has(column)) {
+    if (kind === 'Identifier' && VIRTUAL_COLUMNS.has(column))
       throw new AppError('forbidden', `cannot read column ${column}: the credential sees some rows only`);
-    }
   }
+}
+
+function aliasRefusal(name: string): AppError {
+  const why = 'as one name it reads like a table; write database and table apart, or choose another alias';
+  return new AppError('forbidden', `cannot use the name ${shorten(name)}: ${why}`);
 }
 
 function judgeSelect(court: Court, node: AstNode, outer: Scope): void {

@@ -9,6 +9,7 @@ import { AppError } from '@glasshouse/model';
 import { isOperator, tokenize, type Token } from '../lexer.ts';
 import { words } from './functions.ts';
 import { shorten } from './policy.ts';
+import { hasComments } from './types.ts';
 
 const CODECS: ReadonlySet<string> = lowerSet('Default NONE LZ4 LZ4HC ZSTD Delta DoubleDelta Gorilla T64 FPC GCD ALP');
 const INDEX_TYPES: ReadonlySet<string> = lowerSet(
@@ -55,6 +56,7 @@ export function judgeEngineSettings(settings: Readonly<Record<string, string>>):
 /** `name`, `name(1, 'x')`, `name(key = 'x')`, several with commas. */
 function calls(text: string, names: ReadonlySet<string>, kind: string, what: string): string[] {
   const tokens = tokenize(text);
+  if (hasComments(text, tokens)) throw refusal(what, 'write it without comments');
   const found: string[] = [];
   let at = 0;
   do {

@@ -66,10 +66,22 @@ export function judgeType(text: string, what = 'the type'): string {
     return new AppError('bad_request', `cannot use ${what}${where}: ${why}`);
   };
   if (text.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`);
-  const reader = new TypeReader(tokenize(text), refuse);
+  const tokens = tokenize(text);
+  if (hasComments(text, tokens)) throw refuse('write it without comments');
+  const reader = new TypeReader(tokens, refuse);
   const type = reader.type(0);
   reader.end();
   return type;
+}
+
+/** Whether there is anything but white space between the tokens. A comment could hide what is put behind the text. */
+export function hasComments(text: string, tokens: readonly Token[]): boolean {
+  let at = 0;
+  for (const { start, end } of tokens) {
+    if (text.slice(at, start).trim() !== '') return true;
+    at = end;
+  }
+  return text.slice(at).trim() !== '';
 }
 
 class TypeReader {

@@ -3,7 +3,7 @@
  *
  *   POST /api/v1/admin/backup {path?}   → lines of JSON: {progress, done, total} while it runs, then {result} or {error}
  *   POST /api/v1/admin/restore {path}   → the same
- *   POST /api/v1/admin/reset {}         → {"reset": true}
+ *   POST /api/v1/admin/reset {dataSources?}  → {"reset": true, "dataSources": false}
  */
 
 import { AppError, toAppError } from '@glasshouse/model';
@@ -17,30 +17,36 @@ import { failJson, sendJson } from '../http/router.ts';
 const MAX_BODY_BYTES = 64 << 10;
 
 export function maintenanceRoutes(maintenance: Maintenance, principals: Principals): Route[] {
-  const route = (name: string, act: (exchange: Exchange, path: string | undefined) => Promise<void>): Route => ({
+  const route = (name: string, act: (exchange: Exchange, wanted: Wanted) => Promise<void>): Route => ({
     method: 'POST',
     path: `/api/v1/admin/${name}`,
     fail: failJson,
     handle: async (exchange) => {
       await principals.resolve(credentialOf(exchange.request.headers), 'admin');
-      await act(exchange, await readPath(exchange));
+      await act(exchange, await readWanted(exchange));
     },
   });
   return [
-    route('backup', (exchange, path) => stream(exchange, 'copying', (report) => maintenance.backup(path, report))),
-    route('restore', (exchange, path) => {
+    route('backup', (exchange, { path }) => stream(exchange, 'copying', (report) => maintenance.backup(path, report))),
+    route('restore', (exchange, { path }) => {
       if (path === undefined)
         throw new AppError('bad_request', 'cannot restore: give the path of a backup as {"path": "…"}');
       return stream(exchange, 'reading', (report) => maintenance.restore(path, report));
     }),
-    route('reset', async ({ response }) => {
-      await maintenance.reset();
-      sendJson(response, 200, { reset: true });
+    route('reset', async ({ response }, { dataSources }) => {
+      await maintenance.reset({ dataSources });
+      sendJson(response, 200, { reset: true, dataSources });
     }),
   ];
 }
 
-async function readPath({ request }: Exchange): Promise<string | undefined> {
+/** What a body asks for. */
+interface Wanted {
+  readonly path: string | undefined;
+  readonly dataSources: boolean;
+}
+
+async function readWanted({ request }: Exchange): Promise<Wanted> {
   const body = (await readBody(request, MAX_BODY_BYTES)).toString('utf8').trim();
   let value: unknown;
   try {
@@ -48,10 +54,12 @@ async function readPath({ request }: Exchange): Promise<string | undefined> {
   } catch (cause) {
     throw new AppError('bad_request', 'cannot read the body: it is not JSON', { cause });
   }
-  const path = (value as { path?: unknown } | null)?.path;
-  if (path === undefined) return undefined;
-  if (typeof path === 'string' && path !== '') return path;
-  throw new AppError('bad_request', 'cannot read path: it must be a text');
+  const { path, dataSources = false } = (value ?? {}) as { path?: unknown; dataSources?: unknown };
+  if (path !== undefined && (typeof path !== 'string' || path === ''))
+    throw new AppError('bad_request', 'cannot read path: it must be a text');
+  if (typeof dataSources !== 'boolean')
+    throw new AppError('bad_request', 'cannot read dataSources: it must be true or false');
+  return { path, dataSources };
 }
 
 /** Runs a job and sends a line for each step. Once lines are out an error is one as well. */

@@ -5,13 +5,16 @@
  * Must stay true: parameters that aren't known here are ignored, because clients send many.
  */
 
+import type { Principal } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
 import { readBody } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { sendJson } from '../http/router.ts';
-import type { Door } from '../query/door.ts';
+import { EndpointRefusal } from '../platform/endpoints-templates.ts';
+import { RateError, rateHeaders } from '../platform/rate.ts';
+import type { Door, QueryOptions } from '../query/door.ts';
 import { fromAppError } from '../query/errors.ts';
 import { callerOf } from './caller.ts';
 import { acceptedCoding, deliver, signalOf } from './deliver.ts';
@@ -29,27 +32,47 @@ const SHORT_FORMATS: Readonly<Record<string, string>> = {
   jsonl: 'JSONEachRow',
 };
 
-export function sqlRoutes(door: Door, principals: Principals): Route[] {
-  const handle = (exchange: Exchange): Promise<void> => answerSql(door, principals, exchange);
+/** Who asks, and what their text comes to as a statement for the door. */
+export interface Asked {
+  readonly principal: Principal;
+  readonly sql: string;
+  readonly options: Omit<QueryOptions, 'format' | 'signal'>;
+}
+
+/** Finds out who sent a request, whose parameters are in `fields`. Rejects with what the door or the credentials say. */
+export type WhoAsks = (exchange: Exchange, fields: URLSearchParams, sql: string) => Promise<Asked>;
+
+/** `workspaces` is for servers with a data platform, whose tokens may read less than all, and whose pipes are tables too. */
+export function sqlRoutes(door: Door, principals: Principals, workspaces?: WhoAsks): Route[] {
+  const who = workspaces ?? byKey(principals);
+  const handle = (exchange: Exchange): Promise<void> => answerSql(door, who, exchange);
   return [
     { method: 'GET', path: '/v0/sql', handle, fail: failSql },
     { method: 'POST', path: '/v0/sql', handle, fail: failSql },
   ];
 }
 
-async function answerSql(door: Door, principals: Principals, exchange: Exchange): Promise<void> {
+function byKey(principals: Principals): WhoAsks {
+  return async (exchange, fields, sql) => ({
+    principal: await callerOf(principals, { ...exchange, query: fields }, 'query'),
+    sql,
+    options: {},
+  });
+}
+
+async function answerSql(door: Door, who: WhoAsks, exchange: Exchange): Promise<void> {
   const signal = signalOf(exchange.response);
   const fields = await readFields(exchange);
-  const principal = await callerOf(principals, { ...exchange, query: fields }, 'query');
-  const sql = fields.get('q');
-  if (sql === null || sql.trim() === '') {
+  const { principal, sql, options } = await who(exchange, fields, fields.get('q') ?? '');
+  if (sql.trim() === '') {
     throw new AppError('bad_request', 'cannot run the query: there is none; send it as q=SELECT… or as the body');
   }
-  const format = fields.get('format') ?? 'JSON';
+  const format = fields.get('format') || 'JSON';
   const answer = await door.run(principal, sql, {
+    ...options,
     format: SHORT_FORMATS[format.toLowerCase()] ?? format,
-    settings: { output_format_json_quote_64bit_integers: '0', output_format_json_quote_64bit_floats: '0' },
-    params: Object.fromEntries(fields),
+    settings: { ...options.settings, output_format_json_quote_64bit_integers: '0', output_format_json_quote_64bit_floats: '0' },
+    params: { ...Object.fromEntries(fields), ...options.params },
     signal,
   });
   await deliver(
@@ -104,6 +127,14 @@ function contentType(format: string, given: string | undefined): string {
 }
 
 const failSql: Failure = ({ request, response, query }, thrown) => {
+  if (thrown instanceof RateError) {
+    for (const [name, value] of Object.entries(rateHeaders(thrown.admission))) response.setHeader(name, value);
+  }
+  // A template says itself how its refusal looks.
+  if (thrown instanceof EndpointRefusal) {
+    sendJson(response, thrown.status, typeof thrown.body === 'string' ? { error: thrown.body } : thrown.body);
+    return;
+  }
   const error = fromAppError(thrown);
   // Tinybird's clients take 403 for a token that is wrong, and only that.
   const refused = error.code === 'unauthenticated' && credentialOf(request.headers, query) !== undefined;

@@ -90,6 +90,15 @@ export class Access implements Principals {
     return this.refreshing;
   }
 
+  /** Takes over what the store has, after all of it was replaced. Rejects with `unavailable` when the store is down. */
+  async adopt(): Promise<void> {
+    // A reading that is under way may have begun before.
+    await this.refreshing?.catch(() => undefined);
+    this.keys.distrust();
+    await this.refresh();
+    await this.tenants.prepareAll();
+  }
+
   close(): void {
     clearInterval(this.timer);
   }

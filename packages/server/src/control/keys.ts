@@ -64,6 +64,8 @@ export class Keys {
   private readonly now: () => number;
   private readonly random: RandomBytes;
   private known = new Map<string, StoredKey>();
+  /** The cached keys are not the store's: the next reading takes their place. */
+  private isForeign = false;
 
   constructor(options: KeysOptions) {
     this.store = options.store;
@@ -82,13 +84,20 @@ export class Keys {
     this.known = new Map();
     for (const key of rows.map(fromRow)) this.known.set(key.id, key);
     // What was written here while the answer was on its way is newer than it.
-    for (const key of former.values())
+    for (const key of this.isForeign ? [] : former.values())
       if (key.version > (this.known.get(key.id)?.version ?? 0)) this.known.set(key.id, key);
+    this.isForeign = false;
   }
 
   /** Takes keys from elsewhere, until the first refresh. */
   restore(keys: readonly StoredKey[]): void {
     for (const key of keys) if (!this.known.has(key.id)) this.known.set(key.id, key);
+    this.isForeign = true;
+  }
+
+  /** Believes nothing of what is cached once the store was read again: it was replaced as a whole. */
+  distrust(): void {
+    this.isForeign = true;
   }
 
   /** All keys with their hashes, for a copy that outlives the process. */

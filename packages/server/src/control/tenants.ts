@@ -5,6 +5,7 @@
  */
 
 import { AppError, NAME_PATTERN } from '@glasshouse/model';
+import { quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Store } from '@glasshouse/store';
 
 export interface Tenant {
@@ -66,6 +67,18 @@ export class Tenants {
     );
     this.known.set(name, tenant);
     return tenant;
+  }
+
+  /** Forgets a tenant, and removes its database with all its views and tables. Its telemetry stays where it is, out of reach. */
+  async remove(name: string): Promise<void> {
+    checkName('tenant', name);
+    await this.store.command(
+      `INSERT INTO ${this.table} (name, created_at, deleted, version)
+       SELECT {name:String}, fromUnixTimestamp64Milli({now:Int64}, 'UTC'), true, {version:UInt64}`,
+      { params: { name, now: this.now(), version: this.now() } },
+    );
+    this.known.delete(name);
+    await this.store.command(`DROP DATABASE IF EXISTS ${quoteName(tenantDatabase(name))} SYNC`);
   }
 
   private get table(): string {

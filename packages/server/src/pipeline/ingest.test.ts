@@ -73,6 +73,20 @@ function rowsByTable(): Record<string, number> {
 }
 
 describe('the sink', () => {
+  test('gives ids above those that it is told to skip, and seals what has others', async () => {
+    await send('logs');
+    const far = BigInt(Date.now() - Date.UTC(2020) + 86_400_000) << 23n;
+    expect(await ingest.skipIds(far)).toBe(true);
+    expect(sealed.map(({ table, id }) => [table, id < far])).toEqual([['logs', true]]);
+    await send('logs');
+    expect(await ingest.skipIds(far)).toBe(false);
+    ingest.seal();
+    await expect.poll(() => sealed.length).toBe(2);
+    expect(sealed[1]?.id).toBeGreaterThan(far);
+    await ingest.stop();
+    await expect(ingest.skipIds(far)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   test('has everything accepted in sealed segments when it has stopped', async () => {
     const results = await Promise.all([send('metrics'), send('logs'), send('logs')]);
     expect(results.map(({ accepted }) => accepted)).toEqual([2, 1, 1]);

@@ -71,6 +71,10 @@ export class Ingest implements Sink {
   private readonly waiting = new Map<number, Waiting>();
   private readonly room: Room;
   private readonly events: IngestEvents;
+  private readonly skipping: {
+    readonly resolve: (changed: boolean) => void;
+    readonly reject: (error: AppError) => void;
+  }[] = [];
   private nextId = 1;
   private failure: AppError | undefined;
   private stopped: (() => void) | undefined;
@@ -138,6 +142,18 @@ export class Ingest implements Sink {
     this.send({ kind: 'seal' });
   }
 
+  /**
+   * Lets every segment from now on have an id above `to`. Resolves with whether it would have been otherwise: then what was
+   * acknowledged so far is sealed. Rejects with `unavailable` if the log cannot be written.
+   */
+  skipIds(to: bigint): Promise<boolean> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.skipping.push({ resolve, reject });
+      this.send({ kind: 'skip-ids', to });
+    });
+  }
+
   /** Commits and seals what is left, and ends the worker. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
@@ -176,6 +192,12 @@ export class Ingest implements Sink {
         this.openRows = message.openRows;
         this.events.onSealed(message.segments);
         return;
+      case 'skipped-ids': {
+        const asked = this.skipping.shift();
+        if (message.error === undefined) asked?.resolve(message.changed);
+        else asked?.reject(new AppError('unavailable', `cannot raise the ids of segments: ${message.error}`));
+        return;
+      }
       case 'stopped':
         this.stopped?.();
         return;
@@ -215,6 +237,7 @@ export class Ingest implements Sink {
       reject(this.failure);
     }
     this.waiting.clear();
+    for (const { reject } of this.skipping.splice(0)) reject(this.failure);
     if (this.stopped !== undefined) {
       this.stopped();
       return;

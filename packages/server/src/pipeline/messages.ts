@@ -35,6 +35,7 @@ export type ToWorker =
     }
   | { readonly kind: 'forget'; readonly body: number }
   | { readonly kind: 'seal' }
+  | { readonly kind: 'skip-ids'; readonly to: bigint }
   | { readonly kind: 'stop' };
 
 export type RequestMessage = Extract<ToWorker, { kind: 'request' }>;
@@ -62,5 +63,7 @@ export type FromWorker =
       /** Why a table could not be written, if one could not. */
       readonly failure?: string;
     }
+  /** Ids are above what was asked; `changed` if they would not have been. */
+  | { readonly kind: 'skipped-ids'; readonly changed: boolean; readonly error?: string }
   | { readonly kind: 'sealed'; readonly segments: readonly SegmentInfo[]; readonly openRows: number }
   | { readonly kind: 'stopped' };

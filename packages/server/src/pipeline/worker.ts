@@ -53,6 +53,10 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         commit();
         log.seal();
         return;
+      case 'skip-ids':
+        commit();
+        skipIds(message.to);
+        return;
       case 'stop':
         commit();
         log.close();
@@ -75,6 +79,17 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     pendingBytes = 0;
     const syncMs = performance.now() - startedAt;
     post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, ...failure });
+  };
+
+  const skipIds = (to: bigint): void => {
+    let answer: Extract<FromWorker, { kind: 'skipped-ids' }>;
+    try {
+      answer = { kind: 'skipped-ids', changed: log.skipIds(to) };
+    } catch (error) {
+      answer = { kind: 'skipped-ids', changed: false, error: messageOf(error) };
+    }
+    announceSealed();
+    post(answer);
   };
 
   const announceSealed = (): void => {

@@ -19,6 +19,8 @@ export class Catalog {
   /** Live ones by tenant, then by name. */
   private names = new Map<string, Map<string, ResourceEntry>>();
   private seen = '';
+  /** The cached rows are not the store's: the next reading takes their place. */
+  private isForeign = false;
   /** Grows whenever anything changed. */
   revision = 0;
 
@@ -41,7 +43,9 @@ export class Catalog {
     const former = this.rows;
     const next = new Map(rows.map((row) => [row.id, fromRow(row)]));
     // What was written here while the answer was on its way is newer than it.
-    for (const row of former.values()) if (row.version > (next.get(row.id)?.version ?? 0)) next.set(row.id, row);
+    for (const row of this.isForeign ? [] : former.values())
+      if (row.version > (next.get(row.id)?.version ?? 0)) next.set(row.id, row);
+    this.isForeign = false;
     this.rows = next;
     this.seen = mark?.mark ?? '';
     this.index();
@@ -50,7 +54,23 @@ export class Catalog {
   /** Takes resources from elsewhere, until the first refresh. */
   restore(rows: readonly StoredResource[]): void {
     for (const row of rows) if (!this.rows.has(row.id)) this.rows.set(row.id, row);
+    this.isForeign = true;
     this.index();
+  }
+
+  /** Believes nothing of what is cached once the store was read again: it was replaced as a whole. */
+  distrust(): void {
+    this.isForeign = true;
+    this.seen = '';
+  }
+
+  /**
+   * Remembers data sources that the store knows nothing of any more, as deleted: events for them may still be in the log, and
+   * their ids never come back. Those that come with the server may be made again.
+   */
+  async bury(former: readonly StoredResource[]): Promise<void> {
+    const gone = former.filter(({ id, kind }) => kind === 'datasource' && !this.rows.has(id));
+    await this.save(gone.map((row) => ({ ...row, deleted: true, deployment: '' })));
   }
 
   /** All rows, for a copy that outlives the process. */
@@ -97,8 +117,15 @@ export class Catalog {
   }
 
   /** True if there is a resource of this id, or was one. */
-  hadBuiltIn(id: string): boolean {
+  had(id: string): boolean {
     return this.rows.has(id);
+  }
+
+  /** True if there is a data source of this id that came with the server, or was one until somebody dropped or changed it. */
+  hadBuiltIn(id: string): boolean {
+    const row = this.rows.get(id);
+    // Nobody dropped what is deleted and built in: it went with a restore.
+    return row !== undefined && !(row.deleted && row.builtIn);
   }
 
   /** Writes rows, all or none of them. */

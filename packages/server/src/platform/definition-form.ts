@@ -55,7 +55,10 @@ export function definitionOf(name: string, parameter: Parameter): DataSource {
 
 /** A data file or the DDL of a table as a data source of this name, whatever the text calls it. */
 export function dataSourceOf(name: string, text: string): DataSource {
-  return asDataSource(readResource(name, 'datasource', text));
+  const resource = asDataSource(readResource(name, 'datasource', text));
+  // A name that looks like a path is not shortened to its last part.
+  if (resource.name === name) return resource;
+  throw new AppError('bad_request', `cannot make data source=${JSON.stringify(name.slice(0, 130))}: a name has letters, digits and _, and no digit first`);
 }
 
 /** The definition that a request to alter asks for. Throws DataFileError. */

@@ -52,7 +52,8 @@ export async function checkDataSource(
     await judges.judgeExpression(index.expression, { what: `index ${index.name}`, columns, list: true });
   }
   await judgeEngine(dataSource, judges);
-  if (dataSource.forwardQuery !== undefined && former !== undefined) {
+  // One that was there before has done its work, and may name columns that are gone.
+  if (dataSource.forwardQuery !== undefined && former !== undefined && dataSource.forwardQuery !== former.forwardQuery) {
     await judges.judgeSelectList(dataSource.forwardQuery, {
       what: 'FORWARD_QUERY',
       columns: former.columns,

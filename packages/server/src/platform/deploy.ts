@@ -74,6 +74,7 @@ export class Deployments {
          toString(toUnixTimestamp64Milli(created_at)) AS created_at, toString(toUnixTimestamp64Milli(updated_at)) AS updated_at
        FROM ${store.target.database}.deployments FINAL`,
     );
+    this.known.clear();
     for (const row of rows) this.known.set(keyOf(row), fromRow(row));
     for (const deployment of [...this.known.values()]) {
       if (deployment.status === 'promoting') await this.afterPromotion(deployment);
@@ -81,6 +82,12 @@ export class Deployments {
       else if (isUnderWay(deployment))
         await this.fail(deployment, new AppError('internal', 'cannot finish the deployment: the server was restarted'));
     }
+  }
+
+  /** Resolves when nobody works on any deployment, and forgets what was prepared for those that wait. */
+  async settle(): Promise<void> {
+    await Promise.all(this.working.values());
+    this.prepared.clear();
   }
 
   /** Deployments of a workspace: the live one, then the others, newest first. There is always a live one. */

@@ -6,7 +6,7 @@
  */
 
 import { parseTemplate, pipeParameters, renderTemplate, TemplateError } from '@glasshouse/language';
-import type { NodeRenderer, Template, TemplateParameter } from '@glasshouse/language';
+import type { NodeRenderer, RenderOptions, Template, TemplateParameter } from '@glasshouse/language';
 import type { Pipe, PipeNode } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 
@@ -17,6 +17,8 @@ export interface CallValues {
   /** Those that came more than once. */
   readonly repeated?: ReadonlySet<string>;
 }
+
+export type { TemplateParameter };
 
 export const NO_VALUES: CallValues = { values: new Map() };
 
@@ -72,12 +74,13 @@ export class Rendering {
   cacheSeconds: number | undefined;
   private readonly templates: Templates;
   private readonly call: CallValues;
-  private readonly secrets: ReadonlyMap<string, string>;
+  private readonly options: RenderOptions;
 
-  constructor(templates: Templates, call: CallValues, secrets: ReadonlyMap<string, string>) {
+  /** With `sample` values are made up for parameters that are missing, and nothing is raised. */
+  constructor(templates: Templates, call: CallValues, secrets: ReadonlyMap<string, string>, sample = false) {
     this.templates = templates;
     this.call = call;
-    this.secrets = secrets;
+    this.options = { secrets, missing: sample ? 'sample' : 'refuse' };
   }
 
   /** Throws `EndpointRefusal` for a value that is missing or wrong, and for what the template itself raises. */
@@ -91,7 +94,7 @@ export class Rendering {
   private render(template: Template): string {
     if (!template.usesTemplate) return renderTemplate(template, this.call.values).sql;
     const { sql, settings, parameters } = refusing(() =>
-      renderTemplate(template, this.valuesFor(template), { secrets: this.secrets }),
+      renderTemplate(template, this.valuesFor(template), this.options),
     );
     Object.assign(this.params, parameters);
     const { max_threads: threads, cacheSeconds } = settings;

@@ -121,6 +121,13 @@ export class Endpoints {
     return finished(sql, rendering, {}, undefined);
   }
 
+  /** The statement of one node with values made up for its parameters, to find out what it gives. */
+  sample(tenant: string, pipe: Pipe, node: PipeNode): ComposedQuery {
+    const rendering = new Rendering(this.templates, NO_VALUES, this.secrets(tenant), true);
+    const sql = composePipe(pipe, node.name, rendering.node, { pipes: this.pipesOf(tenant) });
+    return finished(sql, rendering, {}, undefined);
+  }
+
   /** What a pipe asks its callers for, its nodes and those of pipes that it names taken together. */
   parametersOf(tenant: string, pipe: Pipe): readonly TemplateParameter[] {
     const found = new Map<string, TemplateParameter>();
@@ -133,7 +140,11 @@ export class Endpoints {
   }
 
   private render(tenant: string, call: CallValues): Rendering {
-    return new Rendering(this.templates, call, this.options.secrets?.(tenant) ?? new Map<string, string>());
+    return new Rendering(this.templates, call, this.secrets(tenant));
+  }
+
+  private secrets(tenant: string): ReadonlyMap<string, string> {
+    return this.options.secrets?.(tenant) ?? new Map<string, string>();
   }
 
   /** The pipe whose result is that of another one, without the rows that the filter hides. */

@@ -12,6 +12,7 @@ import { MAPPING_SETTINGS } from '@glasshouse/language';
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import type { EventStore, SegmentFile, StagedLines } from '@glasshouse/store';
 import { linesOf, outside, quoteName, tenantDatabase } from '@glasshouse/store';
+import type { Loads } from './loads.ts';
 import type { Mappings } from './mappings.ts';
 import type { Materializer } from './materialize.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -21,6 +22,8 @@ export interface EventHandOverOptions {
   readonly store: EventStore;
   /** The live data source of an id; `deleted` for one that is gone, undefined for an id that nobody has heard of. */
   readonly dataSource: (id: string) => DataSourceEntry | 'deleted' | undefined;
+  /** Rows that go into tables which are not live yet. */
+  readonly loads?: Loads;
   readonly mappings: Mappings;
   readonly materializer: Materializer;
   readonly outcomes: Outcomes;
@@ -56,13 +59,14 @@ export class EventHandOver {
   }
 
   private async run(segment: SegmentFile, doubtful: boolean): Promise<{ missing: number; of: number }> {
-    const { store, outcomes, dataSource, materializer, onDropped } = this.options;
+    const { store, outcomes, dataSource, loads, materializer, onDropped } = this.options;
     const staged = await store.load(segment);
     const quarantined = new Map<string, number>();
     const filled = new Map<string, string[]>();
     let missing = 0;
     for (const lines of staged) {
-      const entry = dataSource(lines.dataSource);
+      const load = loads?.find(lines.dataSource);
+      const entry = load === undefined ? dataSource(lines.dataSource) : load === 'ended' ? 'deleted' : load.entry;
       if (entry === undefined) {
         // Another server may have made it a moment ago; and nothing is dropped for lack of knowledge.
         throw new AppError('internal', `cannot hand over events: data source=${lines.dataSource} is not known here`);
@@ -72,9 +76,16 @@ export class EventHandOver {
         onDropped({ dataSource: lines.dataSource, lines: lines.lines });
         continue;
       }
-      const transfer = new Transfer(segment, entry, lines, this.options);
+      const into = typeof load === 'object' ? load.table : undefined;
+      // What is there of a load already cannot be told from what is not, and nobody counts on it: it begins anew.
+      if (into !== undefined && doubtful) {
+        loads?.fail(lines.dataSource);
+        continue;
+      }
+      const transfer = new Transfer(segment, entry, lines, this.options, into);
       if (await transfer.run(doubtful)) missing++;
-      if (lines.lines > transfer.rejected) filled.set(entry.tenant, [...(filled.get(entry.tenant) ?? []), entry.name]);
+      if (into === undefined && lines.lines > transfer.rejected)
+        filled.set(entry.tenant, [...(filled.get(entry.tenant) ?? []), entry.name]);
       this.counts.inserted += lines.lines - transfer.rejected;
       this.counts.quarantined += transfer.rejected;
       if (transfer.rejected > 0) {
@@ -98,13 +109,20 @@ class Transfer {
   private readonly target: string;
   private readonly quarantine: string;
 
-  constructor(segment: SegmentFile, entry: DataSourceEntry, lines: StagedLines, options: EventHandOverOptions) {
+  /** `into` names another table than the live one. */
+  constructor(
+    segment: SegmentFile,
+    entry: DataSourceEntry,
+    lines: StagedLines,
+    options: EventHandOverOptions,
+    into: string | undefined,
+  ) {
     this.segment = segment;
     this.entry = entry;
     this.lines = lines;
     this.options = options;
     const database = quoteName(tenantDatabase(entry.tenant));
-    this.target = `${database}.${quoteName(entry.name)}`;
+    this.target = into ?? `${database}.${quoteName(entry.name)}`;
     this.quarantine = `${database}.${quoteName(entry.name + QUARANTINE_SUFFIX)}`;
   }
 

@@ -150,11 +150,10 @@ export class Jobs {
     return active === undefined || active.job.tenant !== tenant ? this.get(tenant, id) : active.ended;
   }
 
-  /** Takes up what this server did not finish before it went away. */
-  async recover(): Promise<void> {
-    const left = await this.read("node = {node:UInt32} AND status IN ('waiting', 'working')", {
-      node: this.options.node,
-    });
+  /** Takes up what this server did not finish before it went away; of `anyNode`, what no server will. */
+  async recover(anyNode = false): Promise<void> {
+    const mine = anyNode ? '' : 'node = {node:UInt32} AND ';
+    const left = await this.read(`${mine}status IN ('waiting', 'working')`, { node: this.options.node });
     for (const row of left.toReversed()) {
       if (this.active.has(row.id)) continue;
       const run = this.resumable.get(row.kind);

@@ -15,6 +15,9 @@ interface Held {
 export class Locks {
   private readonly held = new Map<string, Held>();
   private readonly counts = new Map<string, number>();
+  /** What keeps everything else from beginning. */
+  private closedFor: string | undefined;
+  private idle: (() => void) | undefined;
 
   /** How many operations ran on the key so far: whether anything did since it was asked last. */
   count(key: string): number {
@@ -38,8 +41,44 @@ export class Locks {
     return this.run(key, { what, shared: true, count: 0 }, act);
   }
 
+  /**
+   * Lets nothing begin any more, and resolves when nothing runs, with what lets it begin again. Rejects with `conflict` if
+   * something takes longer than `waitMs`, or has closed already.
+   */
+  async close(what: string, waitMs: number): Promise<() => void> {
+    if (this.closedFor !== undefined)
+      throw new AppError('conflict', `cannot start ${what}: ${this.closedFor} is under way; try again when it is done`);
+    this.closedFor = what;
+    const open = (): void => {
+      this.closedFor = undefined;
+    };
+    let timer: NodeJS.Timeout | undefined;
+    if (this.held.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve;
+        timer = setTimeout(resolve, waitMs);
+      });
+      clearTimeout(timer);
+      this.idle = undefined;
+    }
+    const [running] = this.held.values();
+    if (running === undefined) return open;
+    open();
+    throw new AppError(
+      'conflict',
+      `cannot start ${what}: ${running.what} is under way for longer than ${waitMs / 1000} s; try again when it is done`,
+    );
+  }
+
   private async run<T>(key: string, wanted: Held, act: () => Promise<T>): Promise<T> {
     const present = this.held.get(key);
+    if (this.closedFor !== undefined) {
+      throw new AppError(
+        'unavailable',
+        `cannot start ${wanted.what}: ${this.closedFor} is under way; try again when it is done`,
+        { retryAfterSeconds: 5 },
+      );
+    }
     if (present !== undefined && !(present.shared && wanted.shared)) {
       throw new AppError(
         'conflict',
@@ -55,6 +94,7 @@ export class Locks {
       held.count--;
       this.counts.set(key, this.count(key) + 1);
       if (held.count === 0) this.held.delete(key);
+      if (this.held.size === 0) this.idle?.();
     }
   }
 }

@@ -21,6 +21,7 @@ import type { PlanOptions } from './plan.ts';
 import type { RateLimits } from './rate.ts';
 import { Rates } from './rate.ts';
 import { Registry } from './registry.ts';
+import type { StoredResource } from './resource-row.ts';
 import { placeOf } from './resource-row.ts';
 import { loadSnapshot, saveSnapshot } from './snapshot.ts';
 import type { TokenKey } from './token-key.ts';
@@ -45,6 +46,8 @@ export interface PlatformOptions {
   readonly random?: RandomBytes;
   /** File for a start without the store; undefined for none. */
   readonly snapshotPath?: string;
+  /** True if the store was replaced as a whole since the file was written: a restore was finished at this start. */
+  readonly isReplaced?: boolean;
   /** How often the store is read again, in ms. */
   readonly refreshMs?: number;
   /** Told about what somebody should look at. */
@@ -59,6 +62,8 @@ export type PlatformEvent =
   | { readonly type: 'unprepared'; readonly tenant: string; readonly error: unknown };
 
 const REFRESH_MS = 5_000;
+/** How long a restore waits for operations that are under way. */
+const CLOSE_WAIT_MS = 60_000;
 
 export class Platform {
   readonly workspaces = new Workspaces();
@@ -74,6 +79,9 @@ export class Platform {
   private refreshing: Promise<void> | undefined;
   private readonly prepared = new Set<string>();
   private repaired = false;
+  private isQuiet = false;
+  /** The resources before the store was replaced, until it was read again. */
+  private former: readonly StoredResource[] | undefined;
   private up = true;
   private saved = '';
 
@@ -100,6 +108,7 @@ export class Platform {
       this.catalog.restore(resources);
       this.tokens.restore(tokens);
     }
+    if (options.isReplaced === true) this.former = this.catalog.snapshot();
     this.timer = setInterval(() => void this.refresh().catch(() => undefined), options.refreshMs ?? REFRESH_MS);
     this.timer.unref();
   }
@@ -128,6 +137,48 @@ export class Platform {
     this.save();
   }
 
+  /** `id:version` of tables out of sight that belong to a workspace all the same. */
+  kept(): ReadonlySet<string> {
+    return this.deployments.kept();
+  }
+
+  /**
+   * Lets nobody change a data source any more, and resolves when nobody does, with what lets them again. Rejects with
+   * `conflict` if somebody takes too long for that.
+   */
+  async quiesce(what: string): Promise<() => void> {
+    const open = await this.registry.locks.close(what, CLOSE_WAIT_MS);
+    this.isQuiet = true;
+    await this.deployments.settle();
+    return () => {
+      this.isQuiet = false;
+      open();
+      // What was not prepared meanwhile.
+      void this.refresh().catch(() => undefined);
+    };
+  }
+
+  /**
+   * Takes over what the store has, after all of it was replaced while everything was quiet. Rejects with `unavailable` when the
+   * store is down; the next reading makes up for it.
+   */
+  async adopt(): Promise<void> {
+    // A reading that is under way may have begun before.
+    await this.refreshing?.catch(() => undefined);
+    this.former ??= this.catalog.snapshot();
+    this.catalog.distrust();
+    this.tokens.distrust();
+    this.prepared.clear();
+    this.repaired = false;
+    await this.refresh();
+    for (const { tenant } of this.workspaces.list()) await this.registry.grantTokens(tenant);
+  }
+
+  /** Removes the rows of all data sources, those in quarantine and those out of sight included. */
+  empty(): Promise<void> {
+    return this.options.tables.emptyAll();
+  }
+
   /** Stops jobs and reading. */
   async close(): Promise<void> {
     clearInterval(this.timer);
@@ -137,9 +188,15 @@ export class Platform {
   private async read(): Promise<void> {
     const { access, onEvent } = this.options;
     try {
-      this.workspaces.add(access.tenants.list().map(({ name }) => name));
+      const tenants = access.tenants.list().map(({ name }) => name);
       await this.catalog.refresh();
       await this.tokens.refresh();
+      if (this.former === undefined) this.workspaces.add(tenants);
+      else {
+        this.workspaces.replace(tenants);
+        await this.catalog.bury(this.former);
+        this.former = undefined;
+      }
       await this.repair();
     } catch (error) {
       if (this.up) onEvent?.({ type: 'store', up: false, reason: messageOf(error) });
@@ -149,7 +206,7 @@ export class Platform {
     if (!this.up) onEvent?.({ type: 'store', up: true, reason: undefined });
     this.up = true;
     for (const { tenant } of this.workspaces.list()) {
-      if (!this.prepared.has(tenant)) await this.tryPrepare(tenant);
+      if (!this.isQuiet && !this.prepared.has(tenant)) await this.tryPrepare(tenant);
     }
     this.save();
   }
@@ -168,14 +225,16 @@ export class Platform {
   private async repair(): Promise<void> {
     if (this.repaired) return;
     const { tables, onEvent } = this.options;
-    await this.jobs.recover();
+    const { readsPaths } = this.options.store.target;
+    // In a store of one's own no other server will: a backup may be another one's.
+    await this.jobs.recover(readsPaths);
     await this.deployments.recover();
     const live = this.catalog
       .snapshot()
       .flatMap((entry) => (entry.kind === 'datasource' && !entry.deleted ? [placeOf(entry)] : []));
     this.repaired = true;
     // In a shared store another server may be in the middle of a change.
-    if (!this.options.store.target.readsPaths) return;
+    if (!readsPaths) return;
     const { placed, lost } = await tables.repair(live);
     for (const { tenant, name } of placed) onEvent?.({ type: 'repaired', tenant, name });
     for (const { tenant, name } of lost) onEvent?.({ type: 'lost', tenant, name });

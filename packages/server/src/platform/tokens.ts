@@ -69,10 +69,12 @@ export class Tokens {
   /** By id, deleted ones included. */
   private known = new Map<string, StoredToken>();
   private seen = '';
+  /** The cached tokens are not the store's: the next reading takes their place. */
+  private isForeign = false;
   /** Grows whenever anything changed. */
   revision = 0;
   /** Secrets that were derived already; a refreshed token is another object. */
-  private readonly secrets = new WeakMap<StoredToken, string>();
+  private secrets = new WeakMap<StoredToken, string>();
   private readonly defaults = new Map<string, readonly StoredToken[]>();
 
   constructor(options: TokensOptions) {
@@ -97,13 +99,22 @@ export class Tokens {
     const former = this.known;
     this.known = new Map(rows.map((row) => [row.id, fromRow(row)]));
     // What was written here while the answer was on its way is newer than it.
-    for (const token of former.values())
+    for (const token of this.isForeign ? [] : former.values())
       if (token.version > (this.known.get(token.id)?.version ?? 0)) this.known.set(token.id, token);
+    this.isForeign = false;
   }
 
   /** Takes tokens from elsewhere, until the first refresh. */
   restore(tokens: readonly StoredToken[]): void {
     for (const token of tokens) if (!this.known.has(token.id)) this.known.set(token.id, token);
+    this.isForeign = true;
+  }
+
+  /** Believes nothing of what is cached once the store was read again, nor any secret: the key may be another one. */
+  distrust(): void {
+    this.isForeign = true;
+    this.seen = '';
+    this.secrets = new WeakMap();
   }
 
   /** All tokens, for a copy that outlives the process. There is no secret in it. */

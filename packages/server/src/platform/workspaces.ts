@@ -23,6 +23,18 @@ export class Workspaces {
     }
   }
 
+  /** Forgets those that are not among the tenants, and adds the others. */
+  replace(tenants: readonly string[]): void {
+    const present = new Set(tenants);
+    for (const { id, tenant } of this.list()) if (!present.has(tenant)) this.byId.delete(id);
+    this.add(tenants);
+  }
+
+  /** Forgets a workspace whose tenant is gone. */
+  remove(tenant: string): void {
+    this.byId.delete(workspaceId(tenant));
+  }
+
   list(): readonly Workspace[] {
     return [...this.byId.values()].toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1));
   }

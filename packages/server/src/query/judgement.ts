@@ -22,10 +22,11 @@ import {
 import type { AstNode, Fallibility, Policy, Statement, TableName, Verdict } from '@glasshouse/language';
 import { AppError } from '@glasshouse/model';
 import type { Settings } from '@glasshouse/store';
-import { CATALOG, SHARED_DATABASE, VIEWS } from '@glasshouse/store';
+import { SHARED_DATABASE, VIEWS } from '@glasshouse/store';
 import { explain, type Explainer } from './explain.ts';
 import { orderSettings, type Order } from './order.ts';
 import { catalogFilters, filterSetting, type Rights, type Written } from './reads.ts';
+import { shapeOf } from './shape.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** What was found of a statement that was let through. */
@@ -55,6 +56,10 @@ export interface JudgementOptions extends Explainer {
 const VERDICTS = 2_000;
 const VERDICT_TTL_MS = 60_000;
 const CATALOG_TABLES = `${SHARED_DATABASE}.catalog_tables`;
+/** Views of the catalogue whose tables know names of other tenants. */
+const NAMES_OF_OTHERS: ReadonlySet<string> = new Set(
+  ['catalog_columns', 'catalog_databases', 'catalog_tables'].map((view) => `${SHARED_DATABASE}.${view}`),
+);
 const SIZES: ReadonlySet<string> = new Set(['total_bytes', 'total_rows']);
 
 export class Judgement {
@@ -72,7 +77,7 @@ export class Judgement {
   /** Lets the statement through, or rejects with `forbidden` or `bad_request`, or with the engine's own refusal. */
   async rule(one: Case): Promise<Ruling> {
     const { statement, rights, names } = one;
-    const key = JSON.stringify([rights.tenant, statement.sql, names, rights.key]);
+    const key = JSON.stringify([rights.tenant, shapeOf(statement.tokens), names, rights.key]);
     const known = this.rulings.get(key);
     if (known !== undefined) return known;
     const ast = parseAst(await this.explain(one, 'AST', statement.sql));
@@ -155,7 +160,7 @@ type Hiding = 'catalog' | 'facts' | 'nothing' | 'rows';
 
 function hidingOf(tables: readonly TableName[], rights: Rights): Hiding {
   const is = (test: (table: TableName) => boolean): boolean => tables.some(test);
-  if (is(({ database, table }) => database === SHARED_DATABASE && Object.hasOwn(CATALOG, table))) return 'catalog';
+  if (is((table) => NAMES_OF_OTHERS.has(fullName(table)))) return 'catalog';
   if (rights.policy.hidesRows) return 'rows';
   // By name: in a tenant's database the name may also be that of its own table, which costs a little and hides nothing.
   return is(({ table }) => Object.hasOwn(VIEWS, table)) ? 'facts' : 'nothing';
@@ -186,8 +191,8 @@ function catalogRefusal(what: string): AppError {
 
 function orderOf(hiding: Hiding, find: () => Fallibility): Order {
   if (hiding === 'nothing') return 'free';
-  const { fails, because } = find();
-  if (fails === 'never') return 'free';
+  const { fails, because, resultFails } = find();
+  if (fails === 'never') return resultFails ? 'unprojected' : 'free';
   if (hiding === 'catalog') throw catalogRefusal(`with function ${because}`);
   return hiding === 'facts' && fails === 'on_text' ? 'separate' : 'unindexed';
 }

@@ -5,13 +5,18 @@
  * Must stay true: the isolation test holds on a new version of the engine, which may have learnt another way to be early.
  */
 
-/** The user's conditions stay behind the hiding one, and nothing of one query is remembered for the next. */
-const SEPARATE: Readonly<Record<string, string>> = {
-  query_plan_merge_filters: '0',
-  optimize_prewhere_after_pushdown: '0',
+/** A projection is read with the hiding condition and the user's expressions in one step. */
+const WITHOUT_PROJECTIONS: Readonly<Record<string, string>> = {
   optimize_use_projections: '0',
   optimize_use_implicit_projections: '0',
   optimize_use_projection_filtering: '0',
+};
+
+/** The user's conditions stay behind the hiding one, and nothing of one query is remembered for the next. */
+const SEPARATE: Readonly<Record<string, string>> = {
+  ...WITHOUT_PROJECTIONS,
+  query_plan_merge_filters: '0',
+  optimize_prewhere_after_pushdown: '0',
   use_query_condition_cache: '0',
   use_constant_folding_in_index_analysis: '0',
   use_top_k_dynamic_filtering: '0',
@@ -32,14 +37,17 @@ const UNINDEXED: Readonly<Record<string, string>> = {
 };
 
 /**
- * `free`: the engine's order. `separate`: hiding conditions first. `unindexed`: and no index is asked, which reads whole tables.
+ * `free`: the engine's order. `unprojected`: the same, from the table itself. `separate`: hiding conditions first. `unindexed`: and
+ * no index is asked, which reads whole tables.
  */
-export type Order = 'free' | 'separate' | 'unindexed';
+export type Order = 'free' | 'separate' | 'unindexed' | 'unprojected';
 
 export function orderSettings(order: Order): Readonly<Record<string, string>> {
   switch (order) {
     case 'free':
       return {};
+    case 'unprojected':
+      return WITHOUT_PROJECTIONS;
     case 'separate':
       return SEPARATE;
     case 'unindexed':

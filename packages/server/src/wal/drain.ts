@@ -14,6 +14,7 @@ import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '@glasshouse/model';
 import type { HandOver } from './hand-over.ts';
+import { Hold } from './hold.ts';
 import type { Recovered } from './recover.ts';
 import { QUARANTINE, recoverSegment } from './recover.ts';
 import { isRefusal } from './refusal.ts';
@@ -33,6 +34,8 @@ export interface DrainOptions {
   readonly now: () => number;
   /** Tables whose segments are handed over in the order of their ids, each only when those before it are done. */
   readonly inOrder?: ReadonlySet<string>;
+  /** How long `hold` waits at most, in ms. */
+  readonly holdWaitMs?: number;
 }
 
 /** A segment on its way. */
@@ -77,6 +80,7 @@ const PROBE_MS = 10_000;
 const STALL_MS = 5_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
+const HOLD_WAIT_MS = 30_000;
 
 export class Drain {
   readonly counts: DrainCounts = {
@@ -100,12 +104,19 @@ export class Drain {
   private storeNotBeforeMs = 0;
   private lastAddedMs = 0;
   private startedMs = 0;
-  private holds = 0;
+  private readonly holding: Hold;
   private running = false;
   private wake: (() => void) | undefined;
 
   constructor(options: DrainOptions) {
     this.options = options;
+    const drain = {
+      half: () => this.half()?.segment,
+      current: () => this.current?.segment,
+      progress: () => this.progress(),
+      changed: () => this.retryHalves(),
+    };
+    this.holding = new Hold(drain, options.holdWaitMs ?? HOLD_WAIT_MS);
   }
 
   /** Bytes of all segments that are not handed over yet. */
@@ -189,14 +200,13 @@ export class Drain {
     }
   }
 
-  /** Hands nothing over once the present segment is done, until the returned function is called. */
-  async hold(): Promise<() => void> {
-    this.holds++;
-    while (this.current !== undefined) await this.progress();
-    return () => {
-      this.holds--;
-      this.wake?.();
-    };
+  /**
+   * Hands nothing over from the moment that it resolves until the returned function is called; who asks meanwhile waits for
+   * that. No segment of a table in order is in the store in part then: a change of partitions could make it look complete.
+   * Rejects with `unavailable` if the store does not get there in time.
+   */
+  hold(): Promise<() => void> {
+    return this.holding.take();
   }
 
   stop(): void {
@@ -207,15 +217,36 @@ export class Drain {
   /** The first segment whose time has come; those that failed wait behind the others. */
   private takeDue(): Waiting | undefined {
     const nowMs = this.options.now();
-    if (this.holds > 0 || this.storeNotBeforeMs > nowMs) return undefined;
+    if (this.holding.state === 'held' || this.storeNotBeforeMs > nowMs) return undefined;
     const index = this.queue.findIndex((waiting) => waiting.notBeforeMs <= nowMs && !this.hasToWait(waiting));
     return index < 0 ? undefined : this.queue.splice(index, 1)[0];
   }
 
-  /** True for a segment that may not overtake another of its table. */
+  /** True for a segment that may not overtake another of its table, or may not begin now. */
   private hasToWait({ segment: { table, id } }: Waiting): boolean {
     if (this.options.inOrder?.has(table) !== true) return false;
-    return this.queue.some(({ segment }) => segment.table === table && segment.id < id);
+    if (this.queue.some(({ segment }) => segment.table === table && segment.id < id)) return true;
+    return (
+      this.holding.state === 'finishing' &&
+      !this.queue.some((other) => other.segment.table === table && other.segment.id >= id && this.isHalf(other))
+    );
+  }
+
+  /** True for a segment of a table in order of which a part may be in the store. */
+  private isHalf({ segment, doubtful, isStored }: Waiting): boolean {
+    return this.options.inOrder?.has(segment.table) === true && doubtful && !isStored;
+  }
+
+  /** A segment that is on its way into a table in order, or half there. */
+  private half(): Waiting | undefined {
+    const { current } = this;
+    if (current !== undefined && this.options.inOrder?.has(current.segment.table) === true) return current;
+    return this.queue.find((waiting) => this.isHalf(waiting));
+  }
+
+  private retryHalves(): void {
+    for (const waiting of this.queue) if (this.isHalf(waiting)) waiting.notBeforeMs = 0;
+    this.wake?.();
   }
 
   private pause(): Promise<void> {

@@ -64,6 +64,34 @@ describe('segment ids', () => {
     expect(mark.raised).toBe(2);
   });
 
+  test('are above what they were told to skip, also after a restart', () => {
+    for (const foreign of [0n, 5n << 7n, (1n << 60n) + 77n, (1n << 23n) - 1n]) {
+      const mark = memoryMark();
+      const ids = new SegmentIds(9, mark);
+      const first = ids.next(NOW);
+      expect(ids.skipTo(foreign)).toBe(foreign > first);
+      expect(ids.skipTo(foreign)).toBe(false);
+      const next = ids.next(NOW);
+      expect(next > foreign && next > first).toBe(true);
+      expect((next >> 7n) & 0xffffn).toBe(9n);
+      const restarted = new SegmentIds(9, mark);
+      expect(restarted.next(NOW)).toBeGreaterThan(next);
+    }
+  });
+
+  test('go on as before when what to skip cannot be made durable', () => {
+    const mark = memoryMark();
+    const ids = new SegmentIds(9, mark);
+    const first = ids.next(NOW);
+    const { raise } = mark;
+    mark.raise = () => {
+      throw new Error('no space');
+    };
+    expect(() => ids.skipTo(1n << 62n)).toThrow('no space');
+    mark.raise = raise;
+    expect(ids.next(NOW)).toBe(first + 1n);
+  });
+
   test('are not given when the mark cannot be raised', () => {
     const mark: IdMark = {
       highest: 0n,

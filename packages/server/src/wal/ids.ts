@@ -55,6 +55,20 @@ export class SegmentIds {
     this.last = id;
     return id;
   }
+
+  /**
+   * Gives no id up to this one any more: rows may come with it that another server, or this one under another clock, gave it
+   * to. False if none would have been given anyway. Throws, and changes nothing, if the mark cannot be raised.
+   */
+  skipTo(id: bigint): boolean {
+    if (id <= this.last) return false;
+    if (id > this.reserved) {
+      this.mark.raise(id);
+      this.reserved = id;
+    }
+    this.last = id;
+    return true;
+  }
 }
 
 const MARK_FILE = 'segment-ids';

@@ -110,6 +110,13 @@ export class Log {
     for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
   }
 
+  /** Lets every segment from now on have an id above this one. False if that was so; true if the open ones were sealed for it. */
+  skipIds(to: bigint): boolean {
+    if (!this.ids.skipTo(to)) return false;
+    this.seal();
+    return true;
+  }
+
   /** Closes everything, also what is empty. The log takes nothing afterwards. */
   close(): void {
     for (const segment of this.open.values()) this.sealOne(segment);

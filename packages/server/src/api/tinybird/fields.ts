@@ -95,7 +95,7 @@ export function fieldsOf(query: Iterable<readonly [string, string]>, body: strin
     if (json !== undefined) return new Fields([...query, ...pairsOf(json)], json);
     if (isJson) throw new AppError('bad_request', 'cannot read the body: it must be a JSON object, such as {"name": "x"}');
   }
-  if (/^[\w.-]+=/u.test(trimmed)) return new Fields([...query, ...new URLSearchParams(trimmed)], {}, body);
+  if (/^[\w.-]+=/u.test(trimmed)) return new Fields([...query, ...new URLSearchParams(trimmed)]);
   return new Fields(query, {}, body);
 }
 

@@ -64,35 +64,35 @@ export const READINGS: readonly ((table: string) => string)[] = [
 ];
 
 /** Expressions over a text column that fail, or behave otherwise, depending on what the column holds. */
-export function failures(column: string): readonly string[] {
-  return [
-    `throwIf(${column} LIKE 'SECRET%') = 0`,
-    `toUInt64(${column}) >= 0`,
-    `CAST(${column}, 'UInt64') >= 0`,
-    `${column}::UInt64 >= 0`,
-    `accurateCast(${column}, 'UInt64') >= 0`,
-    `intDiv(1, ${column} NOT LIKE 'SECRET%') >= 0`,
-    `1 % (${column} NOT LIKE 'SECRET%') >= 0`,
+export const FAILURES: readonly ((column: string) => string)[] = [
+  (column) => `throwIf(${column} LIKE 'SECRET%') = 0`,
+  (column) => `toUInt64(${column}) >= 0`,
+  (column) => `CAST(${column}, 'UInt64') >= 0`,
+  (column) => `${column}::UInt64 >= 0`,
+  (column) => `accurateCast(${column}, 'UInt64') >= 0`,
+  (column) => `intDiv(1, ${column} NOT LIKE 'SECRET%') >= 0`,
+  (column) => `1 % (${column} NOT LIKE 'SECRET%') >= 0`,
+  (column) =>
     `toUUID(if(${column} LIKE 'SECRET%', ${column}, '00000000-0000-0000-0000-000000000000')) = generateUUIDv4() OR 1`,
-    `toDate(if(${column} LIKE 'SECRET%', ${column}, '2024-01-01')) > '1970-01-01'`,
-    `parseDateTimeBestEffort(if(${column} LIKE 'SECRET%', ${column}, '2024-01-01')) > toDateTime(0)`,
-    `toFixedString(if(${column} LIKE 'SECRET%', ${column}, ''), 1) = '' OR 1`,
-    `arrayExists(x -> throwIf(x LIKE 'SECRET%'), [${column}]) = 0`,
-    `arrayElement([1], if(${column} LIKE 'SECRET%', 0, 1)) >= 0`,
-    `length(repeat('x', if(${column} LIKE 'SECRET%', 100000000000, 1))) > 0`,
-    `length(range(if(${column} LIKE 'SECRET%', 10000000000, 1))) > 0`,
-    `IPv4StringToNum(if(${column} LIKE 'SECRET%', ${column}, '1.1.1.1')) > 0`,
-    `toDecimal32(if(${column} LIKE 'SECRET%', ${column}, '1'), 2) > 0`,
-    `JSON_VALUE(if(${column} LIKE 'SECRET%', '{', '{}'), '$.a') = ''`,
-    `match('x', if(${column} LIKE 'SECRET%', '(', 'x'))`,
+  (column) => `toDate(if(${column} LIKE 'SECRET%', ${column}, '2024-01-01')) > '1970-01-01'`,
+  (column) => `parseDateTimeBestEffort(if(${column} LIKE 'SECRET%', ${column}, '2024-01-01')) > toDateTime(0)`,
+  (column) => `toFixedString(if(${column} LIKE 'SECRET%', ${column}, ''), 1) = '' OR 1`,
+  (column) => `arrayExists(x -> throwIf(x LIKE 'SECRET%'), [${column}]) = 0`,
+  (column) => `arrayElement([1], if(${column} LIKE 'SECRET%', 0, 1)) >= 0`,
+  (column) => `length(repeat('x', if(${column} LIKE 'SECRET%', 100000000000, 1))) > 0`,
+  (column) => `length(range(if(${column} LIKE 'SECRET%', 10000000000, 1))) > 0`,
+  (column) => `IPv4StringToNum(if(${column} LIKE 'SECRET%', ${column}, '1.1.1.1')) > 0`,
+  (column) => `toDecimal32(if(${column} LIKE 'SECRET%', ${column}, '1'), 2) > 0`,
+  (column) => `JSON_VALUE(if(${column} LIKE 'SECRET%', '{', '{}'), '$.a') = ''`,
+  (column) => `match('x', if(${column} LIKE 'SECRET%', '(', 'x'))`,
+  (column) =>
     `toStartOfInterval(toDateTime64('2299-01-01', if(${column} LIKE 'SECRET%', 9, 0)), INTERVAL 1 DAY) > toDateTime(0) OR 1`,
-    `indexHint(throwIf(${column} LIKE 'SECRET%')) OR 1`,
-    `CAST(${column}, 'Enum8(\\'1\\' = 1, \\'2\\' = 2, \\'3\\' = 3)') IN ('1', '2', '3')`,
-    `neighbor(${column}, 1) != 'x'`,
-    `rowNumberInAllBlocks() >= 0 AND throwIf(${column} LIKE 'SECRET%') = 0`,
-    `blockSize() < 5`,
-  ];
-}
+  (column) => `indexHint(throwIf(${column} LIKE 'SECRET%')) OR 1`,
+  (column) => `CAST(${column}, 'Enum8(\\'1\\' = 1, \\'2\\' = 2, \\'3\\' = 3)') IN ('1', '2', '3')`,
+  (column) => `neighbor(${column}, 1) != 'x'`,
+  (column) => `rowNumberInAllBlocks() >= 0 AND throwIf(${column} LIKE 'SECRET%') = 0`,
+  (column) => `blockSize() < length(concat(${column}, '12345'))`,
+];
 
 /** Places for a condition over a table's rows. `k` is a number in every row, `c` the column that the condition is about. */
 export const PLACES: readonly ((table: string, condition: string, c: string, k: string) => string)[] = [
@@ -165,13 +165,13 @@ export const LOOKING: readonly string[] = ['tables', 'columns', 'databases'].fla
     `SELECT count() FROM system.${view} WHERE toUInt64(${name}) = 1`,
     `SELECT count() FROM system.${view} WHERE toDate(${name}) = today()`,
     `SELECT (SELECT count() FROM system.${view} WHERE toUInt64(${name}) = 1)`,
+    `SELECT (SELECT count() FROM system.${view} WHERE throwIf(${name} LIKE '%other%') = 0)`,
     `SELECT (SELECT count() FROM system.${view} WHERE toDate(${name}) > today())`,
     `WITH (SELECT throwIf(count() > 0) FROM system.${view} WHERE ${name} LIKE '%other%') AS x SELECT x`,
     `SELECT count() FROM (SELECT intDiv(1, ${name} NOT LIKE '%other%') AS x FROM system.${view}) WHERE x = 1`,
     `SELECT count() FROM system.${view} AS a JOIN system.${view} AS b ON throwIf(a.${name} LIKE '%other%') = 0 AND a.${name} = b.${name}`,
     `SELECT ${name} FROM system.${view} WHERE ${name} LIKE '%other%' OR ${name} LIKE '%SECRET%'`,
     `SELECT count() FROM system.${view} HAVING max(${name}) = 'x' OR throwIf(max(${name}) LIKE '%other%')`,
-    `SELECT DISTINCT ${name} FROM system.${view} ORDER BY ${name} LIMIT 1 BY ${name}`,
   ]);
 });
 

@@ -1,0 +1,79 @@
+/**
+ * The judges of definitions, made of those that know expressions and statements. What they add: the nodes of a pipe are put
+ * together as they will run, and every table that they name has to be there, or to come with the same project.
+ *
+ * Must stay true: the statement of a node whose rows are kept is judged here, because the server runs it by itself. A node
+ * that cannot be rendered without the values of a request is judged when these are there: nothing of it runs before.
+ */
+
+import { composePipe, renderTemplate, parseTemplate, TemplateError } from '@glasshouse/language';
+import type { Pipe, PipeNode, Resource } from '@glasshouse/model';
+import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
+import { tenantDatabase, VIEWS } from '@glasshouse/store';
+import type { Definitions } from '../query/definitions.ts';
+import type { Door } from '../query/door.ts';
+import type { Judges } from './judges.ts';
+
+export interface DefinitionJudgesOptions {
+  readonly definitions: Definitions;
+  readonly door: Pick<Door, 'namesIn'>;
+}
+
+/** Types of nodes whose rows the server puts into a table by itself. */
+const KEPT: ReadonlySet<PipeNode['type']> = new Set(['materialized', 'copy']);
+/** Tables that the platform itself answers for, in pipes about the platform. */
+const SERVICE = /^(?:tinybird|organization|telemetry|system|information_schema)$/iu;
+
+export function definitionJudges({ definitions, door }: DefinitionJudgesOptions): Judges {
+  return {
+    judgeType: (text) => definitions.judgeType(text),
+    judgeExpression: (text, place) => definitions.judgeExpression(text, place),
+    judgeFilter: (text) => definitions.judgeFilter(text),
+    judgeSelectList: (text, place) => definitions.judgeSelectList(text, place),
+    judgeDefinition: async (tenant, pipe, among) => {
+      const pipes = new Map(among.flatMap((other) => (other.kind === 'pipe' ? [[other.name, other] as const] : [])));
+      pipes.delete(pipe.name);
+      const known = knownTables(among);
+      for (const node of pipe.nodes) await judgeNode(door, tenant, pipe, node, { pipes, known });
+    },
+  };
+}
+
+async function judgeNode(
+  door: Pick<Door, 'namesIn'>,
+  tenant: string,
+  pipe: Pipe,
+  node: PipeNode,
+  { pipes, known }: { readonly pipes: ReadonlyMap<string, Pipe>; readonly known: ReadonlySet<string> },
+): Promise<void> {
+  const isKept = KEPT.has(node.type);
+  let sql: string;
+  try {
+    sql = composePipe(pipe, node.name, renderPlain, { pipes });
+  } catch (error) {
+    // It can be read, and lacks a value that every request has to bring.
+    if (error instanceof TemplateError && node.type !== 'materialized') return;
+    throw wrong(pipe, node, error);
+  }
+  const names = await door
+    .namesIn({ placement: { tenant } }, sql, { isKept })
+    .catch((error: unknown) => Promise.reject(wrong(pipe, node, error)));
+  for (const { database, table } of names) {
+    if (SERVICE.test(database) || (database === tenantDatabase(tenant) && known.has(table))) continue;
+    throw wrong(pipe, node, new AppError('bad_request', `Resource '${table}' not found: the workspace has no data source or pipe of that name`));
+  }
+}
+
+function renderPlain(node: PipeNode, pipe: Pipe): string {
+  return renderTemplate(parseTemplate(node.sql, { node: `${pipe.name}.${node.name}` }), new Map()).sql;
+}
+
+function knownTables(among: readonly Resource[]): ReadonlySet<string> {
+  const names = among.flatMap(({ kind, name }) => (kind === 'datasource' ? [name, name + QUARANTINE_SUFFIX] : []));
+  return new Set([...names, ...Object.keys(VIEWS)]);
+}
+
+function wrong(pipe: Pipe, node: PipeNode, cause: unknown): unknown {
+  if (!(cause instanceof AppError) || cause.kind.httpStatus >= 500) return cause;
+  return new AppError(cause.code, `cannot use node ${node.name} of pipe=${pipe.name}: ${cause.message}`, { cause });
+}

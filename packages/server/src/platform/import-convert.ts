@@ -1,0 +1,77 @@
+/**
+ * A file, of whatever format, as pieces of NDJSON. Runs in a thread of its own (`import-worker.ts`), because a large file keeps
+ * a processor busy and a hostile one may take it down.
+ */
+
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { ColumnTarget } from './import-columns.ts';
+import type { CsvDialect } from './import-csv.ts';
+import { csvRows } from './import-csv.ts';
+import { codingOfFile, decoded } from './import-decode.ts';
+import { jsonPieces } from './import-lines.ts';
+import { jsonText, parquetRows } from './import-parquet.ts';
+
+export type ImportFormat = 'csv' | 'ndjson' | 'parquet';
+
+/** What to convert, and how. Plain data, because it goes to another thread. */
+export interface Conversion {
+  readonly path: string;
+  readonly format: ImportFormat;
+  readonly dialect: CsvDialect;
+  /** Columns of the data source; none if there is none yet. */
+  readonly targets: readonly ColumnTarget[];
+  readonly pieceBytes: number;
+  readonly rowBytes: number;
+  /** Largest file after unpacking. */
+  readonly maxBytes: number;
+}
+
+/** Pieces of NDJSON, each of whole lines. Throws AppError. */
+export async function* convert(conversion: Conversion): AsyncGenerator<Buffer> {
+  const { path, format, dialect, targets, pieceBytes, rowBytes, maxBytes } = conversion;
+  if (format === 'parquet') {
+    yield* gathered(parquetRows(path, targets), pieceBytes);
+    return;
+  }
+  const stream = decoded(createReadStream(path, { highWaterMark: 1 << 20 }), await codingOf(path), maxBytes);
+  try {
+    if (format === 'csv') yield* gathered(csvRows(chunksOf(stream), dialect, targets, rowBytes), pieceBytes);
+    else yield* jsonPieces(chunksOf(stream), { pieceBytes, lineBytes: rowBytes });
+  } finally {
+    stream.destroy();
+  }
+}
+
+function chunksOf(stream: Readable): AsyncIterable<Buffer> {
+  return stream as AsyncIterable<Buffer>;
+}
+
+async function codingOf(path: string): Promise<'gzip' | 'identity' | 'zstd'> {
+  const handle = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(4);
+    await handle.read(head, 0, 4, 0);
+    return codingOfFile(head);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Rows as lines, gathered into pieces. */
+async function* gathered(rows: AsyncIterable<object>, pieceBytes: number): AsyncGenerator<Buffer> {
+  let lines: string[] = [];
+  let length = 0;
+  for await (const row of rows) {
+    const line = `${jsonText(row)}\n`;
+    lines.push(line);
+    // In UTF-8 a character takes three bytes at most of each unit that it has here.
+    length += line.length * 3;
+    if (length < pieceBytes) continue;
+    yield Buffer.from(lines.join(''));
+    lines = [];
+    length = 0;
+  }
+  if (lines.length > 0) yield Buffer.from(lines.join(''));
+}

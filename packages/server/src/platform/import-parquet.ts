@@ -1,0 +1,150 @@
+/**
+ * Parquet to events, row group by row group. Times are written as the mapping reads them, with all their digits.
+ *
+ * Must stay true: a file says how large its parts are, and may lie: nothing is allocated beyond the limits on its word.
+ */
+
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { AppError, messageOf } from '@glasshouse/model';
+import type { AsyncBuffer, ColumnData, Compressors, FileMetaData, ParquetParsers, RowGroup } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import type { ColumnTarget } from './import-columns.ts';
+import { shapeOf } from './import-columns.ts';
+
+/** Of a row group, unpacked. They are read whole. */
+const MAX_GROUP_BYTES = 512 << 20;
+const MAX_PAGE_BYTES = 256 << 20;
+const MAX_COLUMNS = 5_000;
+const MAX_GROUPS = 100_000;
+
+/** Events of the file. Throws `bad_request` for a file that is none, or whose row groups are too large. */
+export async function* parquetRows(path: string, targets: readonly ColumnTarget[]): AsyncGenerator<object> {
+  const handle = await open(path, 'r');
+  try {
+    const file = await bufferOf(handle);
+    const metadata = await explained(() => parquetMetadataAsync(file, { parsers: PARSERS }));
+    check(metadata, file.byteLength);
+    let rowStart = 0;
+    for (const group of metadata.row_groups) {
+      checkGroup(group, file.byteLength);
+      const rowEnd = rowStart + Number(group.num_rows);
+      const columns = new Map<string, ColumnData[]>();
+      const onChunk = (chunk: ColumnData): void => void columns.set(chunk.columnName, [...(columns.get(chunk.columnName) ?? []), chunk]);
+      if (rowEnd > rowStart)
+        await explained(() =>
+          parquetRead({ file, metadata, rowStart, rowEnd, onChunk, compressors: LIMITED, parsers: PARSERS, geoparquet: false }),
+        );
+      yield* rowsOf(columns, rowStart, rowEnd, targets);
+      rowStart = rowEnd;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A value as JSON has it. */
+export function jsonText(row: object): string {
+  return JSON.stringify(row, (_, value: unknown) => {
+    // The mapping reads a text as the number that it is, with all its digits.
+    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+    if (ArrayBuffer.isView(value)) return [...(value as unknown as Iterable<unknown>)];
+    if (typeof value === 'number' && !Number.isFinite(value)) return String(value).toLowerCase();
+    return value;
+  });
+}
+
+function* rowsOf(
+  columns: ReadonlyMap<string, readonly ColumnData[]>,
+  rowStart: number,
+  rowEnd: number,
+  targets: readonly ColumnTarget[],
+): Generator<object> {
+  const names = [...columns.keys()];
+  const shape = shapeOf(names, targets);
+  const chunks = names.map((name) => columns.get(name) ?? []);
+  for (let row = rowStart; row < rowEnd; row++) {
+    yield shape(chunks.map((list) => valueAt(list, row)));
+  }
+}
+
+function valueAt(chunks: readonly ColumnData[], row: number): unknown {
+  const chunk = chunks.find(({ rowStart, rowEnd }) => row >= rowStart && row < rowEnd);
+  return chunk?.columnData[row - chunk.rowStart] as unknown;
+}
+
+async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
+  const { size: byteLength } = await handle.stat();
+  return {
+    byteLength,
+    slice: async (start, end = byteLength) => {
+      const from = start < 0 ? Math.max(0, byteLength + start) : start;
+      const length = Math.max(0, Math.min(end, byteLength) - from);
+      if (length > MAX_GROUP_BYTES) throw tooLarge(`a part of it has ${length} bytes`);
+      const bytes = new ArrayBuffer(length);
+      const { bytesRead } = await handle.read(new Uint8Array(bytes), 0, length, from);
+      return bytesRead === length ? bytes : bytes.slice(0, bytesRead);
+    },
+  };
+}
+
+function check({ row_groups: groups, schema }: FileMetaData, size: number): void {
+  if (groups.length > MAX_GROUPS || groups.length > size) throw tooLarge(`it has ${groups.length} row groups`);
+  if (schema.length > MAX_COLUMNS) throw tooLarge(`it has more than ${MAX_COLUMNS} columns`);
+}
+
+function checkGroup({ columns, num_rows: rows }: RowGroup, size: number): void {
+  let bytes = 0;
+  for (const { meta_data: column } of columns) bytes += Number(column?.total_uncompressed_size ?? 0);
+  if (bytes > MAX_GROUP_BYTES) throw tooLarge(`a row group of it has ${bytes} bytes`);
+  // A value takes a bit at least, unless it is the same in thousands of rows.
+  if (rows < 0n || Number(rows) > size * 100_000) throw tooLarge(`it claims ${rows} rows`);
+}
+
+/** Every compressor, with a limit on what a page may claim. */
+const LIMITED: Compressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, unpack]) => [
+    codec,
+    (input: Uint8Array, length: number) => {
+      if (length > MAX_PAGE_BYTES) throw tooLarge(`a page of it claims ${length} bytes`);
+      return unpack(input, length);
+    },
+  ]),
+);
+
+const DAY_MS = 86_400_000;
+
+/** Times as `YYYY-MM-DD hh:mm:ss.fffffffff` in UTC. */
+const PARSERS: Partial<ParquetParsers> = {
+  timestampFromMilliseconds: (value: bigint) => timeText(value * 1_000_000n),
+  timestampFromMicroseconds: (value: bigint) => timeText(value * 1_000n),
+  timestampFromNanoseconds: (value: bigint) => timeText(value),
+  dateFromDays: (days: number) => dateText(days * DAY_MS)?.slice(0, 10),
+};
+
+function timeText(nanoseconds: bigint): string | undefined {
+  const fraction = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const seconds = dateText(Number((nanoseconds - fraction) / 1_000_000n));
+  if (seconds === undefined) return undefined;
+  const digits = fraction.toString().padStart(9, '0').replace(/(?:000){1,3}$/u, '');
+  return digits === '' ? seconds : `${seconds}.${digits}`;
+}
+
+function dateText(ms: number): string | undefined {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString().slice(0, 19).replace('T', ' ') : undefined;
+}
+
+async function explained<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError('bad_request', `cannot read the Parquet file: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function tooLarge(why: string): AppError {
+  return new AppError('bad_request', `cannot read the Parquet file: ${why}; write smaller row groups`);
+}

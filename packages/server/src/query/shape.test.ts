@@ -1,0 +1,34 @@
+import { splitStatement } from '@glasshouse/language';
+import { describe, expect, test } from 'vitest';
+import { shapeOf } from './shape.ts';
+
+const shape = (sql: string): string => shapeOf(splitStatement(sql).tokens);
+
+describe('the shape of a statement', () => {
+  test.each([
+    ["SELECT * FROM t WHERE a = 'x' AND b > 5", "SELECT * FROM t WHERE a = 'other' AND b > 17"],
+    ["SELECT * FROM t WHERE (a = 'x')", "SELECT * FROM t WHERE (a = 'y')"],
+    ['SELECT a FROM t WHERE b >= toInt64(1) ORDER BY a LIMIT 5', 'SELECT a FROM t WHERE b >= toInt64(2) ORDER BY a LIMIT 50'],
+    ['SELECT a FROM t WHERE b > now() - INTERVAL 1 HOUR', 'SELECT a FROM t WHERE b > now() - INTERVAL 24 HOUR'],
+  ])('is the same for %s and %s', (one, other) => {
+    expect(shape(one)).toBe(shape(other));
+  });
+
+  test.each([
+    ["SELECT * FROM t WHERE a = 'x'", 'SELECT * FROM t WHERE a = 1'],
+    ["SELECT * FROM t WHERE a = 'x'", "SELECT * FROM t WHERE b = 'x'"],
+    ['SELECT a FROM t WHERE b = 1 / 2', 'SELECT a FROM t WHERE b = 0 / 2'],
+    ['SELECT a FROM t WHERE b = 2 / 1', 'SELECT a FROM t WHERE b = 2 / 0'],
+    ["SELECT toUInt8('1') FROM t", "SELECT toUInt8('x') FROM t"],
+    ["SELECT CAST(a = 'x', 'UInt8') FROM t", "SELECT CAST(a = 'x', 'Date') FROM t"],
+    ["SELECT dictGet('a', b) FROM t", "SELECT dictGet('c', b) FROM t"],
+    ["SELECT a = 'x' || b FROM t", "SELECT a = 'y' || b FROM t"],
+    ["SELECT a = 'x' :: Date FROM t", "SELECT a = 'y' :: Date FROM t"],
+    ['SELECT a FROM t WHERE b IN (1)', 'SELECT a FROM t WHERE b IN (2)'],
+    ['SELECT a FROM t WHERE b = 9223372036854775807', 'SELECT a FROM t WHERE b = 99999999999999999999'],
+    ["SELECT a AS x FROM t WHERE x = 'b'", "SELECT a AS y FROM t WHERE y = 'b'"],
+    ['SELECT a FROM t LIMIT 1', 'SELECT a FROM t OFFSET 1'],
+  ])('is another for %s than for %s', (one, other) => {
+    expect(shape(one)).not.toBe(shape(other));
+  });
+});
