@@ -88,9 +88,9 @@ restore: $(RUNNABLE) ## Restore a backup; FROM=path says which; asks first (FORC
 	@$(GLASSHOUSE) restore $(if $(filter 1,$(FORCE)),--yes) "$(FROM)"
 
 .PHONY: reset
-reset: $(RUNNABLE) ## Delete all data, keep running; asks first (FORCE=1 does not)
-	@$(call confirm,Delete all telemetry in $${GLASSHOUSE_DATA_DIR:-./data}?); \
-	$(GLASSHOUSE) reset --yes
+reset: $(RUNNABLE) ## Delete all telemetry, keep running; ROWS=1 rows of data sources too; asks first (FORCE=1 does not)
+	@$(call confirm,Delete all telemetry $(if $(filter 1,$(ROWS)),and rows of data sources )in $${GLASSHOUSE_DATA_DIR:-./data}?); \
+	$(GLASSHOUSE) reset --yes $(if $(filter 1,$(ROWS)),--data-sources)
 
 .PHONY: clean
 clean: ## Stop and remove the data directory; asks first (FORCE=1 does not)

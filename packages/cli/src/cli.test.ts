@@ -273,7 +273,7 @@ describe('with a server in the background', () => {
     const spans = async (): Promise<string> =>
       (await glasshouse('sql', '--format', 'TSV', 'SELECT count() FROM spans')).out;
     expect(await json('backup', path)).toMatchObject({ path });
-    expect(await json('reset', '--yes')).toEqual({ reset: true });
+    expect(await json('reset', '--yes')).toEqual({ reset: true, dataSources: false });
     expect(await spans()).toBe('0\n');
     expect((await glasshouse('restore', '--yes', path)).out).toContain('Restored');
     expect(await spans()).toBe('10\n');

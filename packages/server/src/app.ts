@@ -123,6 +123,7 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
   });
   const store = Store.connect({ target: embeddedTarget(engine), retentionDays });
   const isRestored = await store.placeRestored();
+  await store.endRestore();
   if (isRestored) log.warn('put the tables of a backup in place: the restore was interrupted');
   await migrate(store, log, () => false);
   return { store, engine, isRestored };
@@ -300,8 +301,7 @@ async function whileAway(act: () => Promise<void>): Promise<void> {
 
 /** Resolves when everything that was acknowledged before the call is in the store. */
 async function flush(ingest: Ingest, drain: Drain): Promise<void> {
-  ingest.seal();
-  while (ingest.openRows > 0 && drain.backlogSegments === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await ingest.sealAll();
   const paths = drain.paths();
   while ([...paths].some((path) => drain.paths().has(path))) await drain.progress();
 }

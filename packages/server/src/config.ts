@@ -98,7 +98,10 @@ const port = (name: string, fallback: number, description: string): Setting<numb
 
 function hostList(name: string, description: string): Setting<ReadonlySet<string>> {
   const parse = (value: string | undefined): ReadonlySet<string> => {
-    const hosts = (value ?? '').split(',').map((host) => host.trim().toLowerCase()).filter((host) => host !== '');
+    const hosts = (value ?? '')
+      .split(',')
+      .map((host) => host.trim().toLowerCase())
+      .filter((host) => host !== '');
     const wrong = hosts.find((host) => !/^(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/u.test(host));
     if (wrong !== undefined) refuse(name, wrong, 'give host:port, as in files.internal:8080, separated by commas');
     return new Set(hosts);

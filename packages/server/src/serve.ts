@@ -3,6 +3,7 @@
  * look for one protocol, and the server does without one whose port is taken.
  */
 
+import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -13,6 +14,7 @@ import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
 import { sqlRoutes } from './api/sql.ts';
+import { pipeRoutes } from './api/tinybird/pipe-routes.ts';
 import type { TinybirdParts } from './api/tinybird/routes.ts';
 import { tinybirdRoutes } from './api/tinybird/routes.ts';
 import { workspaceCallers } from './api/tinybird/sql-callers.ts';
@@ -25,7 +27,8 @@ import { listenHttp } from './http/listen.ts';
 import type { OnError, Route } from './http/router.ts';
 import { Router } from './http/router.ts';
 import type { Ingest } from './pipeline/ingest.ts';
-import { Endpoints } from './platform/endpoints.ts';
+import type { OpenPipes } from './platform/endpoints-open.ts';
+import { openPipes } from './platform/endpoints-open.ts';
 import { Imports } from './platform/import.ts';
 import { Spool } from './platform/import-spool.ts';
 import { WorkspaceNames } from './platform/workspace-names.ts';
@@ -78,9 +81,14 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     hurry: () => sink.seal(),
     maxBodyBytes: config.maxEventsBytes,
   });
-  const endpoints = new Endpoints({ catalog: parts.platform.catalog });
-  const sql = sqlRoutes(door, access, workspaceCallers(parts.platform, endpoints));
-  const tinybird = [...tinybirdRoutes(tinybirdParts(config, parts)), ...events, ...sql];
+  const pipes = openPipesOf(config, log, parts);
+  const sql = sqlRoutes(door, access, workspaceCallers(parts.platform, pipes.endpoints));
+  const tinybird = [
+    ...tinybirdRoutes(tinybirdParts(config, parts)),
+    ...pipeRoutes({ ...pipes, platform: parts.platform, door, now: Date.now }),
+    ...events,
+    ...sql,
+  ];
   const everything = router(
     otlp,
     tinybird,
@@ -116,8 +124,28 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
       const closeGrpc = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
       const late = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
       await Promise.all([...listeners.map((listener) => listener.close(graceMs)), Promise.race([closeGrpc, late])]);
+      await pipes.close();
     },
   };
+}
+
+function openPipesOf(config: Config, log: Logger, parts: Served): OpenPipes {
+  const { platform, tables, store, door, judges, materializer, ingest: sink } = parts;
+  const append = appendTo(sink);
+  return openPipes({
+    platform,
+    tables,
+    store,
+    door,
+    judges,
+    materializer,
+    append: async (tenant, dataSource, lines) => {
+      await append({ tenant, dataSource, importId: randomUUID(), filter: '' }, Buffer.from(lines));
+    },
+    dataDir: config.dataDir,
+    now: Date.now,
+    onFailed: (failed) => log.warn(failed, 'a schedule was not kept'),
+  });
 }
 
 /** How long a server that a URL names may say nothing. */

@@ -11,6 +11,7 @@ import { logPlatform } from './events.ts';
 import { nodeNumber } from './node-number.ts';
 import { definitionJudges } from './platform/definition-judges.ts';
 import { EventHandOver } from './platform/hand-over.ts';
+import type { Judges } from './platform/judges.ts';
 import { Loads } from './platform/loads.ts';
 import { Mappings } from './platform/mappings.ts';
 import { Materializer } from './platform/materialize.ts';
@@ -28,6 +29,8 @@ export interface OpenWorkspaces {
   readonly key: TokenKey;
   /** Rows on their way into tables that are not live yet. */
   readonly loads: Loads;
+  readonly judges: Judges;
+  readonly materializer: Materializer;
 }
 
 export interface WorkspaceParts {
@@ -47,13 +50,14 @@ export async function openWorkspaces(
   { store, access, door, definitions, hold, isRestored }: WorkspaceParts,
 ): Promise<OpenWorkspaces> {
   const tables = DataSources.connect(store.target);
+  const judges = definitionJudges({ definitions, door });
   const key = TokenKey.open({ dataDir: config.dataDir, given: config.tokenKey, random: randomBytes }, isRestored);
   const platform = await Platform.open({
     store,
     tables,
     access,
     key,
-    judges: definitionJudges({ definitions, door }),
+    judges,
     hold,
     now: Date.now,
     node: nodeNumber(config.dataDir),
@@ -66,18 +70,19 @@ export async function openWorkspaces(
   const eventStore = new EventStore(store);
   const outcomes = new Outcomes();
   const loads = new Loads();
+  const materializer = new Materializer({
+    store: eventStore,
+    catalog,
+    onFailed: (failed) => log.error(failed, 'a materialization failed: its target lacks these rows'),
+  });
   const events = new EventHandOver({
     store: eventStore,
     dataSource: (id) => catalog.dataSourceById(id) ?? (catalog.had(id) ? 'deleted' : undefined),
     loads,
     mappings: new Mappings(),
-    materializer: new Materializer({
-      store: eventStore,
-      catalog,
-      onFailed: (failed) => log.error(failed, 'a materialization failed: its target lacks these rows'),
-    }),
+    materializer,
     outcomes,
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
-  return { platform, tables, events, outcomes, key, loads };
+  return { platform, tables, events, outcomes, key, loads, judges, materializer };
 }

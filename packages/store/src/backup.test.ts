@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import type { DataSource } from '@glasshouse/model';
+import { messageOf } from '@glasshouse/model';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BackupContents } from './backup.ts';
 import { Client } from './client.ts';
@@ -87,6 +88,7 @@ async function restore(path: string): Promise<void> {
   const read = await store.readBackup(path, () => undefined);
   await store.planRestore(path, read);
   expect(await store.placeRestored()).toBe(true);
+  await store.endRestore();
 }
 
 /** What the restores below go back to, and what they go back from. */
@@ -196,7 +198,7 @@ describe('a restore', () => {
     await before();
     const path = await backup(['t_3:1']);
     expect(await store.readBackup(path, () => undefined)).toMatchObject({ greatestSegment: 8n, hasWorkspaces: true });
-    await store.discardRead();
+    await store.endRestore();
     expect(await store.rows("SELECT name FROM system.databases WHERE name = 'glasshouse_restoring'")).toEqual([]);
   });
 
@@ -224,11 +226,14 @@ describe('a restore', () => {
       const failing = Object.create(client) as Client;
       failing.command = (sql, options) =>
         left-- > 0 ? client.command(sql, options) : Promise.reject(new Error('interrupted'));
-      const isDone = await placeRestored(failing, 'glasshouse').catch((error: Error) => error.message);
+      const isDone = await placeRestored(failing, 'glasshouse').catch((error: unknown) => messageOf(error));
       if (isDone === true) break;
       expect(isDone).toBe('interrupted');
       interruptions++;
       await store.placeRestored();
+      // Once more does nothing.
+      expect(await store.placeRestored()).toBe(true);
+      await store.endRestore();
       await expectBefore();
       expect(await store.placeRestored()).toBe(false);
     }
@@ -240,6 +245,7 @@ describe('a restore', () => {
     const path = await backup(['t_3:1', 't_3:quarantine']);
     await store.readBackup(path, () => undefined);
     expect(await store.placeRestored()).toBe(false);
+    await store.endRestore();
     await expectBefore();
   });
 
@@ -277,9 +283,9 @@ describe('a backup', () => {
     const [held, late] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let isHeld = false;
     let segment = 0;
-    let stop = false;
+    const load = { isOver: false };
     const writing = (async () => {
-      while (!stop) {
+      while (!load.isOver) {
         if (isHeld) await late.promise;
         segment++;
         await add('a', segment, segment);
@@ -302,7 +308,7 @@ describe('a backup', () => {
       },
       onProgress: () => undefined,
     });
-    stop = true;
+    load.isOver = true;
     await writing;
     await restore(path);
     const [a, b] = await sums('a', 'b');

@@ -83,11 +83,6 @@ export async function readBackup(
   return { ...result, greatestSegment, hasWorkspaces: contents !== undefined };
 }
 
-/** Forgets what was read, and the plan; waits for a store that is away. */
-export async function discardRead(client: Client, database: string): Promise<void> {
-  await whileAway(() => client.command(`DROP DATABASE IF EXISTS ${quoteName(readingDatabase(database))} SYNC`));
-}
-
 /** Writes down where each table that was read belongs. When this resolves, the restore will be finished in any case. */
 export async function planRestore(
   client: Client,
@@ -116,8 +111,8 @@ export async function planRestore(
 }
 
 /**
- * Puts what was planned in its place, and removes the plan; does nothing if there is none. Waits for a store that is away for
- * as long as that takes. Resolves with whether there was a plan.
+ * Puts what was planned in its place; does nothing if there is no plan, or all of it is there. Waits for a store that is away
+ * for as long as that takes. Resolves with whether there is a plan.
  */
 export function placeRestored(client: Client, database: string): Promise<boolean> {
   return whileAway(() => place(client, database));
@@ -138,16 +133,25 @@ async function whileAway<T>(act: () => Promise<T>): Promise<T> {
 async function place(client: Client, database: string): Promise<boolean> {
   const [beside, replaced] = [readingDatabase(database), replacedDatabase(database)];
   const plan = await readPlan(client, beside);
-  // Without one, an interrupted reading is all that may be there.
   if (plan.length > 0) {
     await client.command(`CREATE DATABASE IF NOT EXISTS ${quoteName(replaced)}`);
     const move = await Move.begin(client, { database, beside, replaced });
     for (const planned of plan) await move.place(planned);
     if (plan.some((planned) => planned.database === database && planned.name === 'resources')) await move.clear(plan);
-    await client.command(`DROP TABLE ${quoteName(beside)}.${PLAN} SYNC`);
   }
-  await client.command(`DROP DATABASE IF EXISTS ${quoteName(beside)} SYNC`);
   return plan.length > 0;
+}
+
+/** Removes the plan, and what else is left of reading a backup. Waits for a store that is away. */
+export async function endRestore(client: Client, database: string): Promise<void> {
+  const beside = quoteName(readingDatabase(database));
+  // The plan first: without it the rest is only what an interrupted reading left.
+  await whileAway(async () => {
+    await client.command(`DROP TABLE IF EXISTS ${beside}.${PLAN} SYNC`).catch((error: unknown) => {
+      if (!(error instanceof StoreError) || error.type !== 'UNKNOWN_DATABASE') throw error;
+    });
+    await client.command(`DROP DATABASE IF EXISTS ${beside} SYNC`);
+  });
 }
 
 async function readPlan(client: Client, beside: string): Promise<readonly Planned[]> {

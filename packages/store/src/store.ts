@@ -13,7 +13,7 @@ import { Client } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import { migrate } from './migrations.ts';
 import type { ReadBackup } from './restore.ts';
-import { discardRead, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';
+import { endRestore, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';
 import type { Target } from './target.ts';
 import { createTenantViews, sessionComment, tenantDatabase } from './views.ts';
 
@@ -241,15 +241,10 @@ export class Store {
     return backupAll(this.writer, this.target.database, options);
   }
 
-  /** Reads a backup beside what is there; `placeRestored` or `discardRead` must follow. */
+  /** Reads a backup beside what is there; `planRestore` or `endRestore` must follow. */
   readBackup(path: string, onProgress: (progress: BackupProgress) => void): Promise<ReadBackup> {
     this.needsOneServer('restore');
     return readBackup(this.writer, this.target.database, path, onProgress);
-  }
-
-  /** Forgets what was read of a backup. */
-  discardRead(): Promise<void> {
-    return discardRead(this.writer, this.target.database);
   }
 
   /** Makes sure that what was read will be put in its place, by `placeRestored` or at the next start. */
@@ -257,9 +252,14 @@ export class Store {
     return planRestore(this.writer, this.target.database, path, read);
   }
 
-  /** Puts what was planned in its place; nothing may be inserted meanwhile. Resolves with whether anything was planned. */
+  /** Puts what was planned in its place; nothing may be inserted meanwhile. Resolves with whether there is a plan. */
   async placeRestored(): Promise<boolean> {
     return this.target.readsPaths && (await placeRestored(this.writer, this.target.database));
+  }
+
+  /** Forgets the plan, or what was read without one. */
+  async endRestore(): Promise<void> {
+    if (this.target.readsPaths) await endRestore(this.writer, this.target.database);
   }
 
   /** Name of the database that has what the last restore replaced. */

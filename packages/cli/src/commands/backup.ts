@@ -16,8 +16,9 @@ export const backup: Command = {
   summary: 'copy all data to a place of its own, while the server goes on',
   usage: '[PATH]',
   description: [
-    'Writes a consistent copy of everything that is stored, with tenants and keys, to PATH on the machine of the server; without ' +
-      'PATH to DIR/backup, under the time of now. Ingestion and queries go on. Needs the admin token.',
+    'Writes a consistent copy of everything that is stored to PATH on the machine of the server; without PATH to DIR/backup, ' +
+      'under the time of now: telemetry, data sources with their quarantines, pipes, tenants, keys, tokens and the token key. ' +
+      'Ingestion and queries go on. Needs the admin token.',
   ],
   options: SERVER_OPTIONS,
   positionals: 1,
@@ -38,8 +39,9 @@ export const restore: Command = {
   summary: 'bring a backup back',
   usage: 'PATH',
   description: [
-    'Replaces what is stored by the backup at PATH on the machine of the server. What was there, with all that came in since the ' +
-      'backup, stays in the database glasshouse_replaced until the next restore. Asks first. Needs the admin token.',
+    'Replaces what is stored by the backup at PATH on the machine of the server: telemetry, and workspaces with everything in ' +
+      'them. What was there, with all that came in since the backup, stays in the database glasshouse_replaced until the next ' +
+      'restore. Ingestion goes on; changes of data sources wait. Asks first. Needs the admin token.',
   ],
   options: { ...SERVER_OPTIONS, yes: { type: 'boolean', short: 'y', description: 'Do not ask' } },
   positionals: 1,

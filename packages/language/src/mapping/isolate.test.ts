@@ -57,7 +57,9 @@ describe('an expression that throws for some rows', () => {
     ['the sorting key', dataSource(columns, { sortingKey: 'toUInt32(text)' })],
     [
       'the TTL',
-      dataSource([...columns, ['t', 'DateTime', '$.t', 'now()']], { ttl: 't + toIntervalDay(toUInt32(text)) DELETE' }),
+      dataSource([...columns, ['t', 'DateTime', '$.t', 'now()']], {
+        ttl: 't + toIntervalYear(50) + toIntervalDay(toUInt32(text)) DELETE',
+      }),
     ],
   ])('as %s, costs those rows only', async (_what, source) => {
     const { good, bad, barred, queries } = await deliver(source, lines);

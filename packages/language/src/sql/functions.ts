@@ -353,6 +353,7 @@ const AGGREGATE_FUNCTIONS = `
 
 const AGGREGATE_NAMES: ReadonlySet<string> = lowerSet(AGGREGATE_FUNCTIONS);
 const SCALAR_NAMES: ReadonlySet<string> = new Set(Object.values(SCALAR_FUNCTIONS).flatMap(words).map(lower));
+const ALLOWED_NAMES: ReadonlySet<string> = new Set([...SCALAR_NAMES, ...AGGREGATE_NAMES]);
 
 /**
  * Refused functions by reason: they look at how rows and columns are stored, hidden rows among them; they read a file,
@@ -433,7 +434,7 @@ export const TABLE_FUNCTIONS: ReadonlySet<string> = lowerSet(
 
 /** The default of a policy: every curated scalar and aggregate function, in lower case. */
 export function allowedFunctions(): ReadonlySet<string> {
-  return new Set([...SCALAR_NAMES, ...AGGREGATE_NAMES]);
+  return ALLOWED_NAMES;
 }
 
 /**

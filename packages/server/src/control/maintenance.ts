@@ -10,7 +10,7 @@
 import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '@glasshouse/model';
-import type { BackupProgress, BackupResult, Store } from '@glasshouse/store';
+import type { BackupProgress, BackupResult, ReadBackup, Store } from '@glasshouse/store';
 
 /** What workspaces have to do with it. */
 export interface MaintainedWorkspaces {
@@ -34,7 +34,7 @@ export interface MaintainedKey {
 export interface MaintenanceOptions {
   readonly store: Pick<
     Store,
-    'backup' | 'deleteFacts' | 'discardRead' | 'placeRestored' | 'planRestore' | 'readBackup' | 'replaced'
+    'backup' | 'deleteFacts' | 'endRestore' | 'placeRestored' | 'planRestore' | 'readBackup' | 'replaced'
   >;
   readonly workspaces: MaintainedWorkspaces;
   readonly key: MaintainedKey;
@@ -142,11 +142,12 @@ export class Maintenance {
 
   private async replaceAll(path: string, onProgress: OnProgress): Promise<RestoreResult> {
     const { store, workspaces, key, flush, hold, skipIds, reload } = this.options;
-    const read = await store.readBackup(path, onProgress);
     const undo: (() => void)[] = [];
     const giveWay = (): void => undo.toReversed().forEach((act) => act());
+    let read: ReadBackup;
     let tokens: keyof typeof TOKENS;
     try {
+      read = await store.readBackup(path, onProgress);
       // The ledger tells segments apart by their ids, and later ones by greater ids: also from those of another server.
       if (await skipIds(read.greatestSegment)) await flush();
       undo.push(await workspaces.quiesce('a restore'));
@@ -154,7 +155,7 @@ export class Maintenance {
       tokens = read.hasWorkspaces ? key.stage(path) : 'same';
       await store.planRestore(path, read);
     } catch (error) {
-      await store.discardRead();
+      await store.endRestore();
       giveWay();
       throw error;
     }
@@ -163,6 +164,7 @@ export class Maintenance {
       key.takeStaged();
       await store.placeRestored();
       await reload();
+      await store.endRestore();
     } catch (cause) {
       this.isUnfinished = true;
       throw new AppError(

@@ -52,6 +52,12 @@ interface Waiting {
   readonly reject: (error: AppError) => void;
 }
 
+/** Waits until the worker has sealed everything. */
+interface Settling {
+  readonly resolve: (skipped: boolean) => void;
+  readonly reject: (error: AppError) => void;
+}
+
 export class Ingest implements Sink {
   readonly counts: IngestCounts = {
     accepted: 0,
@@ -71,10 +77,7 @@ export class Ingest implements Sink {
   private readonly waiting = new Map<number, Waiting>();
   private readonly room: Room;
   private readonly events: IngestEvents;
-  private readonly skipping: {
-    readonly resolve: (changed: boolean) => void;
-    readonly reject: (error: AppError) => void;
-  }[] = [];
+  private readonly settling: Settling[] = [];
   private nextId = 1;
   private failure: AppError | undefined;
   private stopped: (() => void) | undefined;
@@ -142,15 +145,24 @@ export class Ingest implements Sink {
     this.send({ kind: 'seal' });
   }
 
+  /** Resolves when all that was acknowledged so far was told to `onSealed`. Rejects with `unavailable` if the worker ended. */
+  async sealAll(): Promise<void> {
+    await this.settle(undefined);
+  }
+
   /**
-   * Lets every segment from now on have an id above `to`. Resolves with whether it would have been otherwise: then what was
-   * acknowledged so far is sealed. Rejects with `unavailable` if the log cannot be written.
+   * The same, and lets every segment from now on have an id above `to`. Resolves with whether it could have been otherwise.
+   * Rejects with `unavailable` if the log cannot be written.
    */
   skipIds(to: bigint): Promise<boolean> {
+    return this.settle(to);
+  }
+
+  private settle(skipTo: bigint | undefined): Promise<boolean> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
-      this.skipping.push({ resolve, reject });
-      this.send({ kind: 'skip-ids', to });
+      this.settling.push({ resolve, reject });
+      this.send({ kind: 'settle', skipTo });
     });
   }
 
@@ -186,15 +198,15 @@ export class Ingest implements Sink {
           this.counts.failedCommits++;
           this.events.onUnstored(message.failure);
         }
-        for (const answer of message.answers) this.settle(answer);
+        for (const answer of message.answers) this.finish(answer);
         return;
       case 'sealed':
         this.openRows = message.openRows;
         this.events.onSealed(message.segments);
         return;
-      case 'skipped-ids': {
-        const asked = this.skipping.shift();
-        if (message.error === undefined) asked?.resolve(message.changed);
+      case 'settled': {
+        const asked = this.settling.shift();
+        if (message.error === undefined) asked?.resolve(message.skipped);
         else asked?.reject(new AppError('unavailable', `cannot raise the ids of segments: ${message.error}`));
         return;
       }
@@ -204,7 +216,7 @@ export class Ingest implements Sink {
     }
   }
 
-  private settle(answer: Answer): void {
+  private finish(answer: Answer): void {
     const waiting = this.waiting.get(answer.id);
     invariant(waiting, `no request waits for answer ${answer.id}`);
     this.bodies.giveBack(waiting.body);
@@ -237,7 +249,7 @@ export class Ingest implements Sink {
       reject(this.failure);
     }
     this.waiting.clear();
-    for (const { reject } of this.skipping.splice(0)) reject(this.failure);
+    for (const { reject } of this.settling.splice(0)) reject(this.failure);
     if (this.stopped !== undefined) {
       this.stopped();
       return;

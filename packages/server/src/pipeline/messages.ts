@@ -35,7 +35,8 @@ export type ToWorker =
     }
   | { readonly kind: 'forget'; readonly body: number }
   | { readonly kind: 'seal' }
-  | { readonly kind: 'skip-ids'; readonly to: bigint }
+  /** Seals everything and gives no id up to this one any more; answered by `settled`. */
+  | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }
   | { readonly kind: 'stop' };
 
 export type RequestMessage = Extract<ToWorker, { kind: 'request' }>;
@@ -63,7 +64,7 @@ export type FromWorker =
       /** Why a table could not be written, if one could not. */
       readonly failure?: string;
     }
-  /** Ids are above what was asked; `changed` if they would not have been. */
-  | { readonly kind: 'skipped-ids'; readonly changed: boolean; readonly error?: string }
+  /** What was sealed was announced. `skipped` if ids would have been given up to the one that was named. */
+  | { readonly kind: 'settled'; readonly skipped: boolean; readonly error?: string }
   | { readonly kind: 'sealed'; readonly segments: readonly SegmentInfo[]; readonly openRows: number }
   | { readonly kind: 'stopped' };

@@ -53,9 +53,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         commit();
         log.seal();
         return;
-      case 'skip-ids':
+      case 'settle':
         commit();
-        skipIds(message.to);
+        settle(message.skipTo);
         return;
       case 'stop':
         commit();
@@ -81,13 +81,14 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, ...failure });
   };
 
-  const skipIds = (to: bigint): void => {
-    let answer: Extract<FromWorker, { kind: 'skipped-ids' }>;
+  const settle = (skipTo: bigint | undefined): void => {
+    let answer: Extract<FromWorker, { kind: 'settled' }>;
     try {
-      answer = { kind: 'skipped-ids', changed: log.skipIds(to) };
+      answer = { kind: 'settled', skipped: skipTo !== undefined && log.skipIds(skipTo) };
     } catch (error) {
-      answer = { kind: 'skipped-ids', changed: false, error: messageOf(error) };
+      answer = { kind: 'settled', skipped: false, error: messageOf(error) };
     }
+    log.seal();
     announceSealed();
     post(answer);
   };

@@ -1,12 +1,9 @@
 /**
  * From columns with names to events: a table's row becomes the JSON object that the data source's paths read it from, so that
- * files with columns (CSV, Parquet) go the same way as events do.
+ * files with columns (CSV, Parquet) go the same way as events do. Loaded by the thread of an import, hence with nothing behind it.
  *
  * Must stay true: the name of a column comes from a stranger's file; it becomes a key and nothing else.
  */
-
-import { parsePath } from '@glasshouse/language';
-import type { DataSource } from '@glasshouse/model';
 
 /** Where the value of a column goes. Plain data, because it goes to another thread. */
 export interface ColumnTarget {
@@ -17,18 +14,6 @@ export interface ColumnTarget {
   readonly isNested: boolean;
   /** Whether no text is a text: of a column that takes neither NULL nor a default in its place. */
   readonly keepsEmpty: boolean;
-}
-
-/** The columns of a data source that a row can bring, in their order. */
-export function targetsOf({ columns }: DataSource): ColumnTarget[] {
-  return columns
-    .filter(({ kind }) => kind !== 'MATERIALIZED' && kind !== 'ALIAS')
-    .map(({ name, type, jsonPath, expression }) => ({
-      name,
-      keys: parsePath(jsonPath ?? `$[${JSON.stringify(name)}]`).keys,
-      isNested: /^(?:SimpleAggregateFunction\([^,]*,\s*)?(?:Array|Map|Tuple|Nested|JSON|Object|Variant|Dynamic)\b/u.test(type),
-      keepsEmpty: expression === undefined && /^(?:LowCardinality\()?(?:String|FixedString)\b/u.test(type),
-    }));
 }
 
 /** Turns the values of a row, in the order of `names`, into an object. */
@@ -123,4 +108,15 @@ function requoted(text: string): string {
   return text.replaceAll(/'((?:[^'\\]|\\.)*)'/gsu, (_, inner: string) =>
     JSON.stringify(inner.replaceAll(/\\(.)/gsu, '$1')),
   );
+}
+
+/** A row as JSON. Numbers that JSON's readers would round are texts, which the mapping reads with all their digits. */
+export function jsonText(row: object): string {
+  return JSON.stringify(row, (_, value: unknown) => {
+    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+    if (ArrayBuffer.isView(value)) return [...(value as unknown as Iterable<unknown>)];
+    if (typeof value === 'number' && !Number.isFinite(value)) return String(value).toLowerCase();
+    return value;
+  });
 }

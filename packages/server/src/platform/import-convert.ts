@@ -1,17 +1,16 @@
 /**
  * A file, of whatever format, as pieces of NDJSON. Runs in a thread of its own (`import-worker.ts`), because a large file keeps
- * a processor busy and a hostile one may take it down.
+ * a processor busy and a hostile one may take it down. Readers are loaded when they are needed: most imports need one.
  */
 
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ColumnTarget } from './import-columns.ts';
+import { jsonText } from './import-columns.ts';
 import type { CsvDialect } from './import-csv.ts';
-import { csvRows } from './import-csv.ts';
 import { codingOfFile, decoded } from './import-decode.ts';
 import { jsonPieces } from './import-lines.ts';
-import { jsonText, parquetRows } from './import-parquet.ts';
 
 export type ImportFormat = 'csv' | 'ndjson' | 'parquet';
 
@@ -32,13 +31,16 @@ export interface Conversion {
 export async function* convert(conversion: Conversion): AsyncGenerator<Buffer> {
   const { path, format, dialect, targets, pieceBytes, rowBytes, maxBytes } = conversion;
   if (format === 'parquet') {
+    const { parquetRows } = await import('./import-parquet.ts');
     yield* gathered(parquetRows(path, targets), pieceBytes);
     return;
   }
   const stream = decoded(createReadStream(path, { highWaterMark: 1 << 20 }), await codingOf(path), maxBytes);
   try {
-    if (format === 'csv') yield* gathered(csvRows(chunksOf(stream), dialect, targets, rowBytes), pieceBytes);
-    else yield* jsonPieces(chunksOf(stream), { pieceBytes, lineBytes: rowBytes });
+    if (format === 'csv') {
+      const { csvRows } = await import('./import-csv.ts');
+      yield* gathered(csvRows(chunksOf(stream), dialect, targets, rowBytes), pieceBytes);
+    } else yield* jsonPieces(chunksOf(stream), { pieceBytes, lineBytes: rowBytes });
   } finally {
     stream.destroy();
   }

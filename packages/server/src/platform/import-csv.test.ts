@@ -4,10 +4,10 @@ import type { DataSource } from '@glasshouse/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '@glasshouse/model';
-import { targetsOf } from './import-columns.ts';
+import { targetsOf } from './import-targets.ts';
 import type { CsvDialect } from './import-csv.ts';
 import { csvRows } from './import-csv.ts';
-import { jsonText } from './import-parquet.ts';
+import { jsonText } from './import-columns.ts';
 import { column, dataSource } from './testing/stand.ts';
 
 const SOURCE = dataSource('hits', {

@@ -44,18 +44,6 @@ export async function* parquetRows(path: string, targets: readonly ColumnTarget[
   }
 }
 
-/** A value as JSON has it. */
-export function jsonText(row: object): string {
-  return JSON.stringify(row, (_, value: unknown) => {
-    // The mapping reads a text as the number that it is, with all its digits.
-    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
-    if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
-    if (ArrayBuffer.isView(value)) return [...(value as unknown as Iterable<unknown>)];
-    if (typeof value === 'number' && !Number.isFinite(value)) return String(value).toLowerCase();
-    return value;
-  });
-}
-
 function* rowsOf(
   columns: ReadonlyMap<string, readonly ColumnData[]>,
   rowStart: number,
@@ -65,6 +53,12 @@ function* rowsOf(
   const names = [...columns.keys()];
   const shape = shapeOf(names, targets);
   const chunks = names.map((name) => columns.get(name) ?? []);
+  const claimed = rowEnd - rowStart;
+  for (const [index, list] of chunks.entries()) {
+    const present = list.reduce((sum, { columnData }) => sum + columnData.length, 0);
+    if (present !== claimed) throw damaged(`its column ${names[index]} has ${present} values for ${claimed} rows`);
+  }
+  if (chunks.length === 0 && claimed > 0) throw damaged(`it has no column for ${claimed} rows`);
   for (let row = rowStart; row < rowEnd; row++) {
     yield shape(chunks.map((list) => valueAt(list, row)));
   }
@@ -143,6 +137,10 @@ async function explained<T>(read: () => Promise<T>): Promise<T> {
     if (cause instanceof AppError) throw cause;
     throw new AppError('bad_request', `cannot read the Parquet file: ${messageOf(cause)}`, { cause });
   }
+}
+
+function damaged(why: string): AppError {
+  return new AppError('bad_request', `cannot read the Parquet file: ${why.slice(0, 200)}`);
 }
 
 function tooLarge(why: string): AppError {

@@ -16,6 +16,8 @@ invariant(parentPort !== null, 'the import worker was started outside of a worke
 run(parentPort, workerData as Conversion);
 
 function run(port: NonNullable<typeof parentPort>, conversion: Conversion): void {
+  // The reader of Parquet reads columns side by side. When one fails, the file has failed, and the others are of no interest.
+  process.on('unhandledRejection', () => undefined);
   const pieces = convert(conversion);
   const next = async (): Promise<PieceMessage> => {
     try {

@@ -13,7 +13,7 @@ import { AppError } from '@glasshouse/model';
 import { keepsRows } from '@glasshouse/store';
 import { openUrl } from './fetch-guard.ts';
 import type { FetchOptions } from './fetch-guard.ts';
-import { targetsOf } from './import-columns.ts';
+import { targetsOf } from './import-targets.ts';
 import type { ImportFormat } from './import-convert.ts';
 import type { CsvDialect } from './import-csv.ts';
 import { decoded } from './import-decode.ts';

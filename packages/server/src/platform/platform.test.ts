@@ -587,6 +587,27 @@ describe('while the store is away', () => {
     expect(after.catalog.dataSourceById(made.id)?.createdAt).toEqual(made.createdAt);
   });
 
+  it('believes the store before the copy, whatever its rows say', async () => {
+    const snapshotPath = join(stand.dir, 'older.json');
+    const before = await stand.open({ snapshotPath });
+    const made = await before.registry.createDataSource('acme', dataSource('only_in_copy'));
+    const token = await before.tokens.create(acme, { name: 'only in copy', scopes: [{ type: 'TOKENS' }] });
+    await before.refresh();
+    for (const table of ['resources', 'tokens'])
+      await stand.store.command(`DELETE FROM glasshouse.${table} WHERE id IN ('${made.id}', '${token.id}')`);
+    const after = await stand.open({ snapshotPath });
+    expect(after.catalog.had(made.id)).toBe(false);
+    expect(after.tokens.byId('acme', token.id)).toBeUndefined();
+    // After a restore that this start finished, what the copy knew is remembered as gone.
+    writeFileSync(
+      snapshotPath,
+      JSON.stringify({ tenants: ['acme'], resources: before.catalog.snapshot(), tokens: [] }),
+    );
+    const restored = await stand.open({ snapshotPath, isReplaced: true });
+    expect([restored.catalog.had(made.id), restored.catalog.dataSourceById(made.id)]).toEqual([true, undefined]);
+    expect(restored.catalog.dataSource('acme', 'traces')).toBeDefined();
+  });
+
   it('a copy that cannot be read is no copy', async () => {
     const snapshotPath = join(stand.dir, 'broken.json');
     writeFileSync(snapshotPath, '{"tenants":');

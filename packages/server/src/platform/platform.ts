@@ -189,10 +189,10 @@ export class Platform {
     const { access, onEvent } = this.options;
     try {
       const tenants = access.tenants.list().map(({ name }) => name);
+      this.workspaces.add(tenants);
       await this.catalog.refresh();
       await this.tokens.refresh();
-      if (this.former === undefined) this.workspaces.add(tenants);
-      else {
+      if (this.former !== undefined) {
         this.workspaces.replace(tenants);
         await this.catalog.bury(this.former);
         this.former = undefined;

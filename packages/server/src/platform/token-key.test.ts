@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -37,6 +37,59 @@ describe('the token key', () => {
     const broken = mkdtempSync(join(dir, 'broken-'));
     writeFileSync(join(broken, 'token-key'), given);
     expect(() => TokenKey.open({ dataDir: broken, random: randomBytes })).toThrow('64 hex digits');
+  });
+});
+
+describe('the token key of a backup', () => {
+  const opened = (given?: string): { dataDir: string; backup: string; key: TokenKey } => {
+    const [dataDir, backup] = [mkdtempSync(join(dir, 'data-')), mkdtempSync(join(dir, 'backup-'))];
+    return { dataDir, backup, key: TokenKey.open({ dataDir, given, random: randomBytes }) };
+  };
+
+  it('takes the place of the one that is there, which is kept', () => {
+    const [one, two] = [opened(), opened()];
+    one.key.saveTo(one.backup);
+    const [mine, theirs] = [two.key.secretOf(PARTS), one.key.secretOf(PARTS)];
+    expect(two.key.stage(one.backup)).toBe('taken over');
+    expect(two.key.secretOf(PARTS)).toBe(mine);
+    two.key.takeStaged();
+    expect(two.key.secretOf(PARTS)).toBe(theirs);
+    expect(TokenKey.open({ dataDir: two.dataDir, random: randomBytes }).secretOf(PARTS)).toBe(theirs);
+    for (const name of ['token-key', 'token-key.replaced'])
+      expect(statSync(join(two.dataDir, name)).mode & 0o777).toBe(0o600);
+    const former = readFileSync(join(two.dataDir, 'token-key.replaced'), 'utf8');
+    expect(TokenKey.open({ dataDir: two.dataDir, given: former.trim(), random: randomBytes }).secretOf(PARTS)).toBe(
+      mine,
+    );
+    expect(two.key.stage(one.backup)).toBe('same');
+  });
+
+  it('that was only laid ready is used by the next start if its tables are in place, and forgotten otherwise', () => {
+    for (const isRestored of [true, false]) {
+      const [one, two] = [opened(), opened()];
+      one.key.saveTo(one.backup);
+      two.key.stage(one.backup);
+      const next = TokenKey.open({ dataDir: two.dataDir, random: randomBytes }, isRestored);
+      expect(next.secretOf(PARTS)).toBe((isRestored ? one : two).key.secretOf(PARTS));
+      expect(readdirSync(two.dataDir).includes('token-key.restoring')).toBe(false);
+    }
+  });
+
+  it('does not take the place of a configured one, which is in no backup', () => {
+    const [filed, given, other] = [opened(), opened('a'.repeat(64)), opened('b'.repeat(64))];
+    for (const { key, backup } of [filed, given]) key.saveTo(backup);
+    expect(readdirSync(given.backup)).toEqual(['token-key-print']);
+    expect(given.key.stage(filed.backup)).toBe('other');
+    expect(other.key.stage(given.backup)).toBe('other');
+    expect(given.key.stage(given.backup)).toBe('same');
+    expect(filed.key.stage(given.backup)).toBe('other');
+    given.key.takeStaged();
+    expect(readdirSync(given.dataDir)).toEqual([]);
+  });
+
+  it('is none in a backup from before there were tokens', () => {
+    const { key, backup } = opened();
+    expect(key.stage(backup)).toBe('same');
   });
 });
 

@@ -110,11 +110,9 @@ export class Log {
     for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
   }
 
-  /** Lets every segment from now on have an id above this one. False if that was so; true if the open ones were sealed for it. */
+  /** Gives no segment an id up to this one any more; the open ones are to be sealed. False if none would have had one. */
   skipIds(to: bigint): boolean {
-    if (!this.ids.skipTo(to)) return false;
-    this.seal();
-    return true;
+    return this.ids.skipTo(to);
   }
 
   /** Closes everything, also what is empty. The log takes nothing afterwards. */

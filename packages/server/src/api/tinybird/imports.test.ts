@@ -24,7 +24,7 @@ beforeAll(async () => {
     asked.push(request.url ?? '');
     response.end('{"page":"secret"}');
   });
-  server = await startTestServer({ GLASSHOUSE_IMPORT_ALLOW: other.host, GLASSHOUSE_IMPORT_MAX_SIZE: '3MiB' });
+  server = await startTestServer({ GLASSHOUSE_IMPORT_ALLOW: other.host, GLASSHOUSE_IMPORT_MAX_SIZE: '6MiB' });
 });
 
 afterAll(async () => {
@@ -109,26 +109,22 @@ describe('a file', () => {
     expect(await stored(name)).toEqual([row('a, b', 5), row('c')]);
   });
 
-  it('of Parquet is appended, with nested values and every codec', async () => {
+  it('of Parquet is appended, with nested values', async () => {
     const name = `parquet_${++made}`;
     const schema = '`id` UInt64, `name` Nullable(String), `at` DateTime64(6), `day` Date, `tags` Array(String), `m` Map(String, Int64), `f` Float64, `ok` Bool, `d` Decimal(10, 2)';
     await server.call('POST /v0/datasources', { body: new URLSearchParams({ name, schema }) });
     const query =
       "SELECT number + 9007199254740993 AS id, if(number = 1, NULL, concat('n', toString(number))) AS name, toDateTime64('2026-01-01 00:00:00.123456', 6) + number AS at, " +
-      "toDate('2026-01-01') + number AS day, [toString(number), 'x'] AS tags, map('k', toInt64(number)) AS m, number / 2 AS f, number = 0 AS ok, toDecimal64(1.25, 2) AS d FROM numbers(3)";
+      "toDate('2026-01-01') + number AS day, [toString(number), 'x'] AS tags, map('k', toInt64(number)) AS m, number / 2 AS f, toBool(number = 0) AS ok, toDecimal64(1.25, 2) AS d FROM numbers(3)";
     const expected = await server.rows(`${query} ORDER BY id`);
-    for (const codec of ['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli']) {
-      const answer = await fetch(`${server.base}/v0/sql`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${server.admin}` },
-        body: `${query} SETTINGS output_format_parquet_compression_method = '${codec}' FORMAT Parquet`,
-      });
-      expect([codec, answer.status]).toEqual([codec, 200]);
-      const { json } = await send(name, 'format=parquet', { body: new Uint8Array(await answer.arrayBuffer()) });
-      expect([codec, json['successful_rows'], json['quarantined_rows']]).toEqual([codec, 3, 0]);
-      expect(await server.rows(`SELECT * FROM ${name} ORDER BY id`)).toEqual(expected);
-      await server.call(`POST /v0/datasources/${name}/truncate`);
-    }
+    const written = await fetch(`${server.base}/v0/sql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${server.admin}` },
+      body: `${query} FORMAT Parquet`,
+    });
+    const { json } = await send(name, 'format=parquet', { body: new Uint8Array(await written.arrayBuffer()) });
+    expect([json['successful_rows'], json['quarantined_rows']]).toEqual([3, 0]);
+    expect(await server.rows(`SELECT * FROM ${name} ORDER BY id`)).toEqual(expected);
   });
 
   it('has its rows that do not fit in the quarantine, under the id of the import', async () => {
@@ -256,8 +252,8 @@ describe('a replacement', () => {
     expect((await server.call(`${path}&format=parquet`, { body: 'nothing' })).status).toBe(400);
     expect((await server.call(`${path}&format=ndjson&replace_condition=nothing%3D1`, { body: ndjson(line('x')) })).status).toBe(400);
     expect((await server.call(`${path}&format=ndjson&replace_condition=file('x')=''`, { body: ndjson(line('x')) })).status).toBe(403);
-    const broken = Buffer.concat([Buffer.from(`${ndjson(...Array.from({ length: 1_000 }, () => line('x')))}\n`), Buffer.alloc(10 << 20, 'y')]);
-    expect((await server.call(`${path}&format=ndjson`, { body: gzipSync(broken), headers: { 'content-encoding': 'gzip' } })).status).toBe(413);
+    const cut = gzipSync(ndjson(...Array.from({ length: 1_000 }, (_, n) => line(`x${n}`))));
+    expect((await server.call(`${path}&format=ndjson`, { body: file('csv', cut.subarray(0, -20)) })).status).toBe(400);
     expect(await stored(name)).toEqual([row('kept')]);
     expect((await server.call(`${path}&format=ndjson`, { body: ndjson(line('new')) })).status).toBe(200);
     expect(await stored(name)).toEqual([row('new')]);
@@ -308,7 +304,7 @@ describe('a URL', () => {
     const name = await source();
     const { status, json } = await server.call('POST /v0/datasources', { body: new URLSearchParams({ name, mode: 'append', url }) });
     expect([status, json['error']]).toEqual([400, expect.stringMatching(/^cannot fetch url=/u)]);
-    expect(json['error']).not.toContain('word');
+    expect(json['error']).not.toContain('user:');
   });
 
   it('that answers more than is allowed is not imported', async () => {
@@ -316,7 +312,7 @@ describe('a URL', () => {
     const bomb = gzipSync(Buffer.alloc(20 << 20, 'x'));
     for (const packed of [true, false]) {
       answer = (_request, response) =>
-        packed ? response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb) : response.end(Buffer.alloc(4 << 20, 'x'));
+        packed ? response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb) : response.end(Buffer.alloc(7 << 20, 'x'));
       const { json } = await server.call(`POST /v1/datasources/${name}/append?format=ndjson&url=http://${other.host}/x`);
       expect(await server.ended(String(json['id']))).toMatchObject({ status: 'error', error: expect.stringContaining('larger than') as unknown });
     }
@@ -343,8 +339,8 @@ describe('a request that is wrong', () => {
       form.append('csv', new Blob(['b']), 'b');
       return { body: form };
     }, 413],
-    ['a form that is too large', 'format=csv', () => ({ body: file('csv', Buffer.alloc(4 << 20, 'x')) }), 413],
-    ['a body that is too large', 'format=csv', () => ({ body: Buffer.alloc(4 << 20, 'x') }), 413],
+    ['a form that is too large', 'format=csv', () => ({ body: file('csv', Buffer.alloc(7 << 20, 'x')) }), 413],
+    ['a body that is too large', 'format=csv', () => ({ body: Buffer.alloc(7 << 20, 'x') }), 413],
     ['a body that is too large unpacked', 'format=csv', () => ({ body: gzipSync(Buffer.alloc(40 << 20, 'x')), headers: { 'content-encoding': 'gzip' } }), 413],
     ['a file that is too large unpacked', 'format=csv', () => ({ body: file('csv', gzipSync(Buffer.alloc(40 << 20, 'x'))) }), 413],
     ['a body that is not packed as it says', 'format=csv', () => ({ body: 'plain', headers: { 'content-encoding': 'gzip' } }), 400],
@@ -375,7 +371,7 @@ describe('a request that is wrong', () => {
     const token = await server.token(`reader of ${name}`, `DATASOURCES:READ:${name}`);
     for (const path of [`/v0/datasources?name=${name}&mode=append&token=${token}`, `/v1/datasources/${name}/append?token=${token}`]) {
       const status = await new Promise((resolve, reject) => {
-        const upload = httpRequest(server.base + path, { method: 'POST', headers: { 'content-length': '3000000' } });
+        const upload = httpRequest(server.base + path, { method: 'POST', headers: { 'content-length': '5000000' } });
         upload.on('response', (response) => {
           resolve(response.statusCode);
           upload.destroy();

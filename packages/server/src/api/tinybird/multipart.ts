@@ -80,7 +80,7 @@ export async function readMultipart(
     parser.on('error', () => undefined);
     if (!parser.destroyed) parser.destroy();
     // Who still waits for the rest of a file would wait for ever.
-    for (const stream of streams) stream.destroy();
+    for (const stream of streams) if (!stream.readableEnded) stream.destroy(malformed('it ended early', undefined));
     await Promise.allSettled(works);
   }
 }

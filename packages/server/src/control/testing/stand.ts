@@ -77,11 +77,12 @@ export async function openStand(options: StandOptions = {}) {
     outcomes: new Outcomes(),
     onDropped: (one) => dropped.push(one),
   });
-  const trip: { before: (() => Promise<void>) | undefined } = { before: undefined };
+  const trip: Record<'after' | 'before', (() => Promise<void>) | undefined> = { before: undefined, after: undefined };
   ways.set(EVENTS.name, {
     insert: async (segment) => {
       await trip.before?.();
       await events.insert(segment);
+      await trip.after?.();
     },
     complete: async (segment) => {
       await trip.before?.();
@@ -109,8 +110,7 @@ export async function openStand(options: StandOptions = {}) {
     },
   );
   const flush = async (): Promise<void> => {
-    ingest.seal();
-    while (ingest.openRows > 0 && drain.backlogSegments === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await ingest.sealAll();
     const paths = drain.paths();
     while ([...paths].some((path) => drain.paths().has(path))) await drain.progress();
   };
@@ -151,11 +151,11 @@ export async function openStand(options: StandOptions = {}) {
     /** Events of data sources that are gone. */
     dropped,
     drainEvents,
-    /** Called before a segment of events is handed over; may fail it. */
+    /** Called before a segment of events is handed over, and after it was for the first time; may fail it. */
     trip,
 
     /** Sends lines to a data source and resolves when they are durable. */
-    send: (name: string, rows: readonly unknown[]): Promise<IngestResult> => {
+    send: async (name: string, rows: readonly unknown[]): Promise<IngestResult> => {
       const dataSource = platform.registry.dataSource(TENANT, name).id;
       const body = bodyOf(rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n'));
       const target = { tenant: TENANT, dataSource, importId: 'import', filter: '' };

@@ -96,7 +96,7 @@ export async function startTestServer(env: Readonly<Record<string, string>> = {}
     faults,
     call,
     token: async (name: string, ...scopes: readonly string[]) => {
-      const query = new URLSearchParams([['name', name], ...scopes.map((scope) => ['scope', scope])]);
+      const query = new URLSearchParams([['name', name], ...scopes.map((scope): [string, string] => ['scope', scope])]);
       const { status, text, json } = await call(`POST /v0/tokens?${query.toString()}`);
       if (status !== 200) throw new Error(`cannot make the token: ${status} ${text}`);
       return String(json['token']);
