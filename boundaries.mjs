@@ -58,7 +58,7 @@ export const ROOMS = {
   'server/otlp': ['model', 'schema', 'native'],
   'server/wal': ['model', 'schema', 'native'],
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
-  'server/wal/hand-over.ts': ['model', 'store'],
+  'server/wal/hand-over*.ts': ['model', 'store'],
   'server/pipeline': ['model', 'schema', 'native', 'server/otlp', 'server/wal'],
   'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 

@@ -51,3 +51,6 @@ export { diffResource } from './datafile/diff.ts';
 export type { Change } from './datafile/change.ts';
 export { parsePath } from './mapping/path.ts';
 export type { JsonPath } from './mapping/path.ts';
+export { guessSchema } from './mapping/guess.ts';
+export type { Guess } from './mapping/guess.ts';
+export { isolateFaults } from './mapping/isolate.ts';

@@ -14,7 +14,11 @@ export const EVENTS: { readonly name: string; readonly columns: readonly Column[
     { name: 'tenant_id', type: LC, comment: 'Tenant' },
     { name: 'datasource_id', type: LC, comment: 'Id of the data source' },
     { name: 'import_id', type: LC, comment: 'Id of the request' },
-    { name: 'filter', type: LC, comment: "Condition of the sender's token on the rows that it may write; empty for none" },
+    {
+      name: 'filter',
+      type: LC,
+      comment: "Condition of the sender's token on the rows that it may write; empty for none",
+    },
     { name: 'received_at', type: "DateTime64(3, 'UTC')", comment: 'When the request came' },
     { name: 'line', type: 'String', comment: 'The event as it was sent' },
   ],

@@ -31,10 +31,10 @@ const ADDITIVE: ReadonlySet<string> = new Set([
 ]);
 
 /** Days that rejected rows are kept. */
-export const QUARANTINE_DAYS = 30;
+const QUARANTINE_DAYS = 30;
 
 /** Table settings that a data file may give. Anything that names a disk or a path is not among them. */
-export const ENGINE_SETTINGS: ReadonlySet<string> = new Set([
+const ENGINE_SETTINGS: ReadonlySet<string> = new Set([
   'allow_dimensions_outside_sorting_key',
   'allow_nullable_key',
   'enable_mixed_granularity_parts',
@@ -53,7 +53,7 @@ export const ENGINE_SETTINGS: ReadonlySet<string> = new Set([
 ]);
 
 /** What a quarantine has beside the columns of its data source. */
-export const QUARANTINE_COLUMNS = {
+const QUARANTINE_COLUMNS = {
   c__error_column: 'Array(String)',
   c__error: 'Array(String)',
   c__import_id: 'Nullable(String)',
@@ -75,14 +75,14 @@ export function keepsRows(engine: DataSourceEngine): boolean {
  * The hidden column that names the log segment of a row. Where rows are added up, the sum of two segments is none, so the
  * greatest is kept.
  */
-export function segmentColumn(engine: DataSourceEngine): string {
+function segmentColumn(engine: DataSourceEngine): string {
   const merges = engine.name === 'AggregatingMergeTree' || engine.name === 'SummingMergeTree';
   const type = merges ? 'SimpleAggregateFunction(max, UInt64)' : 'LowCardinality(UInt64)';
   return `${quoteName(SEGMENT)} ${type} MATERIALIZED 0`;
 }
 
 /** Columns that a row can bring a value for. */
-export function writableColumns(dataSource: DataSource): readonly DataSourceColumn[] {
+function writableColumns(dataSource: DataSource): readonly DataSourceColumn[] {
   return dataSource.columns.filter(({ kind }) => kind !== 'MATERIALIZED' && kind !== 'ALIAS');
 }
 

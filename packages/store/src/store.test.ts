@@ -53,7 +53,10 @@ describe('the schema', () => {
         'SELECT name, type FROM system.columns WHERE database = {d:String} AND table = {t:String} ORDER BY position',
         { params: { d: 'glasshouse', t: table.name } },
       );
-      const described = [...table.columns, ...table.derived].map(({ name, type, stored }) => ({ name, type: stored ?? type }));
+      const described = [...table.columns, ...table.derived].map(({ name, type, stored }) => ({
+        name,
+        type: stored ?? type,
+      }));
       expect(rows).toEqual(described);
     }
   });

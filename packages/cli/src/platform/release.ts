@@ -162,10 +162,3 @@ function tell({ context, args, project }: Release, outcome: object, text: string
   else context.output.line(text);
   return EXIT_CODES.ok;
 }
-
-/** The counts of a deployment's report: `+2 ~1 -0`. */
-export function countsOf(deployment: DeploymentInfo): string {
-  const items = namesOf(deployment);
-  const count = (action: string): number => items.filter((item) => item.action === action).length;
-  return `+${count('create')} ~${count('change')} -${count('delete')}`;
-}

@@ -24,7 +24,7 @@ export function showPlan(output: Output, { items }: Plan): void {
 }
 
 /** What it costs, in words. */
-export function costOf({ action, kind, impact, rows }: Pick<PlanItem, 'action' | 'impact' | 'kind' | 'rows'>): string {
+function costOf({ action, kind, impact, rows }: Pick<PlanItem, 'action' | 'impact' | 'kind' | 'rows'>): string {
   if (action === 'create') return 'new';
   const counted = rows === undefined ? 'its rows' : rows === 1 ? '1 row' : `${countText(rows)} rows`;
   if (action === 'delete') return kind === 'pipe' ? 'deleted' : `deleted, with ${counted}`;

@@ -23,7 +23,7 @@ const CLAUSES: readonly Clause[] = [
 ];
 
 /** The clause that begins here. */
-export function clauseAt(cursor: Cursor): Clause | undefined {
+function clauseAt(cursor: Cursor): Clause | undefined {
   return CLAUSES.find((clause) => cursor.atWords(...clause.split(' ')));
 }
 

@@ -81,7 +81,7 @@ function isBlankOrComment(text: string): boolean {
 }
 
 /** Columns of white space in front; a tab goes to the next multiple of four. */
-export function indentOf(text: string): number {
+function indentOf(text: string): number {
   let columns = 0;
   for (const char of text) {
     if (char === '\t') columns += 4 - (columns % 4);

@@ -94,7 +94,7 @@ export function readColumn(column: DataSourceColumn): ReadColumn | undefined {
 }
 
 /** Whether a row without a value of its own fits. */
-export function isOptional({ column, nullable }: ReadColumn): boolean {
+function isOptional({ column, nullable }: ReadColumn): boolean {
   return nullable || column.expression !== undefined || column.kind === 'EPHEMERAL';
 }
 

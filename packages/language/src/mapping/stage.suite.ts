@@ -44,7 +44,7 @@ export class Stage {
       http_agent: createAgent(engine),
       request_timeout: 120_000,
       log: { level: ClickHouseLogLevel.OFF },
-      clickhouse_settings: MAPPING_SETTINGS as ClickHouseSettings,
+      clickhouse_settings: MAPPING_SETTINGS as unknown as ClickHouseSettings,
     });
   }
 

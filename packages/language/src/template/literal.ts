@@ -20,7 +20,7 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A text as a ClickHouse string literal. It must be well-formed Unicode. */
-export function stringLiteral(text: string): string {
+function stringLiteral(text: string): string {
   const escaped = text.replaceAll(/[\\'\p{Cc}]/gu, (char) => {
     const escape = ESCAPES.get(char);
     // `\x` names a byte, and the control characters from U+0080 have two.

@@ -239,7 +239,7 @@ function frame(query: boolean, names: Names): Frame {
 }
 
 /** Whether a query begins here, behind any number of parentheses. */
-export function startsQuery(tokens: readonly Token[], from: number): boolean {
+function startsQuery(tokens: readonly Token[], from: number): boolean {
   let index = from;
   while (isOperator(tokens[index], '(')) index += 1;
   return isWord(tokens[index], 'SELECT', 'WITH', 'FROM');

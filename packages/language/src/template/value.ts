@@ -163,7 +163,7 @@ export function kindOf(value: Value): string {
 }
 
 /** How much a comparison or a copy of the value costs, in units or items, without looking further than its own items. */
-export function sizeOf(value: Value): number {
+function sizeOf(value: Value): number {
   if (value.kind === 'string') return value.value.length;
   if (value.kind === 'sql') return value.text.length;
   if (value.kind === 'list') return value.items.length;

@@ -1,5 +1,6 @@
 /** A data source for events that nobody has described: made after the first of them. */
 
+import { guessSchema } from '@glasshouse/language';
 import { AppError } from '@glasshouse/model';
 import type { Registry } from './registry.ts';
 import type { DataSourceEntry } from './resource-row.ts';
@@ -11,6 +12,16 @@ export async function createFor(
   name: string,
   events: readonly string[],
 ): Promise<DataSourceEntry> {
-  await Promise.resolve();
-  throw new AppError('not_found', `cannot find data source=${name}: ${events.length} ${tenant} ${String(registry)}`);
+  const { columns, engine } = guessSchema(events);
+  if (columns.length === 0) {
+    throw new AppError('bad_request', `cannot make data source=${name}: no event is a JSON object with a value in it`);
+  }
+  const empty = { indexes: [], tokens: [], tags: [], sharedWith: [] };
+  try {
+    return await registry.createDataSource(tenant, { kind: 'datasource', name, columns, engine, ...empty });
+  } catch (error) {
+    const made = registry.catalog.dataSource(tenant, name);
+    if (made !== undefined) return made;
+    throw error;
+  }
 }

@@ -55,12 +55,19 @@ async function judgeNode(
     if (error instanceof TemplateError && node.type !== 'materialized') return;
     throw wrong(pipe, node, error);
   }
-  const names = await door
-    .namesIn({ placement: { tenant } }, sql, { isKept })
-    .catch((error: unknown) => Promise.reject(wrong(pipe, node, error)));
+  const names = await door.namesIn({ placement: { tenant } }, sql, { isKept }).catch((error: unknown) => {
+    throw wrong(pipe, node, error);
+  });
   for (const { database, table } of names) {
     if (SERVICE.test(database) || (database === tenantDatabase(tenant) && known.has(table))) continue;
-    throw wrong(pipe, node, new AppError('bad_request', `Resource '${table}' not found: the workspace has no data source or pipe of that name`));
+    throw wrong(
+      pipe,
+      node,
+      new AppError(
+        'bad_request',
+        `Resource '${table}' not found: the workspace has no data source or pipe of that name`,
+      ),
+    );
   }
 }
 

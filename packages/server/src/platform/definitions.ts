@@ -53,7 +53,11 @@ export async function checkDataSource(
   }
   await judgeEngine(dataSource, judges);
   // One that was there before has done its work, and may name columns that are gone.
-  if (dataSource.forwardQuery !== undefined && former !== undefined && dataSource.forwardQuery !== former.forwardQuery) {
+  if (
+    dataSource.forwardQuery !== undefined &&
+    former !== undefined &&
+    dataSource.forwardQuery !== former.forwardQuery
+  ) {
     await judges.judgeSelectList(dataSource.forwardQuery, {
       what: 'FORWARD_QUERY',
       columns: former.columns,

@@ -73,7 +73,12 @@ export function openPipes(options: PipesOptions): OpenPipes {
     ...common,
     endpoints,
     materialize: (segment, tenant, dataSource) =>
-      options.materializer.run({ table: 'copies', id: segment, path: '', days: new Map() }, tenant, [dataSource], false),
+      options.materializer.run(
+        { table: 'copies', id: segment, path: '', days: new Map() },
+        tenant,
+        [dataSource],
+        false,
+      ),
   });
   const sinks = new Sinks({
     ...common,

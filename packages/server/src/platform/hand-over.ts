@@ -7,11 +7,11 @@
  * source that fails for a reason of its own holds up nobody else: its rows are quarantined with that reason.
  */
 
-import type { EventMapping } from '@glasshouse/language';
-import { MAPPING_SETTINGS } from '@glasshouse/language';
+import type { Barred, EventMapping } from '@glasshouse/language';
+import { isolateFaults, MAPPING_SETTINGS } from '@glasshouse/language';
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import type { EventStore, SegmentFile, StagedLines } from '@glasshouse/store';
-import { linesOf, outside, quoteName, tenantDatabase } from '@glasshouse/store';
+import { linesOf, outside, quoteName, StoreError, tenantDatabase } from '@glasshouse/store';
 import type { Loads } from './loads.ts';
 import type { Mappings } from './mappings.ts';
 import type { Materializer } from './materialize.ts';
@@ -129,12 +129,37 @@ class Transfer {
   /** Inserts the rows and what is made of them; true if something was missing. */
   async run(doubtful: boolean): Promise<boolean> {
     const where = linesOf(this.lines.dataSource);
-    const mapping = this.options.mappings.of(this.entry, this.lines.filters);
-    const wasMissing = await this.insertGood(mapping, where, doubtful);
+    // What was barred before a failure has to be barred again, or it would be in neither table.
+    let mapping = this.map(doubtful ? await this.faults(where) : []);
+    let wasMissing = true;
+    try {
+      wasMissing = await this.insertGood(mapping, where, doubtful);
+    } catch (error) {
+      if (doubtful || !isOfRow(error)) throw error;
+      const barred = await this.faults(where);
+      if (barred.length === 0) throw error;
+      mapping = this.map(barred);
+      await this.insertGood(mapping, where, true);
+    }
     const good = await this.good(mapping, where);
     this.rejected = this.lines.lines - good;
     if (this.rejected > 0) await this.insertRejected(mapping, where, doubtful);
     return wasMissing;
+  }
+
+  private map(barred: readonly Barred[]): EventMapping {
+    return this.options.mappings.of(this.entry, this.lines.filters, barred);
+  }
+
+  /** Lines on which an expression of the user throws, such as a DEFAULT that converts. */
+  private faults(where: string): Promise<readonly Barred[]> {
+    return isolateFaults({
+      names: { staging: this.staging, where },
+      map: (barred) => this.map(barred),
+      ask: async (sql) =>
+        (await this.options.store.rows<Record<string, string | number>>(this.segment, sql, MAPPING_SETTINGS))[0],
+      isOfRow,
+    });
   }
 
   /** Quarantined rows by the request that brought them. */
@@ -206,4 +231,16 @@ function mergesRows(engine: string): boolean {
 
 function keepsEveryRow(engine: string): boolean {
   return engine === 'MergeTree';
+}
+
+/**
+ * Errors of the store's state and not of a row: out of reach, out of time, of memory, of disk, too many parts, cancelled.
+ * (ClickHouse's codes.)
+ */
+const TRANSIENT: ReadonlySet<number> = new Set([
+  0, 159, 160, 202, 209, 210, 236, 241, 242, 243, 252, 319, 394, 425, 439,
+]);
+
+function isOfRow(error: unknown): boolean {
+  return error instanceof StoreError && !TRANSIENT.has(error.number);
 }

@@ -116,7 +116,7 @@ export class Imports {
         return resultFields(await this.run(request, file, how));
       });
       // Also when it is cancelled before it begins.
-      void this.options.jobs.ended(request.tenant, job.id).finally(() => file.dispose());
+      void this.options.jobs.ended(request.tenant, job.id).finally(() => void file.dispose());
       return job;
     } catch (error) {
       await file.dispose();
@@ -146,6 +146,8 @@ export class Imports {
     const { rowBytes, maxBytes } = this.options;
     const conversion = { path: file.path, format, dialect, targets: [], pieceBytes: SAMPLE_BYTES, rowBytes, maxBytes };
     return this.slots.within(signal, async () => {
+      // The first piece is enough.
+      // oxlint-disable-next-line no-unreachable-loop
       for await (const piece of piecesOf(conversion, signal)) {
         const lines = Buffer.from(piece).toString('utf8').split('\n', SAMPLE_ROWS);
         const rows = lines.filter((line) => line.trim() !== '');
@@ -213,7 +215,10 @@ export class Imports {
       // Asked for at once: the ends of segments are remembered for a short while only.
       if (segment !== undefined && !segments.has(segment)) {
         const outcome = outcomes.of(segment, target.importId, 0, OUTCOME_MS);
-        segments.set(segment, outcome.then((known) => known?.quarantined));
+        segments.set(
+          segment,
+          outcome.then((known) => known?.quarantined),
+        );
       }
     }
     hurry();
@@ -237,9 +242,11 @@ export class Imports {
         return await this.options.append(target, piece);
       } catch (error) {
         if (!(error instanceof AppError) || !error.kind.retryable || this.options.now() > until) throw error;
-        await pause((error.retryAfterSeconds ?? 1) * 1000, undefined, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
-          throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause });
-        });
+        await pause((error.retryAfterSeconds ?? 1) * 1000, undefined, signal === undefined ? {} : { signal }).catch(
+          (cause: unknown) => {
+            throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause });
+          },
+        );
       }
     }
   }

@@ -106,7 +106,7 @@ export function materializationsOf(
 }
 
 /** The data source that the node reads first, directly or through the nodes that it names. */
-export function triggerOf(
+function triggerOf(
   pipe: Pipe,
   node: PipeNode,
   isDataSource: (name: string) => boolean,

@@ -12,7 +12,7 @@ export const PIPE_STATS = 'pipe_stats';
 /** What was done to data sources: copies, populations, exports. */
 export const OPERATIONS = 'datasources_ops_log';
 
-export const SERVICE_SOURCES: ReadonlySet<string> = new Set([PIPE_STATS_RT, PIPE_STATS, OPERATIONS]);
+const SERVICE_SOURCES: ReadonlySet<string> = new Set([PIPE_STATS_RT, PIPE_STATS, OPERATIONS]);
 
 const SERVICE_DATABASE = 'tinybird';
 

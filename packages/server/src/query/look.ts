@@ -43,7 +43,7 @@ function columnsSql({ database, table }: TableName): string {
 }
 
 /** The engine writes a column on a line of its own. */
-export function withoutHidden(ddl: string): string {
+function withoutHidden(ddl: string): string {
   const lines = ddl.trimEnd().split('\n');
   const at = lines.findIndex((line) => line.startsWith(`    \`${SEGMENT}\` `));
   if (at === -1) return lines.join('\n');

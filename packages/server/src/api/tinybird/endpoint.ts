@@ -45,7 +45,8 @@ const REQUESTS_PER_SECOND = 1_000;
 const MIN_PACKED_BYTES = 1_024;
 const ANY_ORIGIN = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id',
+  'Access-Control-Expose-Headers':
+    'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id',
 };
 /** Names the tenant whose workspace an administrator of the server asks for. */
 const TENANT_HEADER = 'x-glasshouse-tenant';
@@ -60,7 +61,7 @@ export function endpointRoutes(parts: EndpointParts): Route[] {
 }
 
 /** A refusal of the pipe's own making has the pipe's status and body. */
-export const failEndpoint: Failure = (exchange, error) => {
+const failEndpoint: Failure = (exchange, error) => {
   // The message of an internal error stays here.
   if (error.code === 'internal') return failTinybird(exchange, fromAppError(error));
   if (!(error instanceof EndpointRefusal)) return failTinybird(exchange, error);

@@ -60,7 +60,7 @@ export function pipesRoutes(parts: PipesParts): Route[] {
 }
 
 /** The pipe of the path. Throws `not_found` also for one that the principal may not know of. */
-export function pipeOfPath({ platform }: Pick<PipesParts, 'platform'>, { principal, params }: Call): PipeEntry {
+function pipeOfPath({ platform }: Pick<PipesParts, 'platform'>, { principal, params }: Call): PipeEntry {
   const which = params['name'] ?? '';
   const entry = platform.catalog.pipe(principal.tenant, which);
   if (entry !== undefined && (principal.may('PIPES:READ', entry) || seesInside(principal))) return entry;

@@ -2,8 +2,7 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Pipe, PipeNode } from '@glasshouse/model';
-import type { AppError } from '@glasshouse/model';
+import type { AppError, Pipe, PipeNode } from '@glasshouse/model';
 import { EventStore, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Route } from '../../../http/router.ts';
 import { Router } from '../../../http/router.ts';
@@ -138,21 +137,22 @@ export async function openPipes(
       stand.store.command(`INSERT INTO ${quoteName(tenantDatabase(TENANT))}.${quoteName(name)} ${values}`),
     put: async (name, nodes, values = {}) => {
       const texts = typeof nodes === 'string' ? { endpoint: nodes } : nodes;
-      const list = Object.entries(texts).map(
-        ([node, sql], index, all): PipeNode => ({
-          name: node,
-          sql,
-          type: index === all.length - 1 ? 'endpoint' : 'default',
-          settings: {},
-        }),
-      );
+      const list = Object.entries(texts).map(([node, sql], index, all): PipeNode => ({
+        name: node,
+        sql,
+        type: index === all.length - 1 ? 'endpoint' : 'default',
+        settings: {},
+      }));
       await platform.registry.putPipe(TENANT, { kind: 'pipe', name, nodes: list, tokens: [], tags: [], ...values });
     },
     token: async (name, ...scopes) =>
       (await platform.tokens.create(by, { name, scopes: scopes.map((scope) => parseScope(scope)) })).token,
     call: async (path, { token, ...init } = {}) => {
       const secret = token === undefined ? admin : token;
-      const headers = { ...(secret === null ? {} : { authorization: `Bearer ${secret}` }), ...init.headers };
+      const headers = {
+        ...(secret === null ? {} : { authorization: `Bearer ${secret}` }),
+        ...(init.headers as Record<string, string> | undefined),
+      };
       const response = await fetch(base + path, { ...init, headers });
       return { status: response.status, text: await response.text(), headers: response.headers };
     },
