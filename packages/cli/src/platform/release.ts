@@ -13,7 +13,7 @@ import { EXIT_CODES, UsageError } from '../errors.ts';
 import { durationText } from '../output.ts';
 import { awaitLive, awaitReady } from './waiting.ts';
 import type { Plan, Problem } from './plan.ts';
-import { namesOf, planProject, problemsOf } from './plan.ts';
+import { planProject, problemsOf } from './plan.ts';
 import type { Project } from './project.ts';
 import { showPlan, showProblems, showWarnings } from './show-plan.ts';
 import type { DeploymentInfo } from './wire.ts';
