@@ -115,7 +115,11 @@ export class Replacement {
         { settings: COPYING, queryId: `replacement-${randomUUID()}` },
       );
     } catch (cause) {
-      throw new AppError('internal', `cannot replace rows of data source=${dataSource.name}: the others cannot be kept`, { cause });
+      throw new AppError(
+        'internal',
+        `cannot replace rows of data source=${dataSource.name}: the others cannot be kept`,
+        { cause },
+      );
     }
   }
 

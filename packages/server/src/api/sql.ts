@@ -71,7 +71,11 @@ async function answerSql(door: Door, who: WhoAsks, exchange: Exchange): Promise<
   const answer = await door.run(principal, sql, {
     ...options,
     format: SHORT_FORMATS[format.toLowerCase()] ?? format,
-    settings: { ...options.settings, output_format_json_quote_64bit_integers: '0', output_format_json_quote_64bit_floats: '0' },
+    settings: {
+      ...options.settings,
+      output_format_json_quote_64bit_integers: '0',
+      output_format_json_quote_64bit_floats: '0',
+    },
     params: { ...Object.fromEntries(fields), ...options.params },
     signal,
   });

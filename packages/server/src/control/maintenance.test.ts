@@ -137,7 +137,7 @@ describe('backup and restore', () => {
 
   test('bring back tokens, keys and jobs, and end what was made since', async () => {
     const { tokens, credentials, jobs } = stand.platform;
-    const scopes = [{ type: 'DATASOURCES:READ', resource: 'traces' }];
+    const scopes = [{ type: 'DATASOURCES:READ' as const, resource: 'traces' }];
     const kept = await tokens.create(by, { name: 'kept', scopes });
     const removed = await tokens.create(by, { name: 'removed', scopes });
     const placement = { tenant: TENANT, project: 'p', environment: 'e' };

@@ -48,8 +48,13 @@ describe('a path with named parts', () => {
   });
 
   it('names nothing that is not wanted', () => {
-    expect(new Patterns(routes).find('/v0/pipes/a.json', ({ path }) => !path.endsWith('.json'))?.route.path).toBe('/v0/pipes/:name');
-    expect(new Patterns(routes).all('/v0/pipes/a.json').map(({ path }) => path)).toEqual(['/v0/pipes/:name.json', '/v0/pipes/:name']);
+    expect(new Patterns(routes).find('/v0/pipes/a.json', ({ path }) => !path.endsWith('.json'))?.route.path).toBe(
+      '/v0/pipes/:name',
+    );
+    expect(new Patterns(routes).all('/v0/pipes/a.json').map(({ path }) => path)).toEqual([
+      '/v0/pipes/:name.json',
+      '/v0/pipes/:name',
+    ]);
   });
 
   it('takes whatever a client sends', () => {

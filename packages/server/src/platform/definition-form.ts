@@ -58,7 +58,10 @@ export function dataSourceOf(name: string, text: string): DataSource {
   const resource = asDataSource(readResource(name, 'datasource', text));
   // A name that looks like a path is not shortened to its last part.
   if (resource.name === name) return resource;
-  throw new AppError('bad_request', `cannot make data source=${JSON.stringify(name.slice(0, 130))}: a name has letters, digits and _, and no digit first`);
+  throw new AppError(
+    'bad_request',
+    `cannot make data source=${JSON.stringify(name.slice(0, 130))}: a name has letters, digits and _, and no digit first`,
+  );
 }
 
 /** The definition that a request to alter asks for. Throws DataFileError. */
@@ -118,7 +121,8 @@ function read(name: string, schema: string): Resource {
 
 function indexesOf(name: string, indexes: string): DataSource['indexes'] {
   if (given(indexes) === undefined || indexes === '0') return [];
-  return asDataSource(readResource(name, 'datasource', `SCHEMA >\n    a String\n\n${block('INDEXES', indexes)}\n`)).indexes;
+  return asDataSource(readResource(name, 'datasource', `SCHEMA >\n    a String\n\n${block('INDEXES', indexes)}\n`))
+    .indexes;
 }
 
 function block(directive: string, text: string): string {
@@ -135,7 +139,8 @@ function given(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' || text === 'None' ? undefined : text;
 }
 
-function withDescription({ description: _, ...rest }: DataSource, description: string): DataSource {
+function withDescription(former: DataSource, description: string): DataSource {
+  const { description: _, ...rest } = former;
   return description.trim() === '' ? rest : { ...rest, description };
 }
 
@@ -196,7 +201,9 @@ function renamed(former: DataSource, column: DataSourceColumn, to: string): Data
   const columns = former.columns.map((other) =>
     other === column ? { ...column, name: to, jsonPath: column.jsonPath ?? `$.${column.name}` } : other,
   );
-  const moved = former.columns.filter(({ kind }) => kind !== 'ALIAS' && kind !== 'EPHEMERAL' && kind !== 'MATERIALIZED');
+  const moved = former.columns.filter(
+    ({ kind }) => kind !== 'ALIAS' && kind !== 'EPHEMERAL' && kind !== 'MATERIALIZED',
+  );
   const quote = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
   const list = moved.map((other) => (other === column ? `${quote(other.name)} AS ${quote(to)}` : quote(other.name)));
   return { ...former, columns, forwardQuery: `SELECT ${list.join(', ')}` };
@@ -206,7 +213,10 @@ function modified(column: DataSourceColumn, step: Extract<AlterStep, { action: '
   const { type, kind, expression, codec, jsonPath, remove } = step;
   const { kind: formerKind, expression: formerExpression, codec: formerCodec, ...rest } = column;
   const keepsValue = remove === undefined || remove === 'CODEC';
-  const value = kind !== undefined || expression !== undefined ? { kind, expression } : { kind: formerKind, expression: formerExpression };
+  const value =
+    kind !== undefined || expression !== undefined
+      ? { kind, expression }
+      : { kind: formerKind, expression: formerExpression };
   const nextCodec = codec ?? (remove === 'CODEC' ? undefined : formerCodec);
   return {
     ...rest,

@@ -53,7 +53,9 @@ export class AnswerCache {
 
   /** The key of a statement of a tenant with everything around it that changes the answer. */
   keyOf(tenant: string, sql: string, rest: unknown): string {
-    return createHash('sha256').update(JSON.stringify([tenant, sql, rest])).digest('base64');
+    return createHash('sha256')
+      .update(JSON.stringify([tenant, sql, rest]))
+      .digest('base64');
   }
 
   get(key: string): KeptAnswer | undefined {

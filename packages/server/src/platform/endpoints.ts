@@ -92,7 +92,11 @@ export class Endpoints {
   }
 
   /** The statement of a query that may name pipes, and with `pipeline` the nodes of one. A template is rendered first. */
-  compose(principal: WorkspacePrincipal, sql: string, { pipeline, call = NO_VALUES }: ComposeOptions = {}): ComposedQuery {
+  compose(
+    principal: WorkspacePrincipal,
+    sql: string,
+    { pipeline, call = NO_VALUES }: ComposeOptions = {},
+  ): ComposedQuery {
     const rendering = this.render(principal.tenant, call);
     const plain = /^\s*%/u.test(sql) ? rendering.text(sql, 'q') : sql;
     const given = withoutServiceDatabase(plain);

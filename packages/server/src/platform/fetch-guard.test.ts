@@ -62,7 +62,13 @@ describe('a URL', () => {
   it('of an allowed server is fetched, with its query and without anything of this server', async () => {
     expect(await read(url('/file?sig=1'))).toBe('rows');
     expect(seen[0]?.url).toBe('/file?sig=1');
-    expect(Object.keys(seen[0]?.headers ?? {}).toSorted()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
+    expect(Object.keys(seen[0]?.headers ?? {}).toSorted()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'host',
+      'user-agent',
+    ]);
   });
 
   it.each([
@@ -128,24 +134,29 @@ describe('a URL', () => {
 });
 
 describe('a redirect', () => {
-  const to = (location: string): Answerer => (request, response) => {
-    if (request.url === '/end') response.end('rows');
-    else response.writeHead(302, { location }).end();
-  };
+  const to =
+    (location: string): Answerer =>
+    (request, response) => {
+      if (request.url === '/end') response.end('rows');
+      else response.writeHead(302, { location }).end();
+    };
 
   it('is followed, also a relative one', async () => {
     answer = to('/end');
     expect(await read(url())).toBe('rows');
   });
 
-  it.each(['http://127.0.0.1:1/', 'http://169.254.169.254/latest/', 'http://[::1]/', 'http://localhost/', 'file:///etc/passwd'])(
-    'to %s is refused',
-    async (location) => {
-      answer = to(location);
-      expect(await refusal(url())).toMatchObject({ code: 'bad_request' });
-      expect(seen).toHaveLength(1);
-    },
-  );
+  it.each([
+    'http://127.0.0.1:1/',
+    'http://169.254.169.254/latest/',
+    'http://[::1]/',
+    'http://localhost/',
+    'file:///etc/passwd',
+  ])('to %s is refused', async (location) => {
+    answer = to(location);
+    expect(await refusal(url())).toMatchObject({ code: 'bad_request' });
+    expect(seen).toHaveLength(1);
+  });
 
   it('is followed five times and no more', async () => {
     answer = (request, response) => response.writeHead(307, { location: `${request.url}x` }).end();

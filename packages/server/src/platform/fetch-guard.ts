@@ -108,10 +108,7 @@ async function addressOf(url: URL, { allow, resolve = system }: FetchOptions, si
   if (allow.has(`${url.hostname}:${portOf(url)}`)) return first;
   // One private address among public ones is no accident.
   if (found.every(({ address }) => isPublicAddress(address))) return first;
-  throw refused(
-    url,
-    'its address is not public; an operator can allow the host and port in GLASSHOUSE_IMPORT_ALLOW',
-  );
+  throw refused(url, 'its address is not public; an operator can allow the host and port in GLASSHOUSE_IMPORT_ALLOW');
 }
 
 async function resolved(
@@ -133,7 +130,12 @@ function system(host: string): Promise<readonly Address[]> {
 }
 
 /** Sends the request to the address, by the name of the URL. */
-function ask(url: URL, { address, family }: Address, options: FetchOptions, signal: AbortSignal): Promise<IncomingMessage> {
+function ask(
+  url: URL,
+  { address, family }: Address,
+  options: FetchOptions,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const isSecure = url.protocol === 'https:';
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (isSecure ? httpsRequest : httpRequest)({
@@ -145,7 +147,13 @@ function ask(url: URL, { address, family }: Address, options: FetchOptions, sign
     // Nothing of this server's own connections.
     agent: false,
     setHost: false,
-    headers: { host: url.host, accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'glasshouse', connection: 'close' },
+    headers: {
+      host: url.host,
+      accept: '*/*',
+      'accept-encoding': 'identity',
+      'user-agent': 'glasshouse',
+      connection: 'close',
+    },
     maxHeaderSize: 32 << 10,
     timeout: options.idleMs,
     signal,

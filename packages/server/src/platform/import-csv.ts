@@ -52,10 +52,15 @@ export async function* csvRows(
   let shape: RowShape | undefined;
   try {
     for await (const record of parser as AsyncIterable<string[]>) {
-      if (record.length > MAX_CELLS) throw new AppError('bad_request', `cannot read the CSV: a row has more than ${MAX_CELLS} cells`);
+      if (record.length > MAX_CELLS)
+        throw new AppError('bad_request', `cannot read the CSV: a row has more than ${MAX_CELLS} cells`);
       if (shape === undefined) {
         const isNamed = dialect.header ?? isHeader(record, targets);
-        if (!isNamed && targets.length === 0) throw new AppError('bad_request', 'cannot read the CSV: its first line has no names, and no data source says what they are');
+        if (!isNamed && targets.length === 0)
+          throw new AppError(
+            'bad_request',
+            'cannot read the CSV: its first line has no names, and no data source says what they are',
+          );
         shape = isNamed ? shapeOf(record, targets) : positionalShape(targets);
         if (isNamed) continue;
       }

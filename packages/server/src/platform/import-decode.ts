@@ -20,7 +20,10 @@ const DECODERS = {
 export function decoded(stream: Readable, coding: string, maxBytes: number): Readable {
   if (coding === '' || coding === 'identity') return stream;
   if (!Object.hasOwn(DECODERS, coding)) {
-    throw new AppError('unsupported_media', `cannot read Content-Encoding=${coding.slice(0, 40)}: send gzip, deflate, br or zstd`);
+    throw new AppError(
+      'unsupported_media',
+      `cannot read Content-Encoding=${coding.slice(0, 40)}: send gzip, deflate, br or zstd`,
+    );
   }
   return unpacked(stream, coding as keyof typeof DECODERS, maxBytes);
 }
@@ -46,7 +49,9 @@ function unpacked(stream: Readable, coding: keyof typeof DECODERS, maxBytes: num
     counter.destroy(
       error instanceof AppError
         ? error
-        : new AppError('bad_request', `cannot unpack the data: it is not ${coding}: ${messageOf(error)}`, { cause: error }),
+        : new AppError('bad_request', `cannot unpack the data: it is not ${coding}: ${messageOf(error)}`, {
+            cause: error,
+          }),
     );
   };
   stream.on('error', (error) => counter.destroy(error));

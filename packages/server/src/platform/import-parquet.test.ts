@@ -36,7 +36,9 @@ async function parquet(sql: string, settings: Readonly<Record<string, number | s
 async function rowsOf(bytes: Uint8Array): Promise<unknown[]> {
   const path = join(directory, 'file');
   writeFileSync(path, bytes);
-  const source = dataSource('x', { columns: [{ ...column('id', 'UInt64'), jsonPath: '$.a.id' }, column('other', 'String')] });
+  const source = dataSource('x', {
+    columns: [{ ...column('id', 'UInt64'), jsonPath: '$.a.id' }, column('other', 'String')],
+  });
   const rows: unknown[] = [];
   for await (const row of parquetRows(path, targetsOf(source))) rows.push(JSON.parse(jsonText(row)));
   return rows;
@@ -54,13 +56,18 @@ async function converted(bytes: Uint8Array): Promise<void> {
 
 describe('a Parquet file', () => {
   it.each(['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli'])('packed with %s is read', async (codec) => {
-    const bytes = await parquet('SELECT number AS id, toString(number) AS other FROM numbers(1000)', { output_format_parquet_compression_method: codec });
+    const bytes = await parquet('SELECT number AS id, toString(number) AS other FROM numbers(1000)', {
+      output_format_parquet_compression_method: codec,
+    });
     const rows = await rowsOf(bytes);
     expect(rows).toEqual(Array.from({ length: 1_000 }, (_, n) => ({ a: { id: n }, other: String(n) })));
   });
 
   it('of many row groups is read one by one', async () => {
-    const bytes = await parquet('SELECT number AS id FROM numbers(5000)', { output_format_parquet_row_group_size: 500, max_block_size: 500 });
+    const bytes = await parquet('SELECT number AS id FROM numbers(5000)', {
+      output_format_parquet_row_group_size: 500,
+      max_block_size: 500,
+    });
     expect(await rowsOf(bytes)).toEqual(Array.from({ length: 5_000 }, (_, n) => ({ a: { id: n } })));
   });
 
@@ -95,24 +102,34 @@ describe('a Parquet file', () => {
     ['a few bytes', () => Buffer.from('PAR1')],
     ['something else', () => Buffer.from('{"a":1}\n'.repeat(100))],
     ['only its marks', () => Buffer.from('PAR1PAR1PAR1')],
-    ['a footer of a length that cannot be', () => Buffer.concat([Buffer.from('PAR1'), Buffer.from([0xff, 0xff, 0xff, 0x7f]), Buffer.from('PAR1')])],
+    [
+      'a footer of a length that cannot be',
+      () => Buffer.concat([Buffer.from('PAR1'), Buffer.from([0xff, 0xff, 0xff, 0x7f]), Buffer.from('PAR1')]),
+    ],
   ])('that is %s is refused', async (_, bytes) => {
     await expect(rowsOf(bytes())).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('that is damaged ends in rows or in a refusal', async () => {
-    const whole = await parquet("SELECT number AS id, [toString(number)] AS list, map('a', number) AS m FROM numbers(50)", { output_format_parquet_compression_method: 'snappy' });
+    const whole = await parquet(
+      "SELECT number AS id, [toString(number)] AS list, map('a', number) AS m FROM numbers(50)",
+      { output_format_parquet_compression_method: 'snappy' },
+    );
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.option(fc.nat(whole.length)), async (changes, cut) => {
-        const bytes = Buffer.from(whole);
-        for (const [at, value] of changes) bytes[at] = value;
-        try {
-          await converted(cut === null ? bytes : Buffer.concat([bytes.subarray(0, cut), bytes.subarray(-8)]));
-        } catch (error) {
-          expect(error).toBeInstanceOf(AppError);
-          expect((error as AppError).code).toBe('bad_request');
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        fc.option(fc.nat(whole.length)),
+        async (changes, cut) => {
+          const bytes = Buffer.from(whole);
+          for (const [at, value] of changes) bytes[at] = value;
+          try {
+            await converted(cut === null ? bytes : Buffer.concat([bytes.subarray(0, cut), bytes.subarray(-8)]));
+          } catch (error) {
+            expect(error).toBeInstanceOf(AppError);
+            expect((error as AppError).code).toBe('bad_request');
+          }
+        },
+      ),
       { numRuns: 60, seed: 5 },
     );
   }, 120_000);

@@ -31,10 +31,20 @@ export async function* parquetRows(path: string, targets: readonly ColumnTarget[
       checkGroup(group, file.byteLength);
       const rowEnd = rowStart + Number(group.num_rows);
       const columns = new Map<string, ColumnData[]>();
-      const onChunk = (chunk: ColumnData): void => void columns.set(chunk.columnName, [...(columns.get(chunk.columnName) ?? []), chunk]);
+      const onChunk = (chunk: ColumnData): void =>
+        void columns.set(chunk.columnName, [...(columns.get(chunk.columnName) ?? []), chunk]);
       if (rowEnd > rowStart)
         await explained(() =>
-          parquetRead({ file, metadata, rowStart, rowEnd, onChunk, compressors: LIMITED, parsers: PARSERS, geoparquet: false }),
+          parquetRead({
+            file,
+            metadata,
+            rowStart,
+            rowEnd,
+            onChunk,
+            compressors: LIMITED,
+            parsers: PARSERS,
+            geoparquet: false,
+          }),
         );
       yield* rowsOf(columns, rowStart, rowEnd, targets);
       rowStart = rowEnd;
@@ -122,7 +132,10 @@ function timeText(nanoseconds: bigint): string | undefined {
   const fraction = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const seconds = dateText(Number((nanoseconds - fraction) / 1_000_000n));
   if (seconds === undefined) return undefined;
-  const digits = fraction.toString().padStart(9, '0').replace(/(?:000){1,3}$/u, '');
+  const digits = fraction
+    .toString()
+    .padStart(9, '0')
+    .replace(/(?:000){1,3}$/u, '');
   return digits === '' ? seconds : `${seconds}.${digits}`;
 }
 

@@ -53,14 +53,17 @@ async function next(worker: Worker, ended: Promise<never>, signal: AbortSignal |
     return message;
   } catch (error) {
     arrived.catch(() => undefined);
-    if (signal?.aborted === true) throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause: error });
-    if (late.aborted) throw new AppError('timeout', 'cannot finish the import: reading the file takes too long', { cause: error });
+    if (signal?.aborted === true)
+      throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause: error });
+    if (late.aborted)
+      throw new AppError('timeout', 'cannot finish the import: reading the file takes too long', { cause: error });
     throw error;
   }
 }
 
 function fault(error: unknown): AppError {
   const isFull = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
-  if (isFull) return new AppError('bad_request', 'cannot import the data: reading it takes too much memory', { cause: error });
+  if (isFull)
+    return new AppError('bad_request', 'cannot import the data: reading it takes too much memory', { cause: error });
   return new AppError('internal', `cannot import the data: ${messageOf(error)}`, { cause: error });
 }

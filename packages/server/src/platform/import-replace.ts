@@ -88,7 +88,11 @@ function rowOf(entry: DataSourceEntry, tableVersion: number, at: number): Step['
 }
 
 function lost({ name }: DataSourceEntry): AppError {
-  return new AppError('unavailable', `cannot replace rows of data source=${name}: the store failed meanwhile; try again`, {
-    retryAfterSeconds: 5,
-  });
+  return new AppError(
+    'unavailable',
+    `cannot replace rows of data source=${name}: the store failed meanwhile; try again`,
+    {
+      retryAfterSeconds: 5,
+    },
+  );
 }

@@ -30,7 +30,9 @@ export class Slots {
   private turn(signal: AbortSignal | undefined): Promise<void> {
     if (this.waiting.size >= this.mostWaiting) {
       return Promise.reject(
-        new AppError('rate_limited', `cannot start the import: ${this.mostWaiting} are waiting`, { retryAfterSeconds: 5 }),
+        new AppError('rate_limited', `cannot start the import: ${this.mostWaiting} are waiting`, {
+          retryAfterSeconds: 5,
+        }),
       );
     }
     return new Promise((resolve, reject) => {

@@ -54,7 +54,9 @@ export class Spool {
       transform: (chunk: Buffer, _, done) => {
         bytes += chunk.length;
         if (bytes > maxBytes) {
-          done(new AppError('too_large', `cannot import the data: it is larger than ${maxBytes} bytes; send less at once`));
+          done(
+            new AppError('too_large', `cannot import the data: it is larger than ${maxBytes} bytes; send less at once`),
+          );
           return;
         }
         if (bytes < lookAt) {

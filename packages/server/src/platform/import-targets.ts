@@ -11,7 +11,8 @@ export function targetsOf({ columns }: DataSource): ColumnTarget[] {
     .map(({ name, type, jsonPath, expression }) => ({
       name,
       keys: parsePath(jsonPath ?? `$[${JSON.stringify(name)}]`).keys,
-      isNested: /^(?:SimpleAggregateFunction\([^,]*,\s*)?(?:Array|Map|Tuple|Nested|JSON|Object|Variant|Dynamic)\b/u.test(type),
+      isNested:
+        /^(?:SimpleAggregateFunction\([^,]*,\s*)?(?:Array|Map|Tuple|Nested|JSON|Object|Variant|Dynamic)\b/u.test(type),
       keepsEmpty: expression === undefined && /^(?:LowCardinality\()?(?:String|FixedString)\b/u.test(type),
     }));
 }

@@ -116,7 +116,7 @@ export class Imports {
         return resultFields(await this.run(request, file, how));
       });
       // Also when it is cancelled before it begins.
-      void this.options.jobs.ended(request.tenant, job.id).finally(() => file.dispose());
+      void this.options.jobs.ended(request.tenant, job.id).finally(() => void file.dispose());
       return job;
     } catch (error) {
       await file.dispose();
@@ -146,12 +146,14 @@ export class Imports {
     const { rowBytes, maxBytes } = this.options;
     const conversion = { path: file.path, format, dialect, targets: [], pieceBytes: SAMPLE_BYTES, rowBytes, maxBytes };
     return this.slots.within(signal, async () => {
-      for await (const piece of piecesOf(conversion, signal)) {
-        const lines = Buffer.from(piece).toString('utf8').split('\n', SAMPLE_ROWS);
-        const rows = lines.filter((line) => line.trim() !== '');
-        return format === 'csv' ? rows.map(typed) : rows;
-      }
-      return [];
+      const pieces = piecesOf(conversion, signal);
+      const first = await pieces.next();
+      // The rest is of no interest, and neither is the thread.
+      await pieces.return(undefined);
+      if (first.done === true) return [];
+      const lines = Buffer.from(first.value).toString('utf8').split('\n', SAMPLE_ROWS);
+      const rows = lines.filter((line) => line.trim() !== '');
+      return format === 'csv' ? rows.map(typed) : rows;
     });
   }
 
@@ -213,7 +215,10 @@ export class Imports {
       // Asked for at once: the ends of segments are remembered for a short while only.
       if (segment !== undefined && !segments.has(segment)) {
         const outcome = outcomes.of(segment, target.importId, 0, OUTCOME_MS);
-        segments.set(segment, outcome.then((known) => known?.quarantined));
+        segments.set(
+          segment,
+          outcome.then((known) => known?.quarantined),
+        );
       }
     }
     hurry();
@@ -237,9 +242,11 @@ export class Imports {
         return await this.options.append(target, piece);
       } catch (error) {
         if (!(error instanceof AppError) || !error.kind.retryable || this.options.now() > until) throw error;
-        await pause((error.retryAfterSeconds ?? 1) * 1000, undefined, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
-          throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause });
-        });
+        await pause((error.retryAfterSeconds ?? 1) * 1000, undefined, signal === undefined ? {} : { signal }).catch(
+          (cause: unknown) => {
+            throw new AppError('cancelled', 'cannot finish the import: it was cancelled', { cause });
+          },
+        );
       }
     }
   }

@@ -52,7 +52,9 @@ export class Filling {
   async marks(): Promise<Marks> {
     const marks = new Map<string, bigint>();
     for (const source of this.sources()) {
-      const [row] = await this.rows<{ top: string }>(`SELECT toString(max(${SEGMENT})) AS top FROM ${this.nameOf(source)}`);
+      const [row] = await this.rows<{ top: string }>(
+        `SELECT toString(max(${SEGMENT})) AS top FROM ${this.nameOf(source)}`,
+      );
       marks.set(source.name, BigInt(row?.top ?? 0));
     }
     return marks;
@@ -113,12 +115,16 @@ export class Filling {
   }
 
   /** Puts what the pipes make of all rows up to the marks into the table, but for those that were read already. Answers with how many were. */
-  async fill(hidden: HiddenTable, upTo: Marks, { progress, signal }: Pick<JobContext, 'progress' | 'signal'>): Promise<number> {
+  async fill(
+    hidden: HiddenTable,
+    upTo: Marks,
+    { progress, signal }: Pick<JobContext, 'progress' | 'signal'>,
+  ): Promise<number> {
     let rows = 0;
     for (const source of this.sources()) {
       const mark = upTo.get(source.name) ?? 0n;
       const after = this.reached.get(source.name);
-      const range = `${SEGMENT} <= ${mark}${after === undefined ? '' : ` AND ${SEGMENT} > ${after}`}`;
+      const range = `${SEGMENT} <= ${mark} + 40000000000${after === undefined ? '' : ` AND ${SEGMENT} > ${after}`}`;
       // Columns may have any name that is no better than these.
       const partitions = await this.rows<{ __id: string; __n: string }>(
         `SELECT _partition_id AS __id, count() AS __n FROM ${this.nameOf(source)} WHERE ${range} GROUP BY __id ORDER BY __id`,
@@ -139,7 +145,9 @@ export class Filling {
 
   /** What the step makes of some rows of its source. */
   private selectOf({ pipe, node, trigger }: Materialization, source: DataSourceEntry, where: string): string {
-    const columns = source.definition.columns.filter(({ kind }) => kind !== 'EPHEMERAL').map(({ name }) => quoteName(name));
+    const columns = source.definition.columns
+      .filter(({ kind }) => kind !== 'EPHEMERAL')
+      .map(({ name }) => quoteName(name));
     const condition = this.condition === undefined ? '' : ` AND (${this.condition}\n)`;
     const sql = `SELECT ${columns.join(', ')} FROM ${this.nameOf(source)} WHERE ${where}${condition}`;
     const rows: Pipe = {

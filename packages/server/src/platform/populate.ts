@@ -104,11 +104,21 @@ export class Populations {
     const { catalog } = registry;
     const { name } = definition;
     const among = catalog.list(tenant);
-    await checkPipe(tenant, definition, among.map((entry) => entry.definition), judges);
+    await checkPipe(
+      tenant,
+      definition,
+      among.map((entry) => entry.definition),
+      judges,
+    );
     let upTo: Marks = new Map();
     await registry.locks.exclusively(`${tenant}/${name.toLowerCase()}`, 'a change of the pipe', async () => {
       const former = catalog.pipe(tenant, name);
-      if (former === undefined) checkClash('pipe', name, among.map((entry) => entry.name));
+      if (former === undefined)
+        checkClash(
+          'pipe',
+          name,
+          among.map((entry) => entry.name),
+        );
       const id = former?.id ?? registry.newId();
       const step = putPipeStep(former, definition, { at: new Date(now()), deployment: '', tenant, id });
       const marked = async (): Promise<void> => {
@@ -178,12 +188,17 @@ export class Populations {
     const { tenant } = entry;
     let rows = 0;
     if (upTo !== undefined) {
-      for (const step of steps) rows += await this.add(new Filling(this.options, tenant, [step], condition), upTo, context);
+      for (const step of steps)
+        rows += await this.add(new Filling(this.options, tenant, [step], condition), upTo, context);
       return rows;
     }
     const all = materializationsOf(catalog.pipes(tenant), catalog, tenant);
     for (const target of new Set(steps.map((step) => step.target))) {
-      const filling = new Filling(this.options, tenant, all.filter((step) => step.target === target));
+      const filling = new Filling(
+        this.options,
+        tenant,
+        all.filter((step) => step.target === target),
+      );
       rows += await this.renew(filling, context);
     }
     return rows;

@@ -47,12 +47,15 @@ export function readProject(files: readonly ProjectFile[]): Project {
       const { resource, warnings: notices } = parseDataFile(text, { file: name, include });
       const key = `${resource.kind} ${resource.name}`;
       const former = origins.get(key);
-      if (former !== undefined) errors.push({ file: name, message: `cannot use the file: ${former} has the same name` });
+      if (former !== undefined)
+        errors.push({ file: name, message: `cannot use the file: ${former} has the same name` });
       else {
         origins.set(key, name);
         resources.push(resource);
       }
-      warnings.push(...notices.map(({ line, message, hint }) => ({ file: name, message: `line ${line}: ${message} ${hint}` })));
+      warnings.push(
+        ...notices.map(({ line, message, hint }) => ({ file: name, message: `line ${line}: ${message} ${hint}` })),
+      );
     } catch (error) {
       errors.push(...refusalsOf(error, name));
     }
@@ -63,7 +66,10 @@ export function readProject(files: readonly ProjectFile[]): Project {
     warnings,
     fileOf: (kind, name) => {
       const kinds = kind === undefined ? (['datasource', 'pipe'] as const) : [kind];
-      return kinds.flatMap((one) => origins.get(`${one} ${name}`) ?? [])[0] ?? (kind === undefined ? name : `${name}.${kind}`);
+      return (
+        kinds.flatMap((one) => origins.get(`${one} ${name}`) ?? [])[0] ??
+        (kind === undefined ? name : `${name}.${kind}`)
+      );
     },
   };
 }

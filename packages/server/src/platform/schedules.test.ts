@@ -33,7 +33,16 @@ afterEach(() => {
 
 function entryOf(name: string): PipeEntry {
   const at = new Date(0);
-  const rest = { tenant: 'acme', id: `t_${name}`, name, builtIn: false, deployment: '', version: 1, createdAt: at, updatedAt: at };
+  const rest = {
+    tenant: 'acme',
+    id: `t_${name}`,
+    name,
+    builtIn: false,
+    deployment: '',
+    version: 1,
+    createdAt: at,
+    updatedAt: at,
+  };
   return { ...rest, kind: 'pipe', definition: pipe(name, 'SELECT 1') };
 }
 

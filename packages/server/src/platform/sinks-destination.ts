@@ -74,7 +74,11 @@ export class Folder implements Destination {
 
   async put(name: string, ending: string, file: MadeFile, isNew: boolean): Promise<string> {
     const handle = await open(file.path, 'r');
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     for (let number = 1; number <= MAX_NUMBER; number++) {
       const relative = plainPath(this.prefix, numbered(name, number) + ending);
       const path = join(this.root, relative);
@@ -128,7 +132,10 @@ export class Bucket implements Destination {
   private async putWhole(key: string, file: MadeFile): Promise<void> {
     const handle = await open(file.path, 'r');
     try {
-      await this.request('PUT', key, '', { body: await handle.readFile(), headers: { 'Content-Type': file.contentType } });
+      await this.request('PUT', key, '', {
+        body: await handle.readFile(),
+        headers: { 'Content-Type': file.contentType },
+      });
     } finally {
       await handle.close();
     }
@@ -153,7 +160,8 @@ export class Bucket implements Destination {
         body: `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`,
       });
       // It may fail after it answered 200.
-      if ((await done.text()).includes('<Error>')) throw new AppError('unavailable', `cannot export ${key}: the storage failed`);
+      if ((await done.text()).includes('<Error>'))
+        throw new AppError('unavailable', `cannot export ${key}: the storage failed`);
     } catch (error) {
       await this.request('DELETE', key, `?${id}`).catch(() => undefined);
       throw error;
@@ -172,7 +180,7 @@ export class Bucket implements Destination {
     const path = key.split('/').map(encodeURIComponent).join('/');
     let response: Response;
     try {
-      response = await this.client.fetch(`${this.base}/${path}${query}`, { method, ...init } as RequestInit);
+      response = await this.client.fetch(`${this.base}/${path}${query}`, { method, ...init });
     } catch (error) {
       const { cause } = error as { readonly cause?: { readonly code?: unknown } };
       const why = typeof cause?.code === 'string' ? cause.code : 'no answer';

@@ -29,17 +29,20 @@ describe('a file template', () => {
 
   it('gives expressions of nothing but its columns, whatever it says', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('{', '}', 'c', ',', "'", '%Y', '`', '\\', ')', '2', ' ', 'ü', '/')), (pieces) => {
-        let key: string | undefined;
-        try {
-          ({ key } = readFileTemplate(pieces.join(''), ['c'], AT));
-        } catch (error) {
-          expect(String(error)).toContain('cannot use EXPORT_FILE_TEMPLATE');
-          return;
-        }
-        const part = String.raw`(?:ifNull\((?:toString|formatDateTime)\(\x60c\x60(?:, '[\w%:/. -]+')?\), ''\)|toString\(rowNumberInAllBlocks\(\) % \d+\))`;
-        if (key !== undefined) expect(key).toMatch(new RegExp(`^\\[${part}(?:, ${part})*\\]$`, 'u'));
-      }),
+      fc.property(
+        fc.array(fc.constantFrom('{', '}', 'c', ',', "'", '%Y', '`', '\\', ')', '2', ' ', 'ü', '/')),
+        (pieces) => {
+          let key: string | undefined;
+          try {
+            ({ key } = readFileTemplate(pieces.join(''), ['c'], AT));
+          } catch (error) {
+            expect(String(error)).toContain('cannot use EXPORT_FILE_TEMPLATE');
+            return;
+          }
+          const part = String.raw`(?:ifNull\((?:toString|formatDateTime)\(\x60c\x60(?:, '[\w%:/. -]+')?\), ''\)|toString\(rowNumberInAllBlocks\(\) % \d+\))`;
+          if (key !== undefined) expect(key).toMatch(new RegExp(`^\\[${part}(?:, ${part})*\\]$`, 'u'));
+        },
+      ),
       { seed: 7, numRuns: 2_000 },
     );
   });
@@ -48,17 +51,22 @@ describe('a file template', () => {
 describe('a path', () => {
   it('stays below its folder, whatever values it is made of', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('..', '.', '/', '//', '../..', '\0', '\\', '...')), { minLength: 1 }), (parts) => {
-        let path: string;
-        try {
-          path = plainPath(...parts);
-        } catch (error) {
-          expect(String(error)).toContain('the file has no name');
-          return;
-        }
-        expect(path).toMatch(/^[\w.=@,+~ -]+(?:\/[\w.=@,+~ -]+)*$/u);
-        for (const segment of path.split('/')) expect(segment).not.toMatch(/^\.+$/u);
-      }),
+      fc.property(
+        fc.array(fc.oneof(fc.string(), fc.constantFrom('..', '.', '/', '//', '../..', '\0', '\\', '...')), {
+          minLength: 1,
+        }),
+        (parts) => {
+          let path: string;
+          try {
+            path = plainPath(...parts);
+          } catch (error) {
+            expect(String(error)).toContain('the file has no name');
+            return;
+          }
+          expect(path).toMatch(/^[\w.=@,+~ -]+(?:\/[\w.=@,+~ -]+)*$/u);
+          for (const segment of path.split('/')) expect(segment).not.toMatch(/^\.+$/u);
+        },
+      ),
       { seed: 7, numRuns: 2_000 },
     );
   });

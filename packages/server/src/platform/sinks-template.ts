@@ -42,7 +42,8 @@ export function readFileTemplate(text: string, columns: readonly string[], at: D
       continue;
     }
     const [, name, format] = COLUMN.exec(inner) ?? [];
-    if (name === undefined) return refuse(`{${inner}} is no column, no column with a format such as '%Y', and no number`);
+    if (name === undefined)
+      return refuse(`{${inner}} is no column, no column with a format such as '%Y', and no number`);
     if (format !== undefined && !FORMAT.test(format)) refuse(`'${format}' is no format of a date`);
     if (columns.includes(name)) {
       pieces.push(valueAt(expressions.length, format !== undefined));
@@ -96,7 +97,15 @@ function formatted(at: Date, format: string): string {
   const [date = '', time = ''] = at.toISOString().split('T');
   const [year = '', month = '', day = ''] = date.split('-');
   const [hour = '', minute = '', second = ''] = time.slice(0, 8).split(':');
-  const fields: Readonly<Record<string, string>> = { Y: year, m: month, d: day, H: hour, M: minute, i: minute, S: second };
+  const fields: Readonly<Record<string, string>> = {
+    Y: year,
+    m: month,
+    d: day,
+    H: hour,
+    M: minute,
+    i: minute,
+    S: second,
+  };
   return format
     .replaceAll('%F', '%Y-%m-%d')
     .replaceAll('%T', '%H:%M:%S')

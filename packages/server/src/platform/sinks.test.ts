@@ -23,7 +23,10 @@ beforeAll(async () => {
   storage = await openStorage();
   const { registry } = stand.platform;
   const columns = [column('id', 'UInt64'), column('at', 'DateTime'), column('place', 'String')];
-  await registry.createDataSource(TENANT, dataSource('trips', { columns, engine: { name: 'MergeTree', sortingKey: 'id' } }));
+  await registry.createDataSource(
+    TENANT,
+    dataSource('trips', { columns, engine: { name: 'MergeTree', sortingKey: 'id' } }),
+  );
   await stand.rows(
     'trips',
     `(id, at, place) VALUES (1, '2026-01-05 08:00:00', 'north'), (18446744073709551615, '2026-01-05 09:00:00', 'a/../b'), (3, '2026-01-06 10:00:00', 'north')`,
@@ -73,7 +76,10 @@ const files = (): string[] =>
 describe('a sink into a folder', () => {
   it('writes CSV to the byte, and never over another file', async () => {
     const settings = { EXPORT_BUCKET_URI: 'file://plain', EXPORT_FILE_TEMPLATE: 'all' };
-    expect(await run(settings)).toMatchObject({ status: 'done', result: { files: [`file://${folder()}/plain/all.csv`] } });
+    expect(await run(settings)).toMatchObject({
+      status: 'done',
+      result: { files: [`file://${folder()}/plain/all.csv`] },
+    });
     await run(settings);
     expect(files().filter((name) => name.startsWith('plain'))).toEqual(['plain/all.csv', 'plain/all_2.csv']);
     expect(readFileSync(join(folder(), 'plain/all_2.csv'), 'utf8')).toBe(
@@ -107,7 +113,10 @@ describe('a sink into a folder', () => {
   });
 
   it('splits into a number of files', async () => {
-    const job = await run({ EXPORT_BUCKET_URI: 'file://n', EXPORT_FILE_TEMPLATE: 'part_{2}' }, 'SELECT number FROM numbers(10)');
+    const job = await run(
+      { EXPORT_BUCKET_URI: 'file://n', EXPORT_FILE_TEMPLATE: 'part_{2}' },
+      'SELECT number FROM numbers(10)',
+    );
     expect(job).toMatchObject({ status: 'done', result: { rows: 10 } });
     expect(files().filter((name) => name.startsWith('n/'))).toEqual(['n/part_0.csv', 'n/part_1.csv']);
   });
@@ -119,7 +128,10 @@ describe('a sink into a folder', () => {
   });
 
   it('leaves nothing behind, also if it fails', async () => {
-    const failed = await run({ EXPORT_BUCKET_URI: 'file://f' }, "SELECT throwIf(number = 5000000, 'late') AS x FROM numbers(6000000)");
+    const failed = await run(
+      { EXPORT_BUCKET_URI: 'file://f' },
+      "SELECT throwIf(number = 5000000, 'late') AS x FROM numbers(6000000)",
+    );
     expect(failed.status).toBe('error');
     expect(files().filter((name) => name.startsWith('f/'))).toEqual([]);
     expect(readdirSync(join(stand.stand.dir, 'exports', '.spool'))).toEqual([]);
@@ -139,8 +151,11 @@ describe('a sink into a bucket', () => {
   });
 
   it('puts what is large in parts', async () => {
-    const sql = "SELECT number, hex(SHA256(toString(number))) AS h, hex(SHA256(toString(-number))) AS g FROM numbers(250000)";
-    expect(await run({ ...settings, EXPORT_FORMAT: 'csv', EXPORT_FILE_TEMPLATE: 'large' }, sql)).toMatchObject({ status: 'done' });
+    const sql =
+      'SELECT number, hex(SHA256(toString(number))) AS h, hex(SHA256(toString(-number))) AS g FROM numbers(250000)';
+    expect(await run({ ...settings, EXPORT_FORMAT: 'csv', EXPORT_FILE_TEMPLATE: 'large' }, sql)).toMatchObject({
+      status: 'done',
+    });
     const object = storage.objects.get('/archive/trips/large.csv');
     expect(object?.length).toBeGreaterThan(32 << 20);
     expect(object?.toString('latin1').split('\n')).toHaveLength(250_002);
@@ -190,7 +205,9 @@ async function openStorage(): Promise<Storage> {
       const body = Buffer.concat(chunks);
       if (storage.fails || !(await isSigned(request, url, body))) {
         if (!storage.fails) storage.refused++;
-        response.writeHead(403).end(`<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>${KEY_ID}</AWSAccessKeyId></Error>`);
+        response
+          .writeHead(403)
+          .end(`<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>${KEY_ID}</AWSAccessKeyId></Error>`);
         return;
       }
       const upload = url.searchParams.get('uploadId');

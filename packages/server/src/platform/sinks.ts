@@ -143,7 +143,17 @@ export class Sinks {
       const { entry } = wanted;
       const durationMs = now() - startedAt;
       const dataSource = { id: '', name: '' };
-      onEnd?.({ tenant: entry.tenant, type: 'sink', dataSource, pipe: entry, jobId: job.id, startedAt, durationMs, rows, error });
+      onEnd?.({
+        tenant: entry.tenant,
+        type: 'sink',
+        dataSource,
+        pipe: entry,
+        jobId: job.id,
+        startedAt,
+        durationMs,
+        rows,
+        error,
+      });
     };
     try {
       const result = await (wanted.template.key === undefined
@@ -160,9 +170,9 @@ export class Sinks {
   /** All rows into one file, as the engine gives them. */
   private async exportWhole(wanted: Export, signal: AbortSignal): Promise<Exported> {
     const { entry, sql, params } = wanted;
-    const settings = Object.fromEntries(Object.entries(params).map(([name, value]) => [`param_${name}`, value]));
     const result = await this.options.store.read(entry.tenant, sql, {
-      settings: { ...this.settingsOf(wanted), ...settings },
+      params,
+      settings: this.settingsOf(wanted),
       signal,
     });
     return { files: [await this.write(wanted, result.stream, wanted.template.nameOf([]), signal)], rows: undefined };
@@ -192,15 +202,21 @@ export class Sinks {
         `SELECT ${KEY} AS key, count() AS n FROM ${table} GROUP BY key ORDER BY key LIMIT ${MAX_FILES + 1}`,
       );
       if (keys.length > MAX_FILES)
-        throw new AppError('bad_request', `cannot export pipe=${entry.name}: it would take more than ${MAX_FILES} files`);
+        throw new AppError(
+          'bad_request',
+          `cannot export pipe=${entry.name}: it would take more than ${MAX_FILES} files`,
+        );
       const files: string[] = [];
       let rows = 0;
       for (const { key: values, n } of keys) {
         signal.throwIfAborted();
-        const { stream } = await client.raw(`SELECT * EXCEPT (${KEY}) FROM ${table} WHERE ${KEY} = {key:Array(String)}`, {
-          params: { key: values },
-          settings: { ...this.settingsOf(wanted), max_threads: 1 },
-        });
+        const { stream } = await client.raw(
+          `SELECT * EXCEPT (${KEY}) FROM ${table} WHERE ${KEY} = {key:Array(String)}`,
+          {
+            params: { key: values },
+            settings: { ...this.settingsOf(wanted), max_threads: 1 },
+          },
+        );
         files.push(await this.write(wanted, stream, template.nameOf(values), signal));
         rows += Number(n);
         progress((files.length / keys.length) * 99);
@@ -221,14 +237,14 @@ export class Sinks {
 
   private async write(wanted: Export, rows: Readable, name: string, signal: AbortSignal): Promise<string> {
     const { compression, destination, format, isNew } = wanted;
-    const isPacked = format.name !== 'Parquet' && compression.pack !== undefined;
-    const ending = format.ending + (isPacked ? compression.ending : '');
+    const pack = format.name === 'Parquet' ? undefined : compression.pack;
+    const ending = format.ending + (pack === undefined ? '' : compression.ending);
     mkdirSync(this.spool, { recursive: true, mode: 0o700 });
     const path = join(this.spool, randomUUID());
     try {
       const file = createWriteStream(path, { mode: 0o600 });
-      if (isPacked) await pipeline(rows, (compression.pack as () => Transform)(), file, { signal });
-      else await pipeline(rows, file, { signal });
+      if (pack === undefined) await pipeline(rows, file, { signal });
+      else await pipeline(rows, pack(), file, { signal });
       const made: MadeFile = { path, bytes: (await stat(path)).size, contentType: format.contentType };
       return await destination.put(withoutEnding(name, ending, format.ending), ending, made, isNew);
     } finally {
@@ -240,12 +256,18 @@ export class Sinks {
     const uri = settings['EXPORT_BUCKET_URI'] ?? '';
     const name = settings['EXPORT_CONNECTION_NAME'] ?? '';
     if (settings['EXPORT_KAFKA_TOPIC'] !== undefined)
-      throw new AppError('bad_request', 'cannot export to Kafka: it is not supported; write files to a folder or a bucket');
+      throw new AppError(
+        'bad_request',
+        'cannot export to Kafka: it is not supported; write files to a folder or a bucket',
+      );
     if (uri === '' || uri.startsWith('file:'))
       return new Folder(join(this.options.folder, tenant), uri.replace(/^file:\/*/u, ''));
     const [, bucket, prefix = ''] = /^(?:s3|gs):\/\/([^/]+)(?:\/(.*))?$/u.exec(uri) ?? [];
     if (bucket === undefined || !/^[\w.-]{1,255}$/u.test(bucket))
-      throw new AppError('bad_request', `cannot export to EXPORT_BUCKET_URI=${uri.slice(0, 200)}: write s3://bucket/prefix`);
+      throw new AppError(
+        'bad_request',
+        `cannot export to EXPORT_BUCKET_URI=${uri.slice(0, 200)}: write s3://bucket/prefix`,
+      );
     const connection = this.options.connections(tenant, name);
     if (connection === undefined)
       throw new AppError(

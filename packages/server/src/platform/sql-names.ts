@@ -46,12 +46,16 @@ function qualified(tokens: readonly Token[]): NamedTable[] {
 }
 
 /** The name that begins at a token where a table may stand. */
-function nameAt(tokens: readonly Token[], index: number): { readonly name: string; readonly length: number } | undefined {
+function nameAt(
+  tokens: readonly Token[],
+  index: number,
+): { readonly name: string; readonly length: number } | undefined {
   const before = tokens[index - 1]?.text.toUpperCase();
   if (before !== 'FROM' && before !== 'JOIN' && before !== 'TABLE' && before !== 'IN') return undefined;
   const [first, dot, second, next] = [tokens[index], tokens[index + 1], tokens[index + 2], tokens[index + 3]];
   if (!isName(first)) return undefined;
-  if (dot?.text === '.' && isName(second)) return next?.text === '(' ? undefined : { name: `${first.value}.${second.value}`, length: 3 };
+  if (dot?.text === '.' && isName(second))
+    return next?.text === '(' ? undefined : { name: `${first.value}.${second.value}`, length: 3 };
   return dot?.text === '(' ? undefined : { name: first.value, length: 1 };
 }
 

@@ -71,10 +71,13 @@ export class WorkspaceNames {
       );
     const tenant = tenantFor(name);
     const present = (await this.list()).find((workspace) => workspace.name === name || workspace.tenant === tenant);
-    if (present !== undefined) throw new AppError('conflict', `cannot make workspace=${name}: there is one of that name`);
+    if (present !== undefined)
+      throw new AppError('conflict', `cannot make workspace=${name}: there is one of that name`);
     await tenants.ensure(tenant);
     const at = now();
-    await store.insertRows('workspaces', [{ tenant, name, created_at: dateTime(new Date(at)), deleted: false, version: String(at) }]);
+    await store.insertRows('workspaces', [
+      { tenant, name, created_at: dateTime(new Date(at)), deleted: false, version: String(at) },
+    ]);
     await platform.prepare(tenant);
     return this.ofTenant(tenant);
   }
@@ -87,14 +90,19 @@ export class WorkspaceNames {
     if (workspace === undefined) throw notFound(which);
     const { tenant, name } = workspace;
     if (!names.has(tenant))
-      throw new AppError('forbidden', `cannot remove workspace=${name}: it is a tenant of the server and was not made here`);
+      throw new AppError(
+        'forbidden',
+        `cannot remove workspace=${name}: it is a tenant of the server and was not made here`,
+      );
     const { catalog, registry, tokens } = platform;
     const by = principalOf({ tenant, tokenId: 'removal', name: 'removal', kind: 'admin', scopes: [{ type: 'ADMIN' }] });
     for (const pipe of catalog.pipes(tenant)) await registry.dropPipe(tenant, pipe.id, true);
     for (const source of catalog.dataSources(tenant)) await registry.dropDataSource(tenant, source.id, true);
     for (const token of tokens.list(by)) if (token.origin !== 'default') await tokens.remove(by, token.id);
     const at = now();
-    await store.insertRows('workspaces', [{ tenant, name, created_at: dateTime(new Date(at)), deleted: true, version: String(at) }]);
+    await store.insertRows('workspaces', [
+      { tenant, name, created_at: dateTime(new Date(at)), deleted: true, version: String(at) },
+    ]);
     await tenants.remove(tenant);
     platform.workspaces.remove(tenant);
     return workspace;
@@ -112,7 +120,11 @@ export class WorkspaceNames {
 /** The tenant for a workspace of this name: the name itself if it is plain, or else what is plain of it, and a digest. */
 function tenantFor(name: string): string {
   if (NAME_PATTERN.test(name)) return name;
-  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/gu, '_').replaceAll(/^_+|_+$/gu, '').slice(0, SLUG_LENGTH);
+  const slug = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/gu, '_')
+    .replaceAll(/^_+|_+$/gu, '')
+    .slice(0, SLUG_LENGTH);
   const digest = createHash('sha256').update(name).digest('hex').slice(0, 16);
   return `${slug === '' ? 'w' : slug}_${digest}`;
 }

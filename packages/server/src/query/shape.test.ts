@@ -8,7 +8,10 @@ describe('the shape of a statement', () => {
   test.each([
     ["SELECT * FROM t WHERE a = 'x' AND b > 5", "SELECT * FROM t WHERE a = 'other' AND b > 17"],
     ["SELECT * FROM t WHERE (a = 'x')", "SELECT * FROM t WHERE (a = 'y')"],
-    ['SELECT a FROM t WHERE b >= toInt64(1) ORDER BY a LIMIT 5', 'SELECT a FROM t WHERE b >= toInt64(2) ORDER BY a LIMIT 50'],
+    [
+      'SELECT a FROM t WHERE b >= toInt64(1) ORDER BY a LIMIT 5',
+      'SELECT a FROM t WHERE b >= toInt64(2) ORDER BY a LIMIT 50',
+    ],
     ['SELECT a FROM t WHERE b > now() - INTERVAL 1 HOUR', 'SELECT a FROM t WHERE b > now() - INTERVAL 24 HOUR'],
   ])('is the same for %s and %s', (one, other) => {
     expect(shape(one)).toBe(shape(other));

@@ -89,7 +89,11 @@ async function setNode(parts: CopyParts, call: Call, type: 'copy' | 'sink'): Pro
   const fields = await readFields(call);
   const former = node.type === type ? node.settings : {};
   const settings = type === 'copy' ? copySettings(fields, former) : sinkSettings(fields, former);
-  await answer(parts, call, await change(parts, call, withType(entry.definition, node, type, named(parts, call, settings))));
+  await answer(
+    parts,
+    call,
+    await change(parts, call, withType(entry.definition, node, type, named(parts, call, settings))),
+  );
 }
 
 /** Data sources may be named by their ids; definitions have names. */
@@ -131,7 +135,11 @@ async function populate(parts: CopyParts, call: Call): Promise<void> {
     condition: fields.get('populate_condition') || undefined,
     unlink: fields.flag('unlink_on_populate_error'),
   });
-  sendJson(call.response, 200, { ...shapeOf(parts, call, entry), job: shownJob(job, baseUrl(call)), ...shownJob(job, baseUrl(call)) });
+  sendJson(call.response, 200, {
+    ...shapeOf(parts, call, entry),
+    job: shownJob(job, baseUrl(call)),
+    ...shownJob(job, baseUrl(call)),
+  });
 }
 
 /** What a materialization of the node would be. Nothing is made. */

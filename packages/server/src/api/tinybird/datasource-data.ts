@@ -71,7 +71,8 @@ async function post(parts: DataParts, call: Call): Promise<void> {
       if (!isData) return await answerCreated(parts, call, entry);
       return await load(parts, call, entry, { ...wish, mode: 'append' });
     }
-    if (!isData) throw new AppError('bad_request', 'cannot fill the data source: there is no data; send schema=, url= or a file');
+    if (!isData)
+      throw new AppError('bad_request', 'cannot fill the data source: there is no data; send schema=, url= or a file');
     await load(parts, call, await targetOf(parts, call, name, wish), wish);
   } finally {
     await upload.file?.dispose();
@@ -137,17 +138,27 @@ function wishOf({ fields, file, filename }: Upload, mode: Mode, name: string): W
 function definedBy(name: string, fields: Fields): ReturnType<typeof definitionOf> | undefined {
   if (isDefinition(fields.text)) return dataSourceOf(name, fields.text);
   const schema = fields.get('schema');
-  return schema === undefined || schema.trim() === '' ? undefined : definitionOf(name, (parameter) => fields.get(parameter));
+  return schema === undefined || schema.trim() === ''
+    ? undefined
+    : definitionOf(name, (parameter) => fields.get(parameter));
 }
 
 /** The data source that the rows go into; made if there is none yet and the mode and the credential allow it. */
-async function targetOf({ platform, imports }: DataParts, call: Call, name: string, wish: Wish): Promise<DataSourceEntry> {
+async function targetOf(
+  { platform, imports }: DataParts,
+  call: Call,
+  name: string,
+  wish: Wish,
+): Promise<DataSourceEntry> {
   const { principal } = call;
   const { tenant } = principal;
   const known = platform.catalog.dataSource(tenant, name);
   if (known !== undefined) {
     if (wish.mode === 'create' && !known.builtIn)
-      throw new AppError('conflict', `cannot make data source=${name}: there is one of that name; send mode=append to add rows`);
+      throw new AppError(
+        'conflict',
+        `cannot make data source=${name}: there is one of that name; send mode=append to add rows`,
+      );
     return known;
   }
   demand(principal, 'DATASOURCES:CREATE');

@@ -12,7 +12,11 @@ import { timeText } from './times.ts';
 export type Sizes = ReadonlyMap<string, { readonly rows: number; readonly bytes: number }>;
 
 /** What a scope has to reach to be about the data source. */
-export function refOf({ name, id, columns }: DataSourceEntry): { name: string; id: string; columns: readonly string[] } {
+export function refOf({ name, id, columns }: DataSourceEntry): {
+  name: string;
+  id: string;
+  columns: readonly string[];
+} {
   return { name, id, columns };
 }
 
@@ -115,5 +119,13 @@ function shownEngine({ engine }: DataSource): object {
   };
   const given = Object.entries(parts).filter(([, value]) => value !== undefined && value !== '');
   // Under both names that clients look for.
-  return { engine: name, ...Object.fromEntries(given.flatMap(([key, value]) => [[key, value], [`engine_${key}`, value]])) };
+  return {
+    engine: name,
+    ...Object.fromEntries(
+      given.flatMap(([key, value]) => [
+        [key, value],
+        [`engine_${key}`, value],
+      ]),
+    ),
+  };
 }

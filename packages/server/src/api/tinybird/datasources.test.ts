@@ -48,7 +48,12 @@ describe('a new data source', () => {
         name: 'visits',
         type: 'ndjson',
         description: 'Visits of pages',
-        engine: { engine: 'ReplacingMergeTree', sorting_key: 'page, ts', partition_key: 'toYYYYMM(ts)', engine_ver: 'n' },
+        engine: {
+          engine: 'ReplacingMergeTree',
+          sorting_key: 'page, ts',
+          partition_key: 'toYYYYMM(ts)',
+          engine_ver: 'n',
+        },
         statistics: { row_count: 0, bytes: 0 },
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/u) as unknown,
       },
@@ -65,18 +70,26 @@ describe('a new data source', () => {
   });
 
   it('is made of the DDL of a guide, as the schema or as the body', async () => {
-    const sql = 'CREATE TABLE spans_of (\n  -- who\n  tenant String, at DateTime64(3), day Date MATERIALIZED toDate(at)\n) ENGINE = MergeTree() PARTITION BY toYYYYMM(day) ORDER BY (tenant, at) TTL day + INTERVAL 90 DAY SETTINGS index_granularity = 8192;';
+    const sql =
+      'CREATE TABLE spans_of (\n  -- who\n  tenant String, at DateTime64(3), day Date MATERIALIZED toDate(at)\n) ENGINE = MergeTree() PARTITION BY toYYYYMM(day) ORDER BY (tenant, at) TTL day + INTERVAL 90 DAY SETTINGS index_granularity = 8192;';
     expect((await form('POST /v0/datasources', { name: 'by_schema', schema: sql })).status).toBe(200);
     expect((await server.call('POST /v0/datasources?name=by_body', { body: sql })).status).toBe(200);
     for (const name of ['by_schema', 'by_body']) {
-      expect((await server.call(`/v0/datasources/${name}`)).json['engine']).toMatchObject({ sorting_key: 'tenant, at', ttl: 'day + INTERVAL 90 DAY' });
+      expect((await server.call(`/v0/datasources/${name}`)).json['engine']).toMatchObject({
+        sorting_key: 'tenant, at',
+        ttl: 'day + INTERVAL 90 DAY',
+      });
     }
   });
 
   it('is made of a data file, and given back as one', async () => {
-    const file = 'TOKEN "file_append" APPEND\n\nSCHEMA >\n    `a` String `json:$.a`\n\nENGINE "MergeTree"\nENGINE_SORTING_KEY "a"\n';
+    const file =
+      'TOKEN "file_append" APPEND\n\nSCHEMA >\n    `a` String `json:$.a`\n\nENGINE "MergeTree"\nENGINE_SORTING_KEY "a"\n';
     expect((await server.call('POST /v0/datasources?name=of_file', { body: file })).status).toBe(200);
-    for (const path of ['/v0/datasources/of_file.datasource?include_all_shared_with=false', '/v0/datasources/of_file?format=datasource']) {
+    for (const path of [
+      '/v0/datasources/of_file.datasource?include_all_shared_with=false',
+      '/v0/datasources/of_file?format=datasource',
+    ]) {
       const answer = await server.call(path);
       expect([answer.headers.get('content-type'), answer.text]).toEqual(['text/plain', file]);
     }
@@ -93,7 +106,7 @@ describe('a new data source', () => {
       [{ name: 'a b', schema: SCHEMA }, 400, /name/u],
       [{ name: 'x_quarantine', schema: SCHEMA }, 400, /reserved/u],
       [{ name: 'bad1', schema: 'a Strong' }, 400, /Strong/u],
-      [{ name: 'bad2', schema: 'a String,' + 'a String' }, 400, /already/u],
+      [{ name: 'bad2', schema: 'a String,a String' }, 400, /already/u],
       [{ name: 'bad3', schema: 'a String', engine: 'Log' }, 400, /Log/u],
       [{ name: 'bad4', schema: 'a String', engine_sorting_key: 'b' }, 400, /b/u],
       [{ name: 'bad5', schema: "a String DEFAULT file('/etc/passwd')" }, 403, /file/u],
@@ -127,7 +140,10 @@ describe('the list', () => {
     const none = await server.token('none', 'PIPES:READ:nothing');
     expect([await names(append), await names(some), await names(none)]).toEqual([['mine'], ['mine'], []]);
     for (const token of [append, some]) {
-      expect((await server.call('/v0/datasources/mine', { token })).json).toMatchObject({ statistics: { row_count: 0 }, quarantine_rows: 0 });
+      expect((await server.call('/v0/datasources/mine', { token })).json).toMatchObject({
+        statistics: { row_count: 0 },
+        quarantine_rows: 0,
+      });
       expect((await server.call('/v0/datasources/visits', { token })).status).toBe(404);
     }
     expect((await server.call('/v0/datasources/mine')).json['statistics']).toMatchObject({ row_count: 1 });
@@ -135,7 +151,8 @@ describe('the list', () => {
 
   it('may be asked for in parts', async () => {
     const { json } = await server.call('/v0/datasources?attrs=name,description');
-    for (const one of json['datasources'] as object[]) expect(Object.keys(one).toSorted()).toEqual(['description', 'id', 'name']);
+    for (const one of json['datasources'] as object[])
+      expect(Object.keys(one).toSorted()).toEqual(['description', 'id', 'name']);
   });
 
   it('carries the rate in whole numbers, as every answer does', async () => {
@@ -152,19 +169,31 @@ describe('a page of another origin', () => {
   it('may read what it brought a token for, and nothing else', async () => {
     const headers = { origin: 'https://app.example' };
     expect((await server.call('/v0/datasources', { headers })).headers.get('access-control-allow-origin')).toBe('*');
-    expect((await server.call('/v0/datasources', { headers, token: null })).headers.get('access-control-allow-origin')).toBeNull();
+    expect(
+      (await server.call('/v0/datasources', { headers, token: null })).headers.get('access-control-allow-origin'),
+    ).toBeNull();
     expect((await server.call('/tokens', { headers, token: null })).status).toBe(404);
-    const asked = await server.call('OPTIONS /v0/datasources/mine/truncate', { token: null, headers: { ...headers, 'access-control-request-headers': 'authorization' } });
+    const asked = await server.call('OPTIONS /v0/datasources/mine/truncate', {
+      token: null,
+      headers: { ...headers, 'access-control-request-headers': 'authorization' },
+    });
     expect([asked.status, asked.headers.get('access-control-allow-methods')]).toEqual([204, 'POST, OPTIONS']);
   });
 
   it('cannot lose anything of an open server by a form', async () => {
     await make('kept');
-    for (const request of ['POST /v0/datasources/kept/truncate', 'DELETE /v0/datasources/kept', 'POST /v0/datasources/kept/alter']) {
+    for (const request of [
+      'POST /v0/datasources/kept/truncate',
+      'DELETE /v0/datasources/kept',
+      'POST /v0/datasources/kept/alter',
+    ]) {
       expect([request, (await form(request, { schema: 'a String' }, null)).status]).toEqual([request, 403]);
     }
     expect((await form('POST /v0/datasources/kept/delete', { delete_condition: '1' }, null)).status).toBe(403);
-    expect((await server.call('POST /v0/datasources?name=kept&mode=replace&format=ndjson', { token: null, body: '{}' })).status).toBe(403);
+    expect(
+      (await server.call('POST /v0/datasources?name=kept&mode=replace&format=ndjson', { token: null, body: '{}' }))
+        .status,
+    ).toBe(403);
   });
 });
 
@@ -179,30 +208,49 @@ describe('an alteration', () => {
     await form('POST /v0/datasources/wide/alter', { dry: 'false', schema });
     expect(await server.rows('SELECT page, more FROM wide')).toEqual([{ page: 'a', more: [] }]);
     const nothing = await form('POST /v0/datasources/wide/alter', { dry: 'true', schema });
-    expect([nothing.status, nothing.json['error']]).toEqual([400, expect.stringContaining('There were no operations to perform')]);
+    expect([nothing.status, nothing.json['error']]).toEqual([
+      400,
+      expect.stringContaining('There were no operations to perform'),
+    ]);
   });
 
   it('is a statement, also one that changes nothing the second time', async () => {
     await make('llm_events');
     await server.events('llm_events', { ts: '2026-01-01', page: 'a' });
-    const sql = "ALTER TABLE llm_events\n  ADD COLUMN IF NOT EXISTS event_type String DEFAULT 'text_generation',\n  ADD COLUMN IF NOT EXISTS image_width UInt16;";
+    const sql =
+      "ALTER TABLE llm_events\n  ADD COLUMN IF NOT EXISTS event_type String DEFAULT 'text_generation',\n  ADD COLUMN IF NOT EXISTS image_width UInt16;";
     const first = await form('POST /v0/datasources/llm_events/alter', { sql });
-    expect([first.status, first.json['operations']]).toEqual([200, ['adds column event_type', 'adds column image_width']]);
+    expect([first.status, first.json['operations']]).toEqual([
+      200,
+      ['adds column event_type', 'adds column image_width'],
+    ]);
     const again = await server.call('POST /v0/datasources/llm_events/alter', { body: sql });
     expect([again.status, again.json['operations']]).toEqual([200, []]);
-    expect(await server.rows('SELECT event_type, image_width FROM llm_events')).toEqual([{ event_type: 'text_generation', image_width: 0 }]);
+    expect(await server.rows('SELECT event_type, image_width FROM llm_events')).toEqual([
+      { event_type: 'text_generation', image_width: 0 },
+    ]);
   });
 
   it('renames, drops and changes columns', async () => {
     await make('changing');
     await server.events('changing', { ts: '2026-01-01', page: 'a', n: 7 });
-    const sql = 'ALTER TABLE changing RENAME COLUMN page TO path, MODIFY COLUMN n UInt64 DEFAULT 2, ADD COLUMN first UInt8 FIRST';
+    const sql =
+      'ALTER TABLE changing RENAME COLUMN page TO path, MODIFY COLUMN n UInt64 DEFAULT 2, ADD COLUMN first UInt8 FIRST';
     expect((await form('POST /v0/datasources/changing/alter', { sql })).status).toBe(200);
-    expect(await server.rows('SELECT * FROM changing')).toEqual([{ first: 0, ts: '2026-01-01 00:00:00.000', path: 'a', n: 7 }]);
+    expect(await server.rows('SELECT * FROM changing')).toEqual([
+      { first: 0, ts: '2026-01-01 00:00:00.000', path: 'a', n: 7 },
+    ]);
     await server.events('changing', { ts: '2026-01-02', page: 'b', first: 1 });
-    expect(await server.rows('SELECT path, n FROM changing ORDER BY ts')).toEqual([{ path: 'a', n: 7 }, { path: 'b', n: 2 }]);
-    expect((await form('POST /v0/datasources/changing/alter', { sql: 'ALTER TABLE changing DROP COLUMN n' })).json).toMatchObject({ losses: ['drops column n'] });
-    expect(await server.rows('SELECT * FROM changing ORDER BY ts LIMIT 1')).toEqual([{ first: 0, ts: '2026-01-01 00:00:00.000', path: 'a' }]);
+    expect(await server.rows('SELECT path, n FROM changing ORDER BY ts')).toEqual([
+      { path: 'a', n: 7 },
+      { path: 'b', n: 2 },
+    ]);
+    expect(
+      (await form('POST /v0/datasources/changing/alter', { sql: 'ALTER TABLE changing DROP COLUMN n' })).json,
+    ).toMatchObject({ losses: ['drops column n'] });
+    expect(await server.rows('SELECT * FROM changing ORDER BY ts LIMIT 1')).toEqual([
+      { first: 0, ts: '2026-01-01 00:00:00.000', path: 'a' },
+    ]);
   });
 
   it.each([
@@ -234,8 +282,17 @@ describe('rows', () => {
     const dry = await form('POST /v0/datasources/few/delete', { delete_condition: "page = 'a'", dry_run: 'true' });
     expect(dry.json).toEqual({ rows_to_be_deleted: 1 });
     const { json } = await form('POST /v0/datasources/few/delete', { delete_condition: "page = 'a'" });
-    expect(json).toMatchObject({ job_id: json['id'], status: 'waiting', delete_id: json['id'], job_url: `${server.base}/v0/jobs/${String(json['id'])}` });
-    expect(await server.ended(String(json['id']))).toMatchObject({ kind: 'delete_data', status: 'done', rows_affected: 1 });
+    expect(json).toMatchObject({
+      job_id: json['id'],
+      status: 'waiting',
+      delete_id: json['id'],
+      job_url: `${server.base}/v0/jobs/${String(json['id'])}`,
+    });
+    expect(await server.ended(String(json['id']))).toMatchObject({
+      kind: 'delete_data',
+      status: 'done',
+      rows_affected: 1,
+    });
     expect(await server.rows('SELECT page FROM few')).toEqual([{ page: 'b' }]);
     const now = await form('POST /v1/datasources/few/delete', { delete_condition: "page = 'b'", wait: 'true' });
     expect(now.json).toMatchObject({ rows_affected: 1, mutation: { partitions_done: 1 } });
@@ -267,7 +324,9 @@ describe('rows', () => {
 describe('a data source that is removed', () => {
   it('is gone, unless pipes use it', async () => {
     await make('leaving');
-    expect((await server.call('DELETE /v0/datasources/leaving?force=false&dry_run=true')).json).toMatchObject({ dependent_pipes: [] });
+    expect((await server.call('DELETE /v0/datasources/leaving?force=false&dry_run=true')).json).toMatchObject({
+      dependent_pipes: [],
+    });
     expect((await server.call('DELETE /v0/datasources/leaving?force=true&dry_run=false')).status).toBe(204);
     expect((await server.call('/v0/datasources/leaving')).status).toBe(404);
     expect((await server.call('DELETE /v0/datasources/leaving')).status).toBe(404);
@@ -286,7 +345,10 @@ describe('a data source that is removed', () => {
 
 it('serves the same on its own port', async () => {
   const answer = await fetch(`http://127.0.0.1:${server.port}/v0/datasources?token=${server.admin}`);
-  expect([answer.status, (await fetch(`http://127.0.0.1:${server.port}/v1/traces`, { method: 'POST' })).status]).toEqual([200, 404]);
+  expect([
+    answer.status,
+    (await fetch(`http://127.0.0.1:${server.port}/v1/traces`, { method: 'POST' })).status,
+  ]).toEqual([200, 404]);
 });
 
 it('has not logged an error of its own', () => {

@@ -33,14 +33,42 @@ export function dataSourceRoutes(platform: Platform): Route[] {
     });
   return [
     on('GET', '/v0/datasources', async (call) => list(platform, call)),
-    on('GET', '/v0/datasources/:name', one(async (call, entry) => show(platform, call, entry))),
-    on('GET', '/v0/datasources/:name.datasource', one(async (call, entry) => download(call, entry))),
-    on('PUT', '/v0/datasources/:name', changing(async (call, entry) => update(platform, call, entry))),
-    on('DELETE', '/v0/datasources/:name', changing(async (call, entry) => drop(platform, call, entry))),
-    on('POST', '/v0/datasources/:name/alter', changing(async (call, entry) => alter(platform, call, entry))),
+    on(
+      'GET',
+      '/v0/datasources/:name',
+      one(async (call, entry) => show(platform, call, entry)),
+    ),
+    on(
+      'GET',
+      '/v0/datasources/:name.datasource',
+      one(async (call, entry) => download(call, entry)),
+    ),
+    on(
+      'PUT',
+      '/v0/datasources/:name',
+      changing(async (call, entry) => update(platform, call, entry)),
+    ),
+    on(
+      'DELETE',
+      '/v0/datasources/:name',
+      changing(async (call, entry) => drop(platform, call, entry)),
+    ),
+    on(
+      'POST',
+      '/v0/datasources/:name/alter',
+      changing(async (call, entry) => alter(platform, call, entry)),
+    ),
     on('POST', '/v0/datasources/:name/truncate', (call) => truncate(platform, call)),
-    on('POST', '/v0/datasources/:name/delete', changing(async (call, entry) => deleteRows(platform, call, entry))),
-    on('POST', '/v1/datasources/:name/delete', changing(async (call, entry) => deleteNow(platform, call, entry))),
+    on(
+      'POST',
+      '/v0/datasources/:name/delete',
+      changing(async (call, entry) => deleteRows(platform, call, entry)),
+    ),
+    on(
+      'POST',
+      '/v1/datasources/:name/delete',
+      changing(async (call, entry) => deleteNow(platform, call, entry)),
+    ),
   ];
 }
 
@@ -51,7 +79,10 @@ export async function found(platform: Platform, { principal, params }: Call): Pr
   if (entry !== undefined && maySee(principal, entry)) {
     if (!entry.builtIn || isUsed(entry, await platform.registry.sizes(principal.tenant))) return entry;
   }
-  throw new AppError('not_found', `cannot find data source=${which.slice(0, 130)}: the workspace has none of that name`);
+  throw new AppError(
+    'not_found',
+    `cannot find data source=${which.slice(0, 130)}: the workspace has none of that name`,
+  );
 }
 
 /** Throws `forbidden` unless the principal may lose rows of the data source. */
@@ -66,7 +97,9 @@ export function demandChange({ principal }: Pick<Call, 'principal'>, entry: Data
 async function list(platform: Platform, { principal, response, query }: Call): Promise<void> {
   // A client that only wants to know whether its token is good is told so while the store is away.
   const sizes = await platform.registry.sizes(principal.tenant).catch(() => NO_SIZES);
-  const shown = visibleOf(platform, principal, sizes).map((entry) => shownDataSource(entry, platform, principal, sizes));
+  const shown = visibleOf(platform, principal, sizes).map((entry) =>
+    shownDataSource(entry, platform, principal, sizes),
+  );
   sendJson(response, 200, { datasources: shown.map((one) => only(one, query.get('attrs'))) });
 }
 
@@ -78,10 +111,15 @@ async function show(platform: Platform, call: Call, entry: DataSourceEntry): Pro
 }
 
 /** The attributes that were asked for, with what names the thing; all of them if none were. */
-export function only(shown: Readonly<Record<string, unknown>>, attrs: string | null): Readonly<Record<string, unknown>> {
+export function only(
+  shown: Readonly<Record<string, unknown>>,
+  attrs: string | null,
+): Readonly<Record<string, unknown>> {
   const wanted = (attrs ?? '').split(',').filter((name) => name !== '');
   if (wanted.length === 0) return shown;
-  return Object.fromEntries(Object.entries(shown).filter(([name]) => name === 'id' || name === 'name' || wanted.includes(name)));
+  return Object.fromEntries(
+    Object.entries(shown).filter(([name]) => name === 'id' || name === 'name' || wanted.includes(name)),
+  );
 }
 
 /** Clients take a body for text only if its type is exactly this. */
@@ -97,7 +135,13 @@ async function update(platform: Platform, call: Call, entry: DataSourceEntry): P
   const name = fields.get('name');
   let next = entry;
   if (fields.has('description'))
-    next = (await registry.alterDataSource(principal.tenant, entry.id, alteredBy(entry.definition, pick(fields, ['description'])))).entry;
+    next = (
+      await registry.alterDataSource(
+        principal.tenant,
+        entry.id,
+        alteredBy(entry.definition, pick(fields, ['description'])),
+      )
+    ).entry;
   if (name !== undefined && name !== '' && name !== entry.name)
     next = await registry.renameDataSource(principal.tenant, entry.id, name, fields.flag('force'));
   sendJson(response, 200, shownDataSource(next, platform, principal, await registry.sizes(principal.tenant)));
@@ -127,7 +171,11 @@ async function alter(platform: Platform, call: Call, entry: DataSourceEntry): Pr
   const get = (name: string): string | undefined => fields.get(name);
   const definition = sql.trim() === '' ? alteredBy(entry.definition, get) : alteredBySql(entry.definition, sql);
   const dryRun = fields.flag('dry');
-  const { changes, losses, entry: next } = await registry.alterDataSource(principal.tenant, entry.id, definition, { dryRun });
+  const {
+    changes,
+    losses,
+    entry: next,
+  } = await registry.alterDataSource(principal.tenant, entry.id, definition, { dryRun });
   const isSame = changes.length === 0 && definition.description === entry.definition.description;
   // The wording is what the command line looks for.
   if (isSame && sql.trim() === '')

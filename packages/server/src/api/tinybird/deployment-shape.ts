@@ -25,7 +25,11 @@ export function shownDeployment(deployment: Deployment): Shown {
     ...namesOf(deployment),
     datasources: named('datasource'),
     pipes: named('pipe'),
-    feedback: deployment.feedback.map(({ level, resource, message }) => ({ level: level.toUpperCase(), resource, message })),
+    feedback: deployment.feedback.map(({ level, resource, message }) => ({
+      level: level.toUpperCase(),
+      resource,
+      message,
+    })),
     errors: deployment.errors.map(({ resource, error }) => ({ filename: resource, error })),
     data_movements: [],
     token_changes: [],

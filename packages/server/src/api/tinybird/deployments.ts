@@ -76,8 +76,9 @@ async function deploy(platform: Platform, call: Call): Promise<void> {
     answerRefused(response, project);
     return;
   }
+  const check = query.get('check') === 'true';
   const deployed = await platform.deployments.deploy(principal.tenant, project.resources, {
-    check: query.get('check') === 'true',
+    check,
     allowDestructive: query.get('allow_destructive_operations') === 'true',
     autoPromote: query.get('auto_promote') === 'true',
   });
@@ -85,7 +86,9 @@ async function deploy(platform: Platform, call: Call): Promise<void> {
     answerFailed(response, project, deployed);
     return;
   }
-  const { deployment } = deployed.result === 'success' ? { deployment: await nearlyDone(platform, deployed.deployment) } : deployed;
+  // One that is only checked is nowhere but here.
+  const isBegun = deployed.result === 'success' && !check;
+  const deployment = isBegun ? await nearlyDone(platform, deployed.deployment) : deployed.deployment;
   if (deployment.status === 'failed') {
     answerFailed(response, project, { result: 'failed', deployment });
     return;
@@ -108,7 +111,10 @@ async function build(platform: Platform, call: Call): Promise<void> {
     refuse(project.errors.map(shownError));
     return;
   }
-  const deployed = await platform.deployments.deploy(tenant, project.resources, { allowDestructive: true, autoPromote: true });
+  const deployed = await platform.deployments.deploy(tenant, project.resources, {
+    allowDestructive: true,
+    autoPromote: true,
+  });
   const deployment =
     deployed.result === 'success' ? await settled(platform, deployed.deployment, BUILD_MS) : deployed.deployment;
   if (deployment.status === 'failed' || deployment.errors.length > 0) {
@@ -149,19 +155,27 @@ function answerFailed(response: Call['response'], project: Project, { deployment
 async function receiveProject({ request }: Call): Promise<ProjectFile[]> {
   if (!isMultipart(request)) {
     request.resume();
-    throw new AppError('bad_request', 'cannot read the project: send it as multipart/form-data with a part data_project:// for each file');
+    throw new AppError(
+      'bad_request',
+      'cannot read the project: send it as multipart/form-data with a part data_project:// for each file',
+    );
   }
   const files: ProjectFile[] = [];
   let bytes = 0;
   const coding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();
   const body = decoded(Readable.from(chunksOf(request), { objectMode: false }), coding, MAX_PROJECT_BYTES);
-  await readMultipart(request, body, { fileBytes: MAX_FILE_BYTES, files: MAX_FILES }, async ({ field, filename, stream }) => {
-    const content = await buffer(stream);
-    bytes += content.length;
-    if (bytes > MAX_PROJECT_BYTES)
-      throw new AppError('too_large', `cannot read the project: it is larger than ${MAX_PROJECT_BYTES} bytes`);
-    if (PROJECT_FIELDS.has(field)) files.push({ name: filename.slice(0, 400), text: textOf(content, filename) });
-  });
+  await readMultipart(
+    request,
+    body,
+    { fileBytes: MAX_FILE_BYTES, files: MAX_FILES },
+    async ({ field, filename, stream }) => {
+      const content = await buffer(stream);
+      bytes += content.length;
+      if (bytes > MAX_PROJECT_BYTES)
+        throw new AppError('too_large', `cannot read the project: it is larger than ${MAX_PROJECT_BYTES} bytes`);
+      if (PROJECT_FIELDS.has(field)) files.push({ name: filename.slice(0, 400), text: textOf(content, filename) });
+    },
+  );
   return files;
 }
 
@@ -169,7 +183,9 @@ function textOf(content: Buffer, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (cause) {
-    throw new AppError('bad_request', `cannot read file=${JSON.stringify(file.slice(0, 200))}: it is not UTF-8`, { cause });
+    throw new AppError('bad_request', `cannot read file=${JSON.stringify(file.slice(0, 200))}: it is not UTF-8`, {
+      cause,
+    });
   }
 }
 

@@ -72,7 +72,7 @@ function parsed(text: string): unknown {
     return isInexact && /^-?\d{1,80}$/u.test(source) ? BigInt(source) : value;
   };
   try {
-    return JSON.parse(text, exactly as (key: string, value: unknown) => unknown) as unknown;
+    return JSON.parse(text, exactly) as unknown;
   } catch {
     return undefined;
   }

@@ -25,7 +25,8 @@ export class Measured {
     stream.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
       if (this.bytes <= keepBytes) chunks.push(chunk);
-      tail = chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+      tail =
+        chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
     });
     stream.pause();
     stream.once('end', () => {
@@ -48,7 +49,8 @@ export class Measured {
   private readTail(text: string): void {
     const rows = /\n\t"rows": (\d+),?\n(?![^]*\n\t"rows": )/u.exec(text)?.[1];
     if (rows !== undefined) this.rows = Number(rows);
-    const [, readRows, readBytes] = /\n\t\t"rows_read": (\d+),\n\t\t"bytes_read": (\d+)\n\t\}\n\}\s*$/u.exec(text) ?? [];
+    const [, readRows, readBytes] =
+      /\n\t\t"rows_read": (\d+),\n\t\t"bytes_read": (\d+)\n\t\}\n\}\s*$/u.exec(text) ?? [];
     if (readRows === undefined) return;
     this.readRows = Number(readRows);
     this.readBytes = Number(readBytes);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { column, dataSource } from '../../platform/testing/stand.ts';
 import { endpointRoutes } from './endpoint.ts';
-import type { PipeStand } from './testing/pipes.ts';
+import type { CallInit, PipeStand } from './testing/pipes.ts';
 import { openPipes, TENANT } from './testing/pipes.ts';
 
 let stand: PipeStand;
@@ -30,22 +30,44 @@ beforeAll(async () => {
     endpoint: `%
       SELECT page, max(n) AS n FROM filtered GROUP BY page ORDER BY page LIMIT {{ Int32(limit, 10) }}`,
   });
-  await stand.put('numbers_of', `%
-    SELECT arraySum({{ Array(values, 'Float64', '0') }}) AS total`);
-  await stand.put('echo', `%
-    SELECT {{ String(text) }} AS text`);
-  await stand.put('picky', `%
+  await stand.put(
+    'numbers_of',
+    `%
+    SELECT arraySum({{ Array(values, 'Float64', '0') }}) AS total`,
+  );
+  await stand.put(
+    'echo',
+    `%
+    SELECT {{ String(text) }} AS text`,
+  );
+  await stand.put(
+    'picky',
+    `%
     {% if defined(plain) %}{{ error('not that') }}{% end %}
     {% if defined(own) %}{{ custom_error({'error': 'own', 'code': 7}, 422) }}{% end %}
-    SELECT 1 AS one`);
-  await stand.put('plain', { only: 'SELECT 1' }, { nodes: [{ name: 'n', sql: 'SELECT 1', type: 'default', settings: {} }] });
+    SELECT 1 AS one`,
+  );
+  await stand.put(
+    'plain',
+    { only: 'SELECT 1' },
+    { nodes: [{ name: 'n', sql: 'SELECT 1', type: 'default', settings: {} }] },
+  );
   await stand.put('slow', 'SELECT sum(cityHash64(number)) FROM numbers(100000000000)');
-  await stand.put('metrics', `SELECT 'visits_total' AS name, toFloat64(count()) AS value, 'All visits' AS help, 'counter' AS type,
-    map('page', page) AS labels FROM visits GROUP BY page ORDER BY page`);
-  await stand.put('with_secret', `%
-    SELECT {{ tb_secret('KEY') }} AS secret`);
-  await stand.put('of_pipe', `%
-    SELECT sum(n) AS n FROM top WHERE page != {{ String(but, '') }}`);
+  await stand.put(
+    'metrics',
+    `SELECT 'visits_total' AS name, toFloat64(count()) AS value, 'All visits' AS help, 'counter' AS type,
+    map('page', page) AS labels FROM visits GROUP BY page ORDER BY page`,
+  );
+  await stand.put(
+    'with_secret',
+    `%
+    SELECT {{ tb_secret('KEY') }} AS secret`,
+  );
+  await stand.put(
+    'of_pipe',
+    `%
+    SELECT sum(n) AS n FROM top WHERE page != {{ String(but, '') }}`,
+  );
   await stand.put('large', 'SELECT number, toString(number) AS text FROM numbers(300000)');
   await stand.put('clocked', 'SELECT rand64() AS n', { cacheSeconds: 10 });
 });
@@ -64,7 +86,13 @@ describe('an endpoint', () => {
     expect(headers.get('content-type')).toBe('application/json');
     expect(text).toContain('"n": 18446744073709551615');
     const { statistics, ...rest } = JSON.parse(text) as Record<string, unknown>;
-    expect(rest).toMatchObject({ meta: [{ name: 'page', type: 'String' }, { name: 'n', type: 'UInt64' }], rows: 2 });
+    expect(rest).toMatchObject({
+      meta: [
+        { name: 'page', type: 'String' },
+        { name: 'n', type: 'UInt64' },
+      ],
+      rows: 2,
+    });
     expect(statistics).toMatchObject({ rows_read: 3 });
     for (const name of ['limit', 'remaining', 'reset']) expect(headers.get(`x-ratelimit-${name}`)).toMatch(/^\d+$/u);
   });
@@ -100,12 +128,22 @@ describe('an endpoint', () => {
     expect((await get('/v0/pipes/top.prometheus')).status).toBe(400);
   });
 
-  it.each<[string, string, RequestInit]>([
+  it.each<[string, string, CallInit]>([
     ['commas', '/v0/pipes/top.json?page=a,b', {}],
     ['repeated values', '/v0/pipes/top.json?page=a&page=b', {}],
     ['JSON text', `/v0/pipes/top.json?page=${encodeURIComponent('["a","b"]')}`, {}],
     ['a JSON body', '/v0/pipes/top.json', jsonBody({ page: ['a', 'b'] })],
-    ['a form', '/v0/pipes/top.json', { method: 'POST', body: new URLSearchParams([['page', 'a'], ['page', 'b']]) }],
+    [
+      'a form',
+      '/v0/pipes/top.json',
+      {
+        method: 'POST',
+        body: new URLSearchParams([
+          ['page', 'a'],
+          ['page', 'b'],
+        ]),
+      },
+    ],
     ['JSON that is not declared', '/v0/pipes/top.json', { method: 'POST', body: Buffer.from('{"page":"a,b"}') }],
   ])('takes arrays as %s', async (_, path, init) => {
     const { status, text } = await stand.call(path, init);
@@ -128,12 +166,23 @@ describe('an endpoint', () => {
   });
 
   it('keeps the digits of large numbers in a JSON body', async () => {
-    const init = { method: 'POST', body: '{"text": 12345678901234567890}', headers: { 'content-type': 'application/json' } };
+    const init = {
+      method: 'POST',
+      body: '{"text": 12345678901234567890}',
+      headers: { 'content-type': 'application/json' },
+    };
     expect((await stand.call('/v0/pipes/echo.ndjson', init)).text).toBe('{"text":"12345678901234567890"}\n');
   });
 
   it('renders every value as a literal', async () => {
-    for (const text of ["it's \\ \"so\"\n--", "') UNION ALL SELECT k FROM secrets --", '{{ 1 }}', '{x:String}', '/*', "\0'"]) {
+    for (const text of [
+      'it\'s \\ "so"\n--',
+      "') UNION ALL SELECT k FROM secrets --",
+      '{{ 1 }}',
+      '{x:String}',
+      '/*',
+      "\0'",
+    ]) {
       const { text: answer } = await stand.call('/v0/pipes/echo.ndjson', jsonBody({ text }));
       expect(JSON.parse(answer)).toEqual({ text });
     }
@@ -256,7 +305,9 @@ describe('a token', () => {
       scopes: [{ type: 'PIPES:READ', resource: 'top', fixedParams: { page: 'a', limit: 1 } }],
       rps: 2,
     });
-    expect((await stand.call('/v0/pipes/top.ndjson?page=b&page=c&limit=5', { token })).text).toBe('{"page":"a","n":4}\n');
+    expect((await stand.call('/v0/pipes/top.ndjson?page=b&page=c&limit=5', { token })).text).toBe(
+      '{"page":"a","n":4}\n',
+    );
     const body = jsonBody({ page: ['b'] });
     expect((await stand.call('/v0/pipes/top.ndjson', { ...body, token })).text).toBe('{"page":"a","n":4}\n');
     const refused = await stand.call('/v0/pipes/top.ndjson', { token });

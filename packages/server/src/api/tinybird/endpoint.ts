@@ -45,7 +45,8 @@ const REQUESTS_PER_SECOND = 1_000;
 const MIN_PACKED_BYTES = 1_024;
 const ANY_ORIGIN = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id',
+  'Access-Control-Expose-Headers':
+    'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id',
 };
 /** Names the tenant whose workspace an administrator of the server asks for. */
 const TENANT_HEADER = 'x-glasshouse-tenant';

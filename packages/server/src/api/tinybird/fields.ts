@@ -93,7 +93,8 @@ export function fieldsOf(query: Iterable<readonly [string, string]>, body: strin
   if (isJson || /^\{\s*(?:"|\})/u.test(trimmed)) {
     const json = parsed(trimmed);
     if (json !== undefined) return new Fields([...query, ...pairsOf(json)], json);
-    if (isJson) throw new AppError('bad_request', 'cannot read the body: it must be a JSON object, such as {"name": "x"}');
+    if (isJson)
+      throw new AppError('bad_request', 'cannot read the body: it must be a JSON object, such as {"name": "x"}');
   }
   if (/^[\w.-]+=/u.test(trimmed)) return new Fields([...query, ...new URLSearchParams(trimmed)]);
   return new Fields(query, {}, body);

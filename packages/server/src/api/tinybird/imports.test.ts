@@ -50,7 +50,7 @@ const line = (page: string, more = {}): object => ({ time: { at: '2026-01-01 00:
 const row = (page: string, n = 1): object => ({ at: '2026-01-01 00:00:00', page, n });
 const ndjson = (...rows: readonly object[]): string => rows.map((one) => JSON.stringify(one)).join('\n');
 
-function file(field: string, content: BlobPart, filename = field): FormData {
+function file(field: string, content: string | Uint8Array<ArrayBuffer>, filename = field): FormData {
   const form = new FormData();
   form.append(field, new Blob([content]), filename);
   return form;
@@ -74,14 +74,34 @@ describe('a file', () => {
     ['of NDJSON under the name csv', 'format=ndjson&from=ts-sdk', () => ({ body: file('csv', bytes, 'rows.ndjson') })],
     ['of NDJSON that its name says', '', () => ({ body: file('csv', bytes, 'rows.ndjson') })],
     ['of NDJSON as the body', 'format=ndjson', () => ({ body: bytes })],
-    ['of NDJSON as curl sends it', 'format=ndjson', () => ({ body: bytes, headers: { 'content-type': 'application/x-www-form-urlencoded' } })],
-    ['of JSON as an array', 'format=json', () => ({ body: `[${bytes.replace('\n', ',\n')}]`, headers: { 'content-type': 'application/json' } })],
+    [
+      'of NDJSON as curl sends it',
+      'format=ndjson',
+      () => ({ body: bytes, headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
+    ],
+    [
+      'of JSON as an array',
+      'format=json',
+      () => ({ body: `[${bytes.replace('\n', ',\n')}]`, headers: { 'content-type': 'application/json' } }),
+    ],
     ['of CSV in a form', 'format=csv', () => ({ body: file('csv', csv) })],
     ['of CSV as the body', '', () => ({ body: csv, headers: { 'content-type': 'text/csv' } })],
-    ['of CSV by position with a dialect', 'dialect_delimiter=%3B&dialect_new_line=%5Cr%5Cn', () => ({ body: file('csv', '2026-01-01 00:00:00;a, b;5\r\n2026-01-01 00:00:00;c;\r\n') })],
+    [
+      'of CSV by position with a dialect',
+      'dialect_delimiter=%3B&dialect_new_line=%5Cr%5Cn',
+      () => ({ body: file('csv', '2026-01-01 00:00:00;a, b;5\r\n2026-01-01 00:00:00;c;\r\n') }),
+    ],
     ['with a packed body', 'format=ndjson', () => ({ body: gzipSync(bytes), headers: { 'content-encoding': 'gzip' } })],
-    ['with a body packed otherwise', 'format=ndjson', () => ({ body: brotliCompressSync(bytes), headers: { 'content-encoding': 'br' } })],
-    ['that is packed itself', 'format=ndjson', () => ({ body: file('ndjson', zstdCompressSync(bytes), 'rows.ndjson.zst') })],
+    [
+      'with a body packed otherwise',
+      'format=ndjson',
+      () => ({ body: brotliCompressSync(bytes), headers: { 'content-encoding': 'br' } }),
+    ],
+    [
+      'that is packed itself',
+      'format=ndjson',
+      () => ({ body: file('ndjson', zstdCompressSync(bytes), 'rows.ndjson.zst') }),
+    ],
     ['of CSV that is packed itself', 'format=csv', () => ({ body: gzipSync(csv) })],
     ['as a field of a form', 'format=ndjson', () => ({ body: new URLSearchParams({ mode: 'append' }), headers: {} })],
   ])('%s is appended', async (title, query, options) => {
@@ -111,7 +131,8 @@ describe('a file', () => {
 
   it('of Parquet is appended, with nested values', async () => {
     const name = `parquet_${++made}`;
-    const schema = '`id` UInt64, `name` Nullable(String), `at` DateTime64(6), `day` Date, `tags` Array(String), `m` Map(String, Int64), `f` Float64, `ok` Bool, `d` Decimal(10, 2)';
+    const schema =
+      '`id` UInt64, `name` Nullable(String), `at` DateTime64(6), `day` Date, `tags` Array(String), `m` Map(String, Int64), `f` Float64, `ok` Bool, `d` Decimal(10, 2)';
     await server.call('POST /v0/datasources', { body: new URLSearchParams({ name, schema }) });
     const query =
       "SELECT number + 9007199254740993 AS id, if(number = 1, NULL, concat('n', toString(number))) AS name, toDateTime64('2026-01-01 00:00:00.123456', 6) + number AS at, " +
@@ -130,17 +151,28 @@ describe('a file', () => {
   it('has its rows that do not fit in the quarantine, under the id of the import', async () => {
     const name = await source();
     const { json } = await send(name, 'format=ndjson', { body: `${ndjson(line('a'), { page: 'b' })}\nno json\n` });
-    expect(json).toMatchObject({ successful_rows: 1, quarantined_rows: 2, error: 'There was an error with file contents: 2 rows in quarantine.' });
-    const rows = await server.rows(`SELECT count() AS n FROM ${name}_quarantine WHERE c__import_id = '${String(json['import_id'])}'`);
+    expect(json).toMatchObject({
+      successful_rows: 1,
+      quarantined_rows: 2,
+      error: 'There was an error with file contents: 2 rows in quarantine.',
+    });
+    const rows = await server.rows(
+      `SELECT count() AS n FROM ${name}_quarantine WHERE c__import_id = '${String(json['import_id'])}'`,
+    );
     expect(rows).toEqual([{ n: 2 }]);
   });
 
   it('of many rows comes whole, in many pieces', async () => {
     const name = await source();
     const rows = Array.from({ length: 30_000 }, (_, n) => line(`p${n % 7}`, { n, pad: 'x'.repeat(50) }));
-    const { json } = await send(name, 'format=ndjson', { body: gzipSync(ndjson(...rows)), headers: { 'content-encoding': 'gzip' } });
+    const { json } = await send(name, 'format=ndjson', {
+      body: gzipSync(ndjson(...rows)),
+      headers: { 'content-encoding': 'gzip' },
+    });
     expect([json['successful_rows'], json['quarantined_rows']]).toEqual([30_000, 0]);
-    expect(await server.rows(`SELECT count() AS rows, sum(n) AS sum FROM ${name}`)).toEqual([{ rows: 30_000, sum: (29_999 * 30_000) / 2 }]);
+    expect(await server.rows(`SELECT count() AS rows, sum(n) AS sum FROM ${name}`)).toEqual([
+      { rows: 30_000, sum: (29_999 * 30_000) / 2 },
+    ]);
   });
 
   it('with a token that may write some rows only writes these', async () => {
@@ -170,14 +202,21 @@ describe('the newer routes', () => {
       expect(job).toMatchObject({ status: 'done', kind: 'import', datasource: { name }, block_log: [] });
     }
     expect(await stored(name)).toEqual([row('c')]);
-    const jobs = (await server.call('/v0/jobs?kind=import')).json['jobs'] as { blocks: { process_return: object[] }[] }[];
+    const jobs = (await server.call('/v0/jobs?kind=import')).json['jobs'] as {
+      blocks: { process_return: object[] }[];
+    }[];
     expect(jobs[0]?.blocks[0]?.process_return[0]).toMatchObject({ lines: 1, quarantine: 1 });
   });
 
   it('say it in the job when the file is wrong', async () => {
     const name = await source();
-    const { json } = await server.call(`POST /v1/datasources/${name}/append?format=parquet`, { body: 'PAR1 not really PAR1' });
-    expect(await server.ended(String(json['id']))).toMatchObject({ status: 'error', error: expect.stringContaining('Parquet') as unknown });
+    const { json } = await server.call(`POST /v1/datasources/${name}/append?format=parquet`, {
+      body: 'PAR1 not really PAR1',
+    });
+    expect(await server.ended(String(json['id']))).toMatchObject({
+      status: 'error',
+      error: expect.stringContaining('Parquet') as unknown,
+    });
     expect((await server.call('POST /v1/datasources/nowhere/append?format=csv', { body: 'a' })).status).toBe(404);
     expect((await server.call(`POST /v1/datasources/${name}/append?format=csv`)).status).toBe(400);
   });
@@ -187,7 +226,9 @@ describe('a replacement', () => {
   it('is whole: rows of before are gone, those that come meanwhile stay', async () => {
     const name = await source();
     await server.events(name, line('old'));
-    const replacing = server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, { body: ndjson(line('new'), line('newer')) });
+    const replacing = server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, {
+      body: ndjson(line('new'), line('newer')),
+    });
     await pause(1);
     const { json } = await replacing;
     await server.events(name, line('later'));
@@ -199,9 +240,9 @@ describe('a replacement', () => {
     const name = await source();
     await server.events(name, line('old'));
     let sent = 0;
-    let going = true;
+    const stop = new AbortController();
     const sending = (async () => {
-      while (going) {
+      while (!stop.signal.aborted) {
         await server.call(`POST /v0/events?name=${name}`, { body: JSON.stringify(line('meanwhile', { n: sent++ })) });
         await pause(5);
       }
@@ -209,15 +250,21 @@ describe('a replacement', () => {
     const rows = Array.from({ length: 20_000 }, (_, n) => line('new', { n }));
     // What was sent before the request is replaced, what was sent after its answer is there.
     const before = sent;
-    const { json } = await server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, { body: ndjson(...rows) });
+    const { json } = await server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, {
+      body: ndjson(...rows),
+    });
     expect(json['successful_rows']).toBe(20_000);
     const first = sent + 1;
     await pause(100);
-    going = false;
+    stop.abort();
     await sending;
     await server.events(name, line('last'));
-    expect(await server.rows(`SELECT count() AS n FROM ${name} WHERE page IN ('old', 'new') GROUP BY page ORDER BY page`)).toEqual([{ n: 20_000 }]);
-    const kept = (await server.rows(`SELECT n FROM ${name} WHERE page = 'meanwhile' ORDER BY n`)).map(({ n }) => Number(n));
+    expect(
+      await server.rows(`SELECT count() AS n FROM ${name} WHERE page IN ('old', 'new') GROUP BY page ORDER BY page`),
+    ).toEqual([{ n: 20_000 }]);
+    const kept = (await server.rows(`SELECT n FROM ${name} WHERE page = 'meanwhile' ORDER BY n`)).map(({ n }) =>
+      Number(n),
+    );
     expect(new Set(kept).size).toBe(kept.length);
     expect(kept.filter((n) => n >= first)).toEqual(Array.from({ length: sent - first }, (_, n) => first + n));
     expect(kept.every((n) => n >= before)).toBe(true);
@@ -230,7 +277,12 @@ describe('a replacement', () => {
   ])('of some rows of a %s leaves the others', async (_, engine) => {
     const name = await source(engine);
     await server.events(name, line('a'), line('b', { n: 5 }), line('c'));
-    const query = new URLSearchParams({ name, mode: 'replace', format: 'ndjson', replace_condition: "page = 'a' OR page = 'd'" });
+    const query = new URLSearchParams({
+      name,
+      mode: 'replace',
+      format: 'ndjson',
+      replace_condition: "page = 'a' OR page = 'd'",
+    });
     const body = ndjson(line('a', { n: 9 }), line('d', { n: 8 }), line('beside'));
     const { json } = await server.call(`POST /v0/datasources?${query.toString()}`, { body });
     // A row that the condition does not cover would add to those that are kept.
@@ -250,8 +302,12 @@ describe('a replacement', () => {
     await server.events(name, line('kept'));
     const path = `POST /v0/datasources?name=${name}&mode=replace`;
     expect((await server.call(`${path}&format=parquet`, { body: 'nothing' })).status).toBe(400);
-    expect((await server.call(`${path}&format=ndjson&replace_condition=nothing%3D1`, { body: ndjson(line('x')) })).status).toBe(400);
-    expect((await server.call(`${path}&format=ndjson&replace_condition=file('x')=''`, { body: ndjson(line('x')) })).status).toBe(403);
+    expect(
+      (await server.call(`${path}&format=ndjson&replace_condition=nothing%3D1`, { body: ndjson(line('x')) })).status,
+    ).toBe(400);
+    expect(
+      (await server.call(`${path}&format=ndjson&replace_condition=file('x')=''`, { body: ndjson(line('x')) })).status,
+    ).toBe(403);
     const cut = gzipSync(ndjson(...Array.from({ length: 1_000 }, (_, n) => line(`x${n}`))));
     expect((await server.call(`${path}&format=ndjson`, { body: file('csv', cut.subarray(0, -20)) })).status).toBe(400);
     expect(await stored(name)).toEqual([row('kept')]);
@@ -263,22 +319,51 @@ describe('a replacement', () => {
   it('needs more than a scope to append', async () => {
     const name = await source();
     const token = await server.token(`appender of ${name}`, `DATASOURCES:APPEND:${name}`);
-    expect((await server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, { body: ndjson(line('x')), token })).status).toBe(403);
+    expect(
+      (
+        await server.call(`POST /v0/datasources?name=${name}&mode=replace&format=ndjson`, {
+          body: ndjson(line('x')),
+          token,
+        })
+      ).status,
+    ).toBe(403);
   });
 });
 
 describe('a URL', () => {
   it.each([
-    ['in the query', (name: string) => server.call(`POST /v0/datasources?name=${name}&mode=append&format=&url=http://${other.host}/rows.ndjson%3Fsig=secret`)],
-    ['in a form', (name: string) => server.call(`POST /v0/datasources?name=${name}&mode=append&format=ndjson`, { body: new URLSearchParams({ url: `http://${other.host}/x` }) })],
-    ['for the newer route', (name: string) => server.call(`POST /v1/datasources/${name}/append?format=ndjson&url=http://${other.host}/x`, { body: '' })],
+    [
+      'in the query',
+      (name: string) =>
+        server.call(
+          `POST /v0/datasources?name=${name}&mode=append&format=&url=http://${other.host}/rows.ndjson%3Fsig=secret`,
+        ),
+    ],
+    [
+      'in a form',
+      (name: string) =>
+        server.call(`POST /v0/datasources?name=${name}&mode=append&format=ndjson`, {
+          body: new URLSearchParams({ url: `http://${other.host}/x` }),
+        }),
+    ],
+    [
+      'for the newer route',
+      (name: string) =>
+        server.call(`POST /v1/datasources/${name}/append?format=ndjson&url=http://${other.host}/x`, { body: '' }),
+    ],
   ])('%s is fetched by a job', async (_, start) => {
     const name = await source();
-    answer = (_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(ndjson(line('far'))));
+    answer = (_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(ndjson(line('far'))));
     const { status, json } = await start(name);
     expect([status, json['status'], json['error']]).toEqual([200, 'waiting', undefined]);
     const job = await server.ended(String(json['id']));
-    expect(job).toMatchObject({ status: 'done', successful_rows: 1, datasource: { name }, import_id: json['import_id'] });
+    expect(job).toMatchObject({
+      status: 'done',
+      successful_rows: 1,
+      datasource: { name },
+      import_id: json['import_id'],
+    });
     expect(JSON.stringify(job)).not.toContain('secret');
     expect(await stored(name)).toEqual([row('far')]);
   });
@@ -295,26 +380,43 @@ describe('a URL', () => {
   ])('to %s is refused, and not asked', async (_, url) => {
     const name = await source();
     answer = (_request, response) => response.writeHead(302, { location: `http://${hidden.host}/` }).end();
-    const { json } = await server.call('POST /v0/datasources', { body: new URLSearchParams({ name, mode: 'append', format: 'ndjson', url: url() }) });
-    expect(await server.ended(String(json['id']))).toMatchObject({ status: 'error', error: expect.stringContaining('not public') as unknown });
+    const { json } = await server.call('POST /v0/datasources', {
+      body: new URLSearchParams({ name, mode: 'append', format: 'ndjson', url: url() }),
+    });
+    expect(await server.ended(String(json['id']))).toMatchObject({
+      status: 'error',
+      error: expect.stringContaining('not public') as unknown,
+    });
     expect([asked, await stored(name)]).toEqual([[], []]);
   });
 
-  it.each(['file:///etc/passwd', 'ftp://example.test/x', 'http://user:word@example.test/', 'nonsense'])('%s is refused at once', async (url) => {
-    const name = await source();
-    const { status, json } = await server.call('POST /v0/datasources', { body: new URLSearchParams({ name, mode: 'append', url }) });
-    expect([status, json['error']]).toEqual([400, expect.stringMatching(/^cannot fetch url=/u)]);
-    expect(json['error']).not.toContain('user:');
-  });
+  it.each(['file:///etc/passwd', 'ftp://example.test/x', 'http://user:word@example.test/', 'nonsense'])(
+    '%s is refused at once',
+    async (url) => {
+      const name = await source();
+      const { status, json } = await server.call('POST /v0/datasources', {
+        body: new URLSearchParams({ name, mode: 'append', url }),
+      });
+      expect([status, json['error']]).toEqual([400, expect.stringMatching(/^cannot fetch url=/u)]);
+      expect(json['error']).not.toContain('user:');
+    },
+  );
 
   it('that answers more than is allowed is not imported', async () => {
     const name = await source();
     const bomb = gzipSync(Buffer.alloc(20 << 20, 'x'));
     for (const packed of [true, false]) {
       answer = (_request, response) =>
-        packed ? response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb) : response.end(Buffer.alloc(7 << 20, 'x'));
-      const { json } = await server.call(`POST /v1/datasources/${name}/append?format=ndjson&url=http://${other.host}/x`);
-      expect(await server.ended(String(json['id']))).toMatchObject({ status: 'error', error: expect.stringContaining('larger than') as unknown });
+        packed
+          ? response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
+          : response.end(Buffer.alloc(7 << 20, 'x'));
+      const { json } = await server.call(
+        `POST /v1/datasources/${name}/append?format=ndjson&url=http://${other.host}/x`,
+      );
+      expect(await server.ended(String(json['id']))).toMatchObject({
+        status: 'error',
+        error: expect.stringContaining('larger than') as unknown,
+      });
     }
     expect(leftovers()).toEqual([]);
   });
@@ -331,20 +433,63 @@ describe('a URL', () => {
 
 describe('a request that is wrong', () => {
   it.each<[string, string, () => CallOptions, number]>([
-    ['a form without a boundary', 'format=csv', () => ({ body: 'x', headers: { 'content-type': 'multipart/form-data' } }), 400],
-    ['a form that is none', 'format=csv', () => ({ body: 'x', headers: { 'content-type': 'multipart/form-data; boundary=y' } }), 400],
-    ['a form that breaks off', 'format=csv', () => ({ body: '--y\r\nContent-Disposition: form-data; name="csv"; filename="a"\r\n\r\nat,page\n1', headers: { 'content-type': 'multipart/form-data; boundary=y' } }), 400],
-    ['a form of two files', 'format=csv', () => {
-      const form = file('csv', 'a');
-      form.append('csv', new Blob(['b']), 'b');
-      return { body: form };
-    }, 413],
+    [
+      'a form without a boundary',
+      'format=csv',
+      () => ({ body: 'x', headers: { 'content-type': 'multipart/form-data' } }),
+      400,
+    ],
+    [
+      'a form that is none',
+      'format=csv',
+      () => ({ body: 'x', headers: { 'content-type': 'multipart/form-data; boundary=y' } }),
+      400,
+    ],
+    [
+      'a form that breaks off',
+      'format=csv',
+      () => ({
+        body: '--y\r\nContent-Disposition: form-data; name="csv"; filename="a"\r\n\r\nat,page\n1',
+        headers: { 'content-type': 'multipart/form-data; boundary=y' },
+      }),
+      400,
+    ],
+    [
+      'a form of two files',
+      'format=csv',
+      () => {
+        const form = file('csv', 'a');
+        form.append('csv', new Blob(['b']), 'b');
+        return { body: form };
+      },
+      413,
+    ],
     ['a form that is too large', 'format=csv', () => ({ body: file('csv', Buffer.alloc(7 << 20, 'x')) }), 413],
     ['a body that is too large', 'format=csv', () => ({ body: Buffer.alloc(7 << 20, 'x') }), 413],
-    ['a body that is too large unpacked', 'format=csv', () => ({ body: gzipSync(Buffer.alloc(40 << 20, 'x')), headers: { 'content-encoding': 'gzip' } }), 413],
-    ['a file that is too large unpacked', 'format=csv', () => ({ body: file('csv', gzipSync(Buffer.alloc(40 << 20, 'x'))) }), 413],
-    ['a body that is not packed as it says', 'format=csv', () => ({ body: 'plain', headers: { 'content-encoding': 'gzip' } }), 400],
-    ['an encoding that is not known', 'format=csv', () => ({ body: 'plain', headers: { 'content-encoding': 'compress' } }), 415],
+    [
+      'a body that is too large unpacked',
+      'format=csv',
+      () => ({ body: gzipSync(Buffer.alloc(40 << 20, 'x')), headers: { 'content-encoding': 'gzip' } }),
+      413,
+    ],
+    [
+      'a file that is too large unpacked',
+      'format=csv',
+      () => ({ body: file('csv', gzipSync(Buffer.alloc(40 << 20, 'x'))) }),
+      413,
+    ],
+    [
+      'a body that is not packed as it says',
+      'format=csv',
+      () => ({ body: 'plain', headers: { 'content-encoding': 'gzip' } }),
+      400,
+    ],
+    [
+      'an encoding that is not known',
+      'format=csv',
+      () => ({ body: 'plain', headers: { 'content-encoding': 'compress' } }),
+      415,
+    ],
     ['a format that is not known', 'format=xml', () => ({ body: 'x' }), 400],
     ['a delimiter that is none', 'dialect_delimiter=abc', () => ({ body: 'x' }), 400],
     ['no data', 'format=csv', () => ({ body: '' }), 400],
@@ -362,14 +507,19 @@ describe('a request that is wrong', () => {
     const body = file('csv', 'at,page\n2026-01-01 00:00:00,a', '../../../../tmp/glasshouse-traversal.csv');
     expect((await send(name, '', { body })).status).toBe(200);
     expect(leftovers()).toEqual([]);
-    expect((await server.call('POST /v0/datasources?name=..%2F..%2Fx&mode=append&format=ndjson', { body: '{}' })).status).toBeGreaterThanOrEqual(400);
+    expect(
+      (await server.call('POST /v0/datasources?name=..%2F..%2Fx&mode=append&format=ndjson', { body: '{}' })).status,
+    ).toBeGreaterThanOrEqual(400);
     expect((await server.call('POST /v1/datasources/..%2F..%2Fetc/append', { body: '{}' })).status).toBe(404);
   });
 
   it('of nobody who may is refused before its body is read', async () => {
     const name = await source();
     const token = await server.token(`reader of ${name}`, `DATASOURCES:READ:${name}`);
-    for (const path of [`/v0/datasources?name=${name}&mode=append&token=${token}`, `/v1/datasources/${name}/append?token=${token}`]) {
+    for (const path of [
+      `/v0/datasources?name=${name}&mode=append&token=${token}`,
+      `/v1/datasources/${name}/append?token=${token}`,
+    ]) {
       const status = await new Promise((resolve, reject) => {
         const upload = httpRequest(server.base + path, { method: 'POST', headers: { 'content-length': '5000000' } });
         upload.on('response', (response) => {

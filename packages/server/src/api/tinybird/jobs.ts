@@ -83,7 +83,14 @@ export function countFields({ successfulRows = 0, quarantinedRows = 0 }: Partial
 }
 
 /** An import as one block: clients add the blocks up. */
-export function blocksOf({ successfulRows = 0, quarantinedRows = 0, bytes = 0, seconds = 0 }: Partial<ImportCounts>): object[] {
+export function blocksOf({
+  successfulRows = 0,
+  quarantinedRows = 0,
+  bytes = 0,
+  seconds = 0,
+}: Partial<ImportCounts>): object[] {
   const counts = { lines: successfulRows, quarantine: quarantinedRows, bytes, invalid_lines: 0, empty_lines: 0 };
-  return [{ block_id: '0', process_return: [{ ...counts, parser: 'native', time: seconds }], processing_time: seconds }];
+  return [
+    { block_id: '0', process_return: [{ ...counts, parser: 'native', time: seconds }], processing_time: seconds },
+  ];
 }

@@ -68,7 +68,10 @@ export function pipeOf(fields: Fields, former: Pipe | undefined): Pipe {
 export function nodeWith(fields: Fields, former: PipeNode | undefined, nameless: string): PipeNode {
   const sql = fields.get('sql') ?? (fields.text.trim() === '' ? former?.sql : fields.text);
   if (sql === undefined || sql.trim() === '')
-    throw new AppError('bad_request', 'cannot make the node: it has no statement; send it as sql=SELECT… or as the body');
+    throw new AppError(
+      'bad_request',
+      'cannot make the node: it has no statement; send it as sql=SELECT… or as the body',
+    );
   const description = fields.get('description') ?? former?.description;
   return {
     name: fields.get('name') ?? former?.name ?? nameless,
@@ -135,7 +138,10 @@ const SINK_KEYS: Readonly<Record<string, string>> = {
 function single(name: string, fields: Fields): PipeNode {
   const sql = fields.get('sql') ?? fields.text;
   if (sql.trim() === '')
-    throw new AppError('bad_request', `cannot make pipe=${name}: it has no statement; send sql=SELECT…, nodes, or a data file`);
+    throw new AppError(
+      'bad_request',
+      `cannot make pipe=${name}: it has no statement; send sql=SELECT…, nodes, or a data file`,
+    );
   return { name: `${name}_0`, sql: sql.trimEnd(), type: 'default', settings: {} };
 }
 
@@ -166,7 +172,10 @@ function nodeOf(value: unknown, index: number, pipe: Json): PipeNode {
 function typeOf(text: string): PipeType {
   const type = TYPES[text.toLowerCase()];
   if (type !== undefined) return type;
-  throw new AppError('bad_request', `cannot make a node of type=${text.slice(0, 40)}: it must be one of ${Object.keys(TYPES).slice(1).join(', ')}`);
+  throw new AppError(
+    'bad_request',
+    `cannot make a node of type=${text.slice(0, 40)}: it must be one of ${Object.keys(TYPES).slice(1).join(', ')}`,
+  );
 }
 
 /**

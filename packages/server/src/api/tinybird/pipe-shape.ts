@@ -54,7 +54,8 @@ export function shownPipe(
   columns: NodeColumns = NO_COLUMNS,
 ): Shown {
   const { id, name, definition, createdAt, updatedAt, tenant } = entry;
-  const nodeNamed = (type: PipeNode['type']): PipeNode | undefined => definition.nodes.find((node) => node.type === type);
+  const nodeNamed = (type: PipeNode['type']): PipeNode | undefined =>
+    definition.nodes.find((node) => node.type === type);
   const idOf = (node: PipeNode | undefined): string | null => (node === undefined ? null : nodeIdOf(entry, node.name));
   const targetId = (target: string | undefined): string | null =>
     parts.catalog.dataSource(tenant, target ?? '')?.id ?? null;
@@ -96,7 +97,8 @@ export function shownNode(
   columns?: readonly object[],
 ): Shown {
   const { name, sql, type, description, settings } = node;
-  const materialized = type === 'materialized' ? parts.catalog.dataSource(entry.tenant, settings['DATASOURCE'] ?? '') : undefined;
+  const materialized =
+    type === 'materialized' ? parts.catalog.dataSource(entry.tenant, settings['DATASOURCE'] ?? '') : undefined;
   const shown = {
     id: nodeIdOf(entry, name),
     name,

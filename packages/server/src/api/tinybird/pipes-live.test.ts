@@ -10,15 +10,14 @@ type Json = Readonly<Record<string, unknown>>;
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startTestServer({ GLASSHOUSE_AUTH: 'open' });
+  server = await startTestServer({ GLASSHOUSE_AUTH: 'open', GLASSHOUSE_SEAL_MS: '30' });
 }, 60_000);
 
 afterAll(() => server?.close());
 
-const source = async (name: string, file: string): Promise<void> => {
-  const answer = await server.call('POST /v0/datasources', {
-    body: new URLSearchParams({ name, schema: file, format: 'ndjson' }),
-  });
+const source = async (name: string, schema: string, engine: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const body = new URLSearchParams({ name, schema, format: 'ndjson', ...engine });
+  const answer = await server.call('POST /v0/datasources', { body });
   if (answer.status !== 200) throw new Error(`cannot make ${name}: ${answer.text}`);
 };
 const pipe = async (name: string, nodes: readonly Json[], query = ''): Promise<Json> => {
@@ -34,15 +33,17 @@ const publish = async (name: string, sql: string): Promise<void> => {
 };
 const ended = (answer: Json): Promise<Json> => server.ended(String((answer['job'] as Json)['id']));
 
-/** Sends events until it is told to stop; each has an id of its own. Resolves with how many were acknowledged. */
-function sending(name: string): { stop(): Promise<number> } {
-  let on = true;
-  let sent = 0;
+/** Sends events until it is told to stop; each has the next id. Then resolves with the id behind the last. */
+function sending(name: string, from = 0): { stop(): Promise<number> } {
+  const sender = { on: true };
+  let sent = from;
   const run = async (): Promise<void> => {
-    while (on) {
+    while (sender.on) {
       const first = sent;
       sent += 50;
-      const body = Array.from({ length: 50 }, (_, index) => JSON.stringify({ id: first + index, k: `k${index % 7}` })).join('\n');
+      const body = Array.from({ length: 50 }, (_, index) =>
+        JSON.stringify({ id: first + index, k: `k${index % 7}` }),
+      ).join('\n');
       const { status, text } = await server.call(`POST /v0/events?name=${name}`, { body });
       if (status !== 202) throw new Error(`cannot send: ${status} ${text}`);
       await pause(5);
@@ -51,7 +52,7 @@ function sending(name: string): { stop(): Promise<number> } {
   const running = run();
   return {
     stop: async () => {
-      on = false;
+      sender.on = false;
       await running;
       // One more that waits for the table: what came before is there then.
       await server.events(name, { id: sent, k: 'last' });
@@ -64,49 +65,63 @@ const SCHEMA = '`id` UInt64 `json:$.id`, `k` String `json:$.k`';
 
 describe('a population while events come in', () => {
   it.each([
-    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'uniqExact(id)'],
-    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)'],
+    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'count()', 'uniqExact(id)'],
+    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)', 'sum(n)'],
     [
       'AggregatingMergeTree',
       'SELECT k, countState() AS n, uniqExactState(id) AS ids FROM SOURCE GROUP BY k',
       '`k` String, `n` AggregateFunction(count), `ids` AggregateFunction(uniqExact, UInt64)',
+      'countMerge(n)',
       'uniqExactMerge(ids)',
     ],
-  ])('into a %s neither loses nor doubles a row', async (engine, sql, schema, distinct) => {
+  ])('into a %s neither loses nor doubles a row', async (engine, sql, schema, total, distinct) => {
     const name = `from_${engine.toLowerCase()}`;
     const target = `to_${engine.toLowerCase()}`;
-    await source(name, SCHEMA);
-    const made = await server.call('POST /v0/datasources', {
-      body: new URLSearchParams({ name: target, schema, engine, engine_sorting_key: 'k' }),
-    });
-    expect(made.status).toBe(200);
-    const sender = sending(name);
-    await pause(700);
+    // Many partitions, so that populating takes a while and segments come in between.
+    await source(name, SCHEMA, { engine: 'MergeTree', engine_sorting_key: 'id', engine_partition_key: 'id % 16' });
+    await source(target, schema, { engine, engine_sorting_key: 'k' });
+    const rows = async (): Promise<Json | undefined> => {
+      const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
+      return (await server.rows(query))[0];
+    };
     const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
+    const first = sending(name);
+    await pause(700);
     expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
+    await pause(200);
+    const sent = await first.stop();
+    expect(await rows()).toEqual({ total: sent, ids: sent, sent });
+    const second = sending(name, sent);
     await pause(300);
     const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
     expect(await ended(again.json)).toMatchObject({ status: 'done' });
-    await pause(300);
-    const sent = await sender.stop();
-    const total = { MergeTree: 'count()', SummingMergeTree: 'sum(n)', AggregatingMergeTree: 'countMerge(n)' }[engine];
-    const rows = (): Promise<readonly Json[]> =>
-      server.rows(`SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`);
-    expect(await rows()).toEqual([{ total: sent, ids: sent, sent }]);
-  }, 60_000);
+    await pause(200);
+    const all = await second.stop();
+    expect(await rows()).toEqual({ total: all, ids: all, sent: all });
+  }, 120_000);
 });
 
 describe('a copy while events come in', () => {
   it('keeps every acknowledged row of its target, appending and replacing', async () => {
     await source('copied', SCHEMA);
-    const copy = { name: 'made', type: 'copy', target_datasource: 'copied', sql: "SELECT number + 1000000 AS id, 'copy' AS k FROM numbers(1000)" };
+    const copy = {
+      name: 'made',
+      type: 'copy',
+      target_datasource: 'copied',
+      sql: "SELECT number + 1000000 AS id, 'copy' AS k FROM numbers(1000)",
+    };
     await pipe('copy_in', [copy]);
     const sender = sending('copied');
     await pause(300);
-    expect(await ended((await server.call('POST /v0/pipes/copy_in/copy')).json)).toMatchObject({ status: 'done', rows: 1000 });
+    expect(await ended((await server.call('POST /v0/pipes/copy_in/copy')).json)).toMatchObject({
+      status: 'done',
+      rows: 1000,
+    });
     await pause(200);
     const [before] = await server.rows("SELECT max(id) AS top FROM copied WHERE k != 'copy'");
-    expect(await ended((await server.call('POST /v0/pipes/copy_in/copy?_mode=replace')).json)).toMatchObject({ status: 'done' });
+    expect(await ended((await server.call('POST /v0/pipes/copy_in/copy?_mode=replace')).json)).toMatchObject({
+      status: 'done',
+    });
     await pause(200);
     const sent = await sender.stop();
     const [after] = await server.rows(
@@ -128,14 +143,20 @@ describe('SQL over pipes', () => {
     await server.events('hidden', { secret: 'password' });
     await pipe('top', [
       { name: 'all_of', sql: 'SELECT page, n FROM visits', type: 'standard' },
-      { name: 'best', sql: '%\nSELECT page, n FROM all_of WHERE n >= {{ UInt32(least, 0) }} ORDER BY page', type: 'endpoint' },
+      {
+        name: 'best',
+        sql: '%\nSELECT page, n FROM all_of WHERE n >= {{ UInt32(least, 0) }} ORDER BY page',
+        type: 'endpoint',
+      },
     ]);
     await pipe('plain', [{ name: 'only', sql: 'SELECT secret FROM hidden', type: 'standard' }]);
   });
 
   it('names pipes like tables, with their parameters and the nodes of one', async () => {
     expect(await server.rows('SELECT sum(n) AS n FROM top')).toEqual([{ n: 3 }]);
-    expect(await server.rows('SELECT count() AS c FROM top AS t JOIN visits AS v ON t.page = v.page')).toEqual([{ c: 2 }]);
+    expect(await server.rows('SELECT count() AS c FROM top AS t JOIN visits AS v ON t.page = v.page')).toEqual([
+      { c: 2 },
+    ]);
     const q = encodeURIComponent('SELECT sum(n) AS n FROM top');
     expect((await server.call(`/v0/sql?q=${q}&least=2`)).json['data']).toEqual([{ n: 2 }]);
     const node = encodeURIComponent('SELECT count() AS c FROM all_of');
@@ -153,7 +174,12 @@ describe('SQL over pipes', () => {
     expect(await server.rows('SELECT sum(n) AS n FROM top', token)).toEqual([{ n: 3 }]);
     const filtered = await server.token('one page', "PIPES:READ:top:page = 'a'");
     expect(await server.rows('SELECT sum(n) AS n FROM top', filtered)).toEqual([{ n: 1 }]);
-    for (const sql of ['SELECT * FROM plain', 'SELECT * FROM visits', 'SELECT * FROM top, hidden', 'SELECT secret FROM hidden']) {
+    for (const sql of [
+      'SELECT * FROM plain',
+      'SELECT * FROM visits',
+      'SELECT * FROM top, hidden',
+      'SELECT secret FROM hidden',
+    ]) {
       const answer = await server.call('POST /v0/sql', { body: sql, token });
       expect([sql, answer.status]).toEqual([sql, 403]);
       expect(answer.text).not.toContain('password');
@@ -166,11 +192,14 @@ describe('the use of endpoints', () => {
     await publish('watched', '%\nSELECT number AS n FROM numbers({{ UInt32(count, 3) }})');
     const { admin } = server;
     const since = Date.now();
-    for (let index = 0; index < 5; index++) await server.call(`/v0/pipes/watched.json?count=2&token=${admin}`, { token: null });
+    for (let index = 0; index < 5; index++)
+      await server.call(`/v0/pipes/watched.json?count=2&token=${admin}`, { token: null });
     await server.call('/v0/pipes/watched.json?count=many');
     const query = `SELECT pipe_name, status_code, error, result_rows, method, url, parameters, token_name, toUnixTimestamp64Milli(start_datetime) AS at
       FROM tinybird.pipe_stats_rt WHERE pipe_name = 'watched' ORDER BY start_datetime, status_code`;
-    await expect.poll(async () => (await server.call('POST /v0/sql', { body: query })).json['rows'], { timeout: 20_000 }).toBe(6);
+    await expect
+      .poll(async () => (await server.call('POST /v0/sql', { body: query })).json['rows'], { timeout: 20_000 })
+      .toBe(6);
     const rows = await server.rows(query);
     expect(rows[0]).toMatchObject({
       status_code: 200,
@@ -186,8 +215,12 @@ describe('the use of endpoints', () => {
     const sums = `SELECT sum(view_count) AS requests, sum(error_count) AS errors, sum(result_rows_sum) AS rows,
         quantilesTimingMerge(0.9, 0.95, 0.99)(quantile_timing_state) AS q, avgMerge(avg_duration_state) AS mean
       FROM tinybird.pipe_stats WHERE pipe_name = 'watched'`;
-    await expect.poll(async () => (await server.rows(sums))[0], { timeout: 20_000 }).toMatchObject({ requests: 6, errors: 1, rows: 10 });
-    const [one] = await server.rows("SELECT requests, p50_ms, p99_ms FROM pipe_stats WHERE pipe_name = 'watched' LIMIT 1");
+    await expect
+      .poll(async () => (await server.rows(sums))[0], { timeout: 20_000 })
+      .toMatchObject({ requests: 6, errors: 1, rows: 10 });
+    const [one] = await server.rows(
+      "SELECT requests, p50_ms, p99_ms FROM pipe_stats WHERE pipe_name = 'watched' LIMIT 1",
+    );
     expect(Number(one?.['p99_ms'])).toBeGreaterThanOrEqual(Number(one?.['p50_ms']));
   }, 60_000);
 
@@ -200,7 +233,11 @@ describe('the use of endpoints', () => {
     const query = 'SELECT event_type, datasource_name, rows FROM tinybird.datasources_ops_log ORDER BY timestamp';
     await expect
       .poll(async () => (await server.call('POST /v0/sql', { body: query })).json['data'], { timeout: 20_000 })
-      .toEqual(expect.arrayContaining([expect.objectContaining({ event_type: 'copy', datasource_name: 'copied', rows: 1000 })]));
+      .toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ event_type: 'copy', datasource_name: 'copied', rows: 1000 }),
+        ]),
+      );
   }, 30_000);
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { column, dataSource } from '../../platform/testing/stand.ts';
 import { pipeRoutes } from './pipe-routes.ts';
-import type { PipeStand } from './testing/pipes.ts';
+import type { CallInit, PipeStand } from './testing/pipes.ts';
 import { openPipes, TENANT } from './testing/pipes.ts';
 
 type Json = Record<string, unknown>;
@@ -12,9 +12,18 @@ beforeAll(async () => {
   stand = await openPipes(pipeRoutes);
   const { registry } = stand.platform;
   const columns = [column('page', 'String'), column('n', 'UInt64')];
-  await registry.createDataSource(TENANT, dataSource('visits', { columns, engine: { name: 'MergeTree', sortingKey: 'page' } }));
-  await registry.createDataSource(TENANT, dataSource('totals', { columns, engine: { name: 'SummingMergeTree', sortingKey: 'page' } }));
-  await registry.createDataSource(TENANT, dataSource('snapshot', { columns, engine: { name: 'MergeTree', sortingKey: 'page' } }));
+  await registry.createDataSource(
+    TENANT,
+    dataSource('visits', { columns, engine: { name: 'MergeTree', sortingKey: 'page' } }),
+  );
+  await registry.createDataSource(
+    TENANT,
+    dataSource('totals', { columns, engine: { name: 'SummingMergeTree', sortingKey: 'page' } }),
+  );
+  await registry.createDataSource(
+    TENANT,
+    dataSource('snapshot', { columns, engine: { name: 'MergeTree', sortingKey: 'page' } }),
+  );
   await stand.rows('visits', "(page, n) VALUES ('a', 1), ('b', 2), ('a', 4)");
 });
 
@@ -25,12 +34,12 @@ beforeEach(async () => {
   for (const pipe of catalog.pipes(TENANT)) if (!pipe.builtIn) await registry.dropPipe(TENANT, pipe.name, true);
 });
 
-const ask = async (request: string, init: RequestInit & { token?: string } = {}): Promise<{ status: number; json: Json }> => {
+const ask = async (request: string, init: CallInit = {}): Promise<{ status: number; json: Json }> => {
   const [method = 'GET', path = ''] = request.split(' ');
   const { status, text } = await stand.call(path, { ...init, method });
   return { status, json: text === '' ? {} : (JSON.parse(text) as Json) };
 };
-const json = (body: unknown): RequestInit => ({
+const json = (body: unknown): CallInit => ({
   body: JSON.stringify(body),
   headers: { 'content-type': 'application/json' },
 });
@@ -106,7 +115,9 @@ describe('a pipe that is pushed', () => {
     expect(new Set(texts.map(({ text }) => text)).size).toBe(1);
     expect(texts[0]?.headers.get('content-type')).toBe('text/plain');
     const definition = stand.platform.catalog.pipe(TENANT, 'top')?.definition;
-    expect(await ask('POST /v0/pipes?name=top&force=true', { body: texts[0]?.text ?? '' })).toMatchObject({ status: 200 });
+    expect(await ask('POST /v0/pipes?name=top&force=true', { body: texts[0]?.text ?? '' })).toMatchObject({
+      status: 200,
+    });
     expect(stand.platform.catalog.pipe(TENANT, 'top')?.definition).toEqual(definition);
   });
 
@@ -168,7 +179,9 @@ describe('the OpenAPI document', () => {
     expect(document['openapi']).toMatch(/^3\./u);
     const paths = document['paths'] as Record<string, Record<string, Json>>;
     expect(Object.keys(paths)).toEqual(
-      ['json', 'csv', 'csvwithnames', 'tsv', 'ndjson', 'parquet', 'prometheus'].map((ending) => `/v0/pipes/search.${ending}`),
+      ['json', 'csv', 'csvwithnames', 'tsv', 'ndjson', 'parquet', 'prometheus'].map(
+        (ending) => `/v0/pipes/search.${ending}`,
+      ),
     );
     const { get, post } = paths['/v0/pipes/search.json'] ?? {};
     expect(get).toMatchObject({ description: 'Finds words' });
@@ -180,7 +193,9 @@ describe('the OpenAPI document', () => {
       { name: 'day', schema: { type: 'string', format: 'date' } },
       { name: 'q' },
     ]);
-    expect(post?.['requestBody']).toMatchObject({ content: { 'application/json': { schema: { required: ['word'] } } } });
+    expect(post?.['requestBody']).toMatchObject({
+      content: { 'application/json': { schema: { required: ['word'] } } },
+    });
     expect(JSON.stringify(document)).not.toContain('SELECT');
   });
 });
@@ -188,10 +203,13 @@ describe('the OpenAPI document', () => {
 describe('a copy', () => {
   const totals = 'SELECT page, toUInt64(sum(n)) AS n FROM visits GROUP BY page ORDER BY page';
   const push = (mode: string, sql = totals): Promise<{ status: number; json: Json }> =>
-    ask(`POST /v0/pipes${PUSH}&force=true`, json({
-      name: 'copied',
-      nodes: [{ name: 'made', sql, type: 'copy', target_datasource: 'snapshot', copy_schedule: '@on-demand', mode }],
-    }));
+    ask(
+      `POST /v0/pipes${PUSH}&force=true`,
+      json({
+        name: 'copied',
+        nodes: [{ name: 'made', sql, type: 'copy', target_datasource: 'snapshot', copy_schedule: '@on-demand', mode }],
+      }),
+    );
   const rows = (): Promise<Json[]> => stand.ask('SELECT page, n FROM snapshot ORDER BY page, n');
 
   beforeEach(() => stand.platform.registry.truncate(TENANT, 'snapshot'));
@@ -199,7 +217,12 @@ describe('a copy', () => {
   it('appends, again and again', async () => {
     const made = await push('append');
     const target = stand.platform.catalog.dataSource(TENANT, 'snapshot');
-    expect(made.json).toMatchObject({ type: 'copy', copy_target_datasource: target?.id, copy_mode: 'append', schedule: {} });
+    expect(made.json).toMatchObject({
+      type: 'copy',
+      copy_target_datasource: target?.id,
+      copy_mode: 'append',
+      schedule: {},
+    });
     expect(nodesOf(made.json)[0]).toMatchObject({ node_type: 'copy' });
     const answer = await ask('POST /v0/pipes/copied/copy?cli_version=5');
     expect(answer.json).toMatchObject({ tags: { copy_target_datasource: target?.id }, job: { kind: 'copy' } });
@@ -214,8 +237,11 @@ describe('a copy', () => {
   });
 
   it('replaces, and by parameter does the other', async () => {
-    await push('replace', `%
-      SELECT page, n FROM visits WHERE n >= {{ UInt64(least, 0) }}`);
+    await push(
+      'replace',
+      `%
+      SELECT page, n FROM visits WHERE n >= {{ UInt64(least, 0) }}`,
+    );
     await ended(await ask('POST /v0/pipes/copied/copy'));
     await ended(await ask('POST /v0/pipes/copied/copy?least=2'));
     expect(await rows()).toEqual([
@@ -243,24 +269,26 @@ describe('a copy', () => {
   it('is seen whole by those who read meanwhile', async () => {
     await push('replace', 'SELECT toString(number % 10) AS page, toUInt64(1) AS n FROM numbers(200000)');
     await ended(await ask('POST /v0/pipes/copied/copy'));
-    let reading = true;
+    const reading = { on: true };
     const seen = new Set<number>();
     const reader = async (): Promise<void> => {
-      while (reading) {
+      while (reading.on) {
         const [row] = await stand.ask<{ c: number }>('SELECT count() AS c FROM snapshot');
         seen.add(row?.c ?? 0);
       }
     };
     const readers = [reader(), reader()];
     for (let round = 0; round < 5; round++) await ended(await ask('POST /v0/pipes/copied/copy'));
-    reading = false;
+    reading.on = false;
     await Promise.all(readers);
     expect([...seen]).toEqual([200_000]);
   });
 
   it('fills what is made of its target', async () => {
     await stand.put('totals_mv', 'SELECT page, n FROM snapshot', {
-      nodes: [{ name: 'm', sql: 'SELECT page, n FROM snapshot', type: 'materialized', settings: { DATASOURCE: 'totals' } }],
+      nodes: [
+        { name: 'm', sql: 'SELECT page, n FROM snapshot', type: 'materialized', settings: { DATASOURCE: 'totals' } },
+      ],
     });
     await push('append');
     await ended(await ask('POST /v0/pipes/copied/copy'));
@@ -272,7 +300,11 @@ describe('a copy', () => {
   });
 
   it('reads nothing that a pipe may not', async () => {
-    for (const sql of ["SELECT * FROM file('/etc/passwd')", 'SELECT name AS page, 1 AS n FROM system.users', 'SELECT 1 INTO OUTFILE \'x\'']) {
+    for (const sql of [
+      "SELECT * FROM file('/etc/passwd')",
+      'SELECT name AS page, 1 AS n FROM system.users',
+      "SELECT 1 INTO OUTFILE 'x'",
+    ]) {
       await push('append', sql);
       expect((await ask('POST /v0/pipes/copied/copy')).status).toBeGreaterThanOrEqual(400);
     }
@@ -283,10 +315,16 @@ describe('a copy', () => {
     const put = await ask('PUT /v0/pipes/later/nodes/later_0/copy', {
       body: new URLSearchParams({ target_datasource: 'snapshot', mode: 'replace', schedule_cron: '0 4 * * *' }),
     });
-    expect(put.json).toMatchObject({ type: 'copy', copy_mode: 'replace', schedule: { cron: '0 4 * * *', status: 'running' } });
+    expect(put.json).toMatchObject({
+      type: 'copy',
+      copy_mode: 'replace',
+      schedule: { cron: '0 4 * * *', status: 'running' },
+    });
     expect((await ask('POST /v0/pipes/later/copy/pause')).json).toMatchObject({ schedule: { status: 'paused' } });
     expect((await ask('POST /v0/pipes/later/copy/resume')).json).toMatchObject({ schedule: { status: 'running' } });
-    const changed = await ask('PUT /v0/pipes/later/nodes/later_0/copy', { body: new URLSearchParams({ schedule_cron: 'None' }) });
+    const changed = await ask('PUT /v0/pipes/later/nodes/later_0/copy', {
+      body: new URLSearchParams({ schedule_cron: 'None' }),
+    });
     expect(changed.json).toMatchObject({ schedule: {}, copy_mode: 'replace' });
     expect((await ask('DELETE /v0/pipes/later/nodes/later_0/copy')).status).toBe(204);
     expect((await ask('GET /v0/pipes/later')).json).toMatchObject({ type: 'default' });
@@ -295,13 +333,21 @@ describe('a copy', () => {
 
 describe('a materialization', () => {
   const push = (query = ''): Promise<{ status: number; json: Json }> =>
-    ask(`POST /v0/pipes${PUSH}&force=true${query}`, json({
-      name: 'totals_mv',
-      nodes: [
-        { name: 'seen', sql: 'SELECT page, n FROM visits', type: 'standard' },
-        { name: 'made', sql: 'SELECT page, sum(n) AS n FROM seen GROUP BY page', type: 'materialized', datasource: 'totals' },
-      ],
-    }));
+    ask(
+      `POST /v0/pipes${PUSH}&force=true${query}`,
+      json({
+        name: 'totals_mv',
+        nodes: [
+          { name: 'seen', sql: 'SELECT page, n FROM visits', type: 'standard' },
+          {
+            name: 'made',
+            sql: 'SELECT page, sum(n) AS n FROM seen GROUP BY page',
+            type: 'materialized',
+            datasource: 'totals',
+          },
+        ],
+      }),
+    );
   const totals = (): Promise<Json[]> => stand.ask('SELECT page, sum(n) AS n FROM totals GROUP BY page ORDER BY page');
   const all = [
     { page: 'a', n: 5 },
@@ -318,7 +364,9 @@ describe('a materialization', () => {
     const again = await ask('POST /v0/pipes/totals_mv/nodes/made/population');
     expect(again.status).toBe(409);
     expect(again.json['error']).toContain('truncate=true');
-    expect(await ended(await ask('POST /v0/pipes/totals_mv/nodes/made/population?truncate=true'))).toMatchObject({ status: 'done' });
+    expect(await ended(await ask('POST /v0/pipes/totals_mv/nodes/made/population?truncate=true'))).toMatchObject({
+      status: 'done',
+    });
     expect(await totals()).toEqual(all);
     expect(await ended(await push('&populate=true'))).toMatchObject({ status: 'done' });
     expect(await totals()).toEqual(all);
@@ -342,8 +390,13 @@ describe('a materialization', () => {
   });
 
   it('is analysed before it is made', async () => {
-    await ask(`POST /v0/pipes${PUSH}`, json({ name: 'x__checker', nodes: [{ name: 'n', sql: 'SELECT page FROM visits', type: 'standard' }] }));
-    const { status, json: answer } = await ask('GET /v0/pipes/x__checker/nodes/n/analysis?datasource=totals&dry_run=true');
+    await ask(
+      `POST /v0/pipes${PUSH}`,
+      json({ name: 'x__checker', nodes: [{ name: 'n', sql: 'SELECT page FROM visits', type: 'standard' }] }),
+    );
+    const { status, json: answer } = await ask(
+      'GET /v0/pipes/x__checker/nodes/n/analysis?datasource=totals&dry_run=true',
+    );
     expect(status).toBe(200);
     expect(answer['warnings']).toHaveLength(1);
     expect((await ask('DELETE /v0/pipes/x__checker')).status).toBe(204);

@@ -43,11 +43,16 @@ export function sqlToolRoutes({ platform, format }: SqlToolParts): Route[] {
     on('POST', '/v0/sql_replace', async (call) => {
       const fields = await readFields(call);
       const sql = fields.get('q') ?? fields.text;
-      const replacements = replacementsOf(fields.get('replacements') ?? JSON.stringify(fields.json['replacements'] ?? {}));
+      const replacements = replacementsOf(
+        fields.get('replacements') ?? JSON.stringify(fields.json['replacements'] ?? {}),
+      );
       sendJson(call.response, 200, { query: withReplacements(sql, replacements) });
     }),
     on('GET', '/v0/dependencies', ({ principal, response }) =>
-      sendJson(response, 200, { dependencies: dependenciesOf(platform, principal.tenant), incompatible_datasources: {} }),
+      sendJson(response, 200, {
+        dependencies: dependenciesOf(platform, principal.tenant),
+        incompatible_datasources: {},
+      }),
     ),
   ];
 }
@@ -69,13 +74,19 @@ function replacementsOf(text: string): ReadonlyMap<string, string> {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('it is no object');
     return new Map(Object.entries(value).map(([key, other]) => [plainName(key), plainName(other)]));
   } catch (cause) {
-    throw new AppError('bad_request', 'cannot replace tables: replacements must be a JSON object, such as {"a": "b"}', { cause });
+    throw new AppError('bad_request', 'cannot replace tables: replacements must be a JSON object, such as {"a": "b"}', {
+      cause,
+    });
   }
 }
 
 function plainName(value: unknown): string {
   const list = typeof value === 'string' && value.startsWith('[') ? (JSON.parse(value) as unknown) : value;
-  if (Array.isArray(list)) return list.map(String).filter((part) => part !== '').join('.');
+  if (Array.isArray(list))
+    return list
+      .map(String)
+      .filter((part) => part !== '')
+      .join('.');
   if (typeof list === 'string') return list;
   throw new TypeError('it is no name');
 }
@@ -84,5 +95,7 @@ function plainName(value: unknown): string {
 function dependenciesOf(platform: Platform, tenant: string): Record<string, readonly string[]> {
   const { catalog, registry } = platform;
   const sources = catalog.dataSources(tenant).filter(({ builtIn }) => !builtIn);
-  return Object.fromEntries(sources.map(({ name }) => [name, registry.dependents(tenant, name).map((pipe) => pipe.name)]));
+  return Object.fromEntries(
+    sources.map(({ name }) => [name, registry.dependents(tenant, name).map((pipe) => pipe.name)]),
+  );
 }

@@ -77,8 +77,12 @@ async function create(platform: Platform, call: Call): Promise<void> {
 
 function jwtScopesOf({ json }: Fields): TokenScope[] {
   const { scopes } = json;
-  if (Array.isArray(scopes) && scopes.length > 0 && scopes.length <= 1_000) return scopes.map((scope) => jwtScope(scope));
-  throw new AppError('bad_request', 'cannot make the JWT: scopes is missing; send {"scopes": [{"type": "PIPES:READ", "resource": "x"}]}');
+  if (Array.isArray(scopes) && scopes.length > 0 && scopes.length <= 1_000)
+    return scopes.map((scope) => jwtScope(scope));
+  throw new AppError(
+    'bad_request',
+    'cannot make the JWT: scopes is missing; send {"scopes": [{"type": "PIPES:READ", "resource": "x"}]}',
+  );
 }
 
 /** Scopes as lines (`scope=`, as often as wanted), with `permission=`, or as objects in JSON. */
@@ -90,9 +94,12 @@ function scopesOf(fields: Fields): TokenScope[] {
 }
 
 function scopeOf(value: unknown): TokenScope {
-  const { type, resource, filter } = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
+  const { type, resource, filter } = (typeof value === 'object' && value !== null ? value : {}) as Readonly<
+    Record<string, unknown>
+  >;
   const known = SCOPE_TYPES.find((candidate) => candidate === type);
-  if (known === undefined) throw new AppError('bad_request', `cannot make the token: scope type must be one of ${SCOPE_TYPES.join(', ')}`);
+  if (known === undefined)
+    throw new AppError('bad_request', `cannot make the token: scope type must be one of ${SCOPE_TYPES.join(', ')}`);
   return checkScope({
     type: known,
     ...(typeof resource === 'string' ? { resource } : {}),
@@ -133,6 +140,7 @@ export function shownToken(token: Token): object {
 
 /** A token as a file of a project. */
 function fileOf({ name, description, scopes }: Token): string {
-  const block = description === '' ? [] : [`DESCRIPTION >`, ...description.split('\n').map((line) => `    ${line}`), ''];
+  const block =
+    description === '' ? [] : [`DESCRIPTION >`, ...description.split('\n').map((line) => `    ${line}`), ''];
   return `${[...block, `TOKEN "${name}"`, ...scopes.map((scope) => `SCOPE ${printScope(scope)}`)].join('\n')}\n`;
 }

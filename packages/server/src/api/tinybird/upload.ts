@@ -48,7 +48,8 @@ export async function receiveUpload({ request, query }: Call, { spool, maxBytes 
       ? error
       : new AppError('cancelled', 'cannot read the request: the client went away', { cause: error });
   });
-  const fields = file.bytes <= MAX_FORM_BYTES ? await formOf(file, query, request.headers['content-type'] ?? '') : undefined;
+  const fields =
+    file.bytes <= MAX_FORM_BYTES ? await formOf(file, query, request.headers['content-type'] ?? '') : undefined;
   if (fields === undefined) return { fields: new Fields(query), file, filename: '' };
   await file.dispose();
   return { fields, file: undefined, filename: '' };
@@ -87,7 +88,8 @@ async function formOf(file: Spooled, query: URLSearchParams, type: string): Prom
   const start = text.trimStart();
   if (isDefinition(start)) return new Fields(query, {}, text);
   if (FORM.test(start) && !type.startsWith('text/') && !type.includes('ndjson')) return fieldsOf(query, text, type);
-  if (!type.startsWith('application/json') || query.get('mode') === 'append' || query.get('mode') === 'replace') return undefined;
+  if (!type.startsWith('application/json') || query.get('mode') === 'append' || query.get('mode') === 'replace')
+    return undefined;
   const fields = fieldsOf(query, text, type);
   return typeof fields.json['schema'] === 'string' || typeof fields.json['url'] === 'string' ? fields : undefined;
 }
@@ -124,7 +126,10 @@ export function dialectOf(fields: Fields): CsvDialect {
     if (value === undefined || value === '') return undefined;
     const plain = value === '\\t' ? '\t' : value;
     if (plain.length === 1 && plain !== '\n' && plain !== '\r') return plain;
-    throw new AppError('bad_request', `cannot use ${name}=${JSON.stringify(value.slice(0, 20))}: it must be one character`);
+    throw new AppError(
+      'bad_request',
+      `cannot use ${name}=${JSON.stringify(value.slice(0, 20))}: it must be one character`,
+    );
   };
   const newLine = fields.get('dialect_new_line')?.replaceAll('\\r', '\r').replaceAll('\\n', '\n');
   const header = fields.get('dialect_has_header') ?? fields.get('csv_headers');

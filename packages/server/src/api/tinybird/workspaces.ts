@@ -71,7 +71,10 @@ export function workspaceRoutes(parts: WorkspaceParts): Route[] {
 
 function demandCredential({ kind }: WorkspacePrincipal): void {
   if (kind !== 'open') return;
-  throw new AppError('forbidden', 'cannot show the workspace: the request has no token; send one as Authorization: Bearer, or token=');
+  throw new AppError(
+    'forbidden',
+    'cannot show the workspace: the request has no token; send one as Authorization: Bearer, or token=',
+  );
 }
 
 function regions(exchange: Exchange): void {
@@ -90,7 +93,9 @@ function localTokens({ platform, isLocal }: WorkspaceParts, { request, response 
   const secret = (name: string): string => {
     const token = platform.tokens.defaultToken(DEFAULT_PLACEMENT.tenant, name);
     if (token !== undefined) return token.token;
-    throw new AppError('unavailable', 'cannot show tokens: the default workspace is not there yet', { retryAfterSeconds: 1 });
+    throw new AppError('unavailable', 'cannot show tokens: the default workspace is not there yet', {
+      retryAfterSeconds: 1,
+    });
   };
   response.setHeader('Cache-Control', 'no-store');
   sendJson(response, 200, {

@@ -2,8 +2,7 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Pipe, PipeNode } from '@glasshouse/model';
-import type { AppError } from '@glasshouse/model';
+import type { AppError, Pipe, PipeNode } from '@glasshouse/model';
 import { EventStore, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Route } from '../../../http/router.ts';
 import { Router } from '../../../http/router.ts';
@@ -47,8 +46,16 @@ export interface PipeStand extends Parts {
   token(name: string, ...scopes: readonly string[]): Promise<string>;
   /** Rows of a query of ours in the workspace's database. */
   ask<Row>(sql: string): Promise<Row[]>;
-  call(path: string, init?: RequestInit & { readonly token?: string | null }): Promise<Answer>;
+  call(path: string, init?: CallInit): Promise<Answer>;
   close(): Promise<void>;
+}
+
+export interface CallInit {
+  readonly method?: string;
+  readonly body?: RequestInit['body'];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The secret to send; null for none, and that of the administrator if it is left out. */
+  readonly token?: string | null;
 }
 
 export interface Answer {
@@ -138,22 +145,20 @@ export async function openPipes(
       stand.store.command(`INSERT INTO ${quoteName(tenantDatabase(TENANT))}.${quoteName(name)} ${values}`),
     put: async (name, nodes, values = {}) => {
       const texts = typeof nodes === 'string' ? { endpoint: nodes } : nodes;
-      const list = Object.entries(texts).map(
-        ([node, sql], index, all): PipeNode => ({
-          name: node,
-          sql,
-          type: index === all.length - 1 ? 'endpoint' : 'default',
-          settings: {},
-        }),
-      );
+      const list = Object.entries(texts).map(([node, sql], index, all): PipeNode => ({
+        name: node,
+        sql,
+        type: index === all.length - 1 ? 'endpoint' : 'default',
+        settings: {},
+      }));
       await platform.registry.putPipe(TENANT, { kind: 'pipe', name, nodes: list, tokens: [], tags: [], ...values });
     },
     token: async (name, ...scopes) =>
       (await platform.tokens.create(by, { name, scopes: scopes.map((scope) => parseScope(scope)) })).token,
-    call: async (path, { token, ...init } = {}) => {
+    call: async (path, { token, method = 'GET', body, ...init } = {}) => {
       const secret = token === undefined ? admin : token;
       const headers = { ...(secret === null ? {} : { authorization: `Bearer ${secret}` }), ...init.headers };
-      const response = await fetch(base + path, { ...init, headers });
+      const response = await fetch(base + path, { method, headers, ...(body === undefined ? {} : { body }) });
       return { status: response.status, text: await response.text(), headers: response.headers };
     },
     close: async () => {
