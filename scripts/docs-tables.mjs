@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { FACT_TABLES } from '../packages/schema/src/index.ts';
-import { VIEWS } from '../packages/store/src/views.ts';
+import { SHARED_DATABASE, VIEWS, YIELDING_VIEWS } from '../packages/store/src/views.ts';
 
 const PAGE = path.join(path.dirname(import.meta.dirname), 'docs/reference/tables.md');
 
@@ -47,12 +47,12 @@ function section(fact) {
     `${fact.comment}. Partitioned by ${code(fact.partitionBy)}, sorted by ${code(fact.orderBy.join(', '))}.`,
     table(
       ['Column', 'Type', 'What it is'],
-      fact.columns.map(({ name, type, comment }) => [code(name), code(type), comment]),
+      fact.columns.map(({ name, stored, type, comment }) => [code(name), code(stored ?? type), comment]),
     ),
   ];
   if (fact.derived.length > 0) {
     parts.push(
-      'The engine computes these from the others when it writes a part, so that a filter on them reads one small column:',
+      'These stand for an expression over the others, which a query computes:',
       table(
         ['Column', 'Type', 'What it is'],
         fact.derived.map(({ name, type, comment }) => [code(name), code(type), comment]),
@@ -73,13 +73,17 @@ function section(fact) {
 function page() {
   const views = table(
     ['View', 'What it shows'],
-    Object.entries(VIEWS).map(([name, { comment }]) => [code(name), comment]),
+    Object.entries(VIEWS).map(([name, { comment }]) => [
+      code(YIELDING_VIEWS.has(name) ? `${SHARED_DATABASE}.${name}` : name),
+      comment,
+    ]),
   );
   const parts = [
     INTRODUCTION,
     ...FACT_TABLES.map(section),
     '## Views',
-    'Every view is in the database of each tenant, which is the default of its queries, and in the database `telemetry`.',
+    'Every view is in the database of each tenant, which is the default of its queries, and in the database `telemetry`. Where ' +
+      'one is listed with its database, a data source of the workspace has the bare name.',
     views,
   ];
   return parts.join('\n\n');

@@ -38,6 +38,7 @@ export class KillableServer {
         GLASSHOUSE_OTLP_HTTP_PORT: '0',
         GLASSHOUSE_OTLP_GRPC_PORT: '0',
         GLASSHOUSE_CLICKHOUSE_PORT: '0',
+        GLASSHOUSE_TINYBIRD_PORT: '0',
         ...env,
       },
     });

@@ -77,6 +77,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       GLASSHOUSE_OTLP_HTTP_PORT: '0',
       GLASSHOUSE_OTLP_GRPC_PORT: '0',
       GLASSHOUSE_CLICKHOUSE_PORT: '0',
+      GLASSHOUSE_TINYBIRD_PORT: '0',
       ...options.env,
     },
   });

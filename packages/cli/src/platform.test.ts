@@ -168,8 +168,8 @@ describe('rows', () => {
   test('in the quarantine are shown with their reasons', async () => {
     expect(await cli.json('datasource', 'quarantine', 'visits')).toMatchObject({
       reasons: [
-        { column: 'ms', reason: expect.stringContaining("value '70000'") as string, rows: 2 },
-        { column: 'timestamp', reason: expect.stringContaining("value 'never'") as string, rows: 2 },
+        { column: 'ms', example: expect.stringContaining("value '70000'") as string, rows: 2 },
+        { column: 'timestamp', example: expect.stringContaining("value 'never'") as string, rows: 2 },
       ],
     });
     expect((await glasshouse('datasource', 'quarantine', 'visits', '--rows', '-n', '1')).out).toContain('/docs');
@@ -302,7 +302,7 @@ describe('changes', () => {
   test('take effect, and rows stay', async () => {
     const { code, out } = await glasshouse('deploy', folder);
     expect(code).toBe(0);
-    expect(out).toMatch(/~ datasource {2}visits {2}changed in place\n {6}The type of ms[^]*is live[^]*--rollback/);
+    expect(out).toMatch(/~ datasource {2}visits {2}changed in place\n {6}.*\bms\b[^]*is live[^]*--rollback/);
     expect(await rows('SELECT toTypeName(ms) AS type, count() AS n FROM visits GROUP BY type')).toEqual([
       { type: 'UInt32', n: 2 },
     ]);
@@ -395,6 +395,33 @@ describe('changes', () => {
     expect(await rows('SELECT * FROM visits ORDER BY ALL')).toEqual(before);
     put('datasources/visits.datasource', WIDER);
     expect(await glasshouse('deploy', folder)).toMatchObject({ code: 0 });
+  });
+
+  test('that are interrupted leave everything as it was, and nothing in the way of the next', async () => {
+    const before = await glasshouse('deploy', '--list', '--json');
+    put('endpoints/top_pages.pipe', TOP_PAGES.replace('How many', 'So many'));
+    const { code, err } = await cli.onTerminal(['deploy', folder], '', AbortSignal.abort());
+    expect(code).toBe(1);
+    expect(err).toContain('it was interrupted; the workspace is as it was');
+    expect(await glasshouse('deploy', '--list', '--json')).toEqual(before);
+    expect(await glasshouse('deploy', folder)).toMatchObject({ code: 0 });
+  });
+
+  test('of long ago are forgotten, the last five are not', async () => {
+    for (const word of ['one', 'two', 'three', 'four', 'five', 'six']) {
+      put('endpoints/top_pages.pipe', TOP_PAGES.replace('How many', word));
+      await cli.json('deploy', folder);
+    }
+    const { deployments } = await cli.json<{ deployments: { id: string }[] }>('deploy', '--list');
+    expect(deployments).toHaveLength(6);
+    const oldest = deployments.at(-1)?.id ?? '';
+    expect(await cli.json('deploy', '--rollback', oldest, '--yes')).toMatchObject({
+      result: 'live',
+      deployment: oldest,
+    });
+    expect((await glasshouse('pipe', 'show', 'top_pages', '--file')).out).toContain("description='one'");
+    expect(await glasshouse('deploy', '--rollback', '1', '--yes')).toMatchObject({ code: 2 });
+    expect((await glasshouse('deploy', folder)).code).toBe(0);
   });
 });
 

@@ -66,6 +66,8 @@ export async function openWorkspaces(
     isReplaced: isRestored,
     onEvent: (event) => logPlatform(log, event),
   });
+  // So that a new tenant's first events find the data sources that every workspace has. A failure is made up for in a moment.
+  access.tenants.onMade = (tenant) => platform.prepare(tenant);
   const { catalog } = platform;
   const eventStore = new EventStore(store);
   const outcomes = new Outcomes();

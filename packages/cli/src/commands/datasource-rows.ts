@@ -1,10 +1,10 @@
 /** The commands of `datasource` that are about rows: append, quarantine, delete, truncate. */
 
 import { AppError } from '@glasshouse/model';
+import type { Arguments } from '../args.ts';
 import type { Command, Context } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES, UsageError } from '../errors.ts';
-import { countText } from '../output.ts';
 import { needed, rowsText, watched, WORKSPACE_OPTIONS, workspaceOf, YES_OPTION } from '../platform/command.ts';
 import { bodyOf, formatOf, isAddress } from '../platform/rows-file.ts';
 import { awaitJob } from '../platform/waiting.ts';
@@ -70,17 +70,13 @@ function countsOf({ successful_rows, quarantined_rows, blocks }: JobInfo): Count
   };
 }
 
-function report(
-  { output }: Context,
-  name: string,
-  { rows, quarantined }: Counts,
-  args: { flag(name: string): boolean },
-): number {
+function report({ output }: Context, name: string, { rows, quarantined }: Counts, args: Arguments): number {
   const failed = quarantined > 0 && !args.flag('allow-quarantine');
   if (args.flag('json')) output.json({ datasource: name, successful_rows: rows, quarantined_rows: quarantined });
   else {
     const sign = quarantined > 0 ? output.paint('yellow', '!') : output.paint('green', '✓');
-    output.line(`${sign} ${countText(rows)} ${rows === 1 ? 'row' : 'rows'} appended to ${name}.`);
+    const done = args.flag('replace') ? `now in ${name}, in the place of those before` : `appended to ${name}`;
+    output.line(`${sign} ${rowsText(rows)} ${done}.`);
     if (quarantined > 0)
       output.line(`  ${rowsText(quarantined)} did not fit; \`glasshouse datasource quarantine ${name}\` shows why.`);
   }
@@ -114,9 +110,9 @@ export const quarantine: Command = {
     const name = needed(args, 'datasource quarantine', 'the name of a data source');
     const table = tableName(name);
     const limit = args.whole('lines', 1);
-    const reasons = `SELECT error.1 AS column, error.2 AS reason, count() AS rows, max(insertion_date) AS last
+    const reasons = `SELECT error.1 AS column, count() AS rows, max(insertion_date) AS last, anyLast(error.2) AS example
 FROM (SELECT insertion_date, arrayJoin(arrayZip(c__error_column, c__error)) AS error FROM ${table})
-GROUP BY column, reason ORDER BY rows DESC, column, reason LIMIT ${limit}`;
+GROUP BY column, ${KIND_OF_REASON} ORDER BY rows DESC, column, example LIMIT ${limit}`;
     const latest = `SELECT * FROM ${table} ORDER BY insertion_date DESC LIMIT ${limit}`;
     const result = await client.sql(args.flag('rows') ? latest : reasons);
     if (args.flag('json')) {
@@ -129,6 +125,9 @@ GROUP BY column, reason ORDER BY rows DESC, column, reason LIMIT ${limit}`;
     return EXIT_CODES.ok;
   },
 };
+
+/** A reason without the value that it is about, so that those of many values count as one. */
+const KIND_OF_REASON = String.raw`replaceRegexpOne(error.2, '(?s)^value .* on column', 'value')`;
 
 /** The quarantine's name as SQL. @throws UsageError for what is no name */
 function tableName(name: string): string {

@@ -124,7 +124,12 @@ function describe(output: Output, info: DataSourceInfo): void {
 function showColumns(output: Output, columns: readonly ColumnInfo[]): void {
   output.table(
     ['Column', 'Type', 'Read from', 'Default'].map((title) => ({ title })),
-    columns.map(({ name, type, jsonpath, default_value }) => [name, type, jsonpath ?? '', default_value ?? '']),
+    columns.map(({ name, type, nullable, jsonpath, default_value }) => [
+      name,
+      nullable === true ? `Nullable(${type})` : type,
+      jsonpath ?? '',
+      default_value ?? '',
+    ]),
   );
 }
 

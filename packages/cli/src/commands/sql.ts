@@ -24,7 +24,7 @@ export const sql: Command = {
     'Without a statement it reads statements from standard input, or opens a prompt on a terminal (\\d lists the tables, \\q leaves; ' +
       'history is kept in ~/.glasshouse_history).',
     'Tables: spans, logs, metrics_gauge, metrics_sum, metrics_histogram, metrics_exponential_histogram, metrics_summary, and views ' +
-      'for existing dashboards: traces, metrics_hourly, otel_traces, otel_logs, otel_metrics_*.',
+      'for existing dashboards: telemetry.traces, metrics_hourly, otel_traces, otel_logs, otel_metrics_*.',
   ],
   options: {
     ...SERVER_OPTIONS,

@@ -95,8 +95,9 @@ async function itemsOf(workspace: Workspace, deployment: DeploymentInfo, project
   const items: PlanItem[] = [];
   for (const { action, kind, name } of namesOf(deployment)) {
     const local = project.resources.find(({ resource }) => resource.kind === kind && resource.name === name);
+    // What is said of a file and not of a resource was said here already, when the file was read.
     const said = (deployment.feedback ?? []).flatMap(({ resource, message }) =>
-      message && (resource === name || resourceName(resource ?? '') === name) ? [message] : [],
+      message && resource === name ? [message] : [],
     );
     const changes = action === 'change' && local !== undefined ? await changesOf(workspace, local) : [];
     const impact = action === 'create' ? 'new' : action === 'delete' ? deletion(kind) : worstOf(changes);

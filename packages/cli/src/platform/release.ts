@@ -132,12 +132,13 @@ async function carryOut(parts: Release, plan: Plan, left: DeploymentInfo | undef
   );
 }
 
-/** Removes former deployments beyond those that are kept. That they are there is no reason to fail. */
+/** Removes former deployments beyond those that are kept, and failed ones. That they are there is no reason to fail. */
 async function prune(workspace: Workspace): Promise<void> {
   const all = await workspace.deployments().catch(() => []);
   const former = all.filter(({ live, status, id }) => live !== true && status === 'data_ready' && id !== '0');
   const old = former.toSorted((a, b) => Number(b.id) - Number(a.id)).slice(KEPT);
-  for (const { id } of old) await workspace.removeDeployment(id).catch(() => undefined);
+  const failed = all.filter(({ status }) => status === 'failed');
+  for (const { id } of [...old, ...failed]) await workspace.removeDeployment(id).catch(() => undefined);
 }
 
 function refuse(

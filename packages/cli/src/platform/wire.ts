@@ -20,7 +20,9 @@ export interface DataSourceInfo {
 
 export interface ColumnInfo {
   readonly name: string;
+  /** Without the `Nullable` around it, of which `nullable` tells. */
   readonly type: string;
+  readonly nullable?: boolean | null;
   readonly jsonpath?: string | null;
   readonly default_value?: string | null;
   readonly codec?: string | null;

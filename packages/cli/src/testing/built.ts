@@ -89,8 +89,15 @@ export class BuiltCli {
     return JSON.parse(out) as T;
   }
 
-  /** Runs a command line in this process, on a terminal that isn't one; `typed` is what a person types. */
-  async onTerminal(argv: readonly string[], typed = ''): Promise<Outcome> {
+  /**
+   * Runs a command line in this process, on a terminal that isn't one; `typed` is what a person types, and `signal` that of
+   * Ctrl-C.
+   */
+  async onTerminal(
+    argv: readonly string[],
+    typed = '',
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Outcome> {
     let [out, err] = ['', ''];
     const sink = (write: (text: string) => void): TextSink => ({
       isTTY: true,
@@ -106,8 +113,7 @@ export class BuiltCli {
       env,
     );
     const screen = new PassThrough();
-    const interruption = (): AbortSignal => new AbortController().signal;
-    const code = await main(argv, { output, env, input, screen, now: Date.now, interruption });
+    const code = await main(argv, { output, env, input, screen, now: Date.now, interruption: () => signal });
     return { code, out, err };
   }
 }

@@ -15,10 +15,10 @@ import {
   hasFraction,
   isLongNumber,
   isNumber,
-  markedText,
+  marked,
   mayBeRewritten,
-  rawValue,
   unmarked,
+  type SourceText,
 } from './json.ts';
 import type { Bindings } from './levels.ts';
 import { all, any, forSome } from './logic.ts';
@@ -49,8 +49,6 @@ export interface ColumnSql {
   readonly fits: string | undefined;
   /** The column's value, of its type; anything for a row that does not fit. */
   readonly value: string;
-  /** UInt8, or undefined for never: the row's value is read from the marked line. */
-  readonly slow: string | undefined;
 }
 
 /** A column with its SQL. */
@@ -61,12 +59,9 @@ export interface MappedColumn extends ReadColumn {
 /** Where the pieces of a statement are. */
 export interface Scope {
   readonly bindings: Bindings;
-  /** The line as it came. */
-  readonly line: string;
+  readonly source: SourceText;
   /** The line as it is parsed. */
   readonly json: string;
-  /** The line with marked numbers, where some column is slow. */
-  readonly marked: string;
   /** When the row arrived, DateTime64(3, 'UTC'). */
   readonly at: string;
 }
@@ -103,13 +98,12 @@ export function bindColumn(read: ReadColumn, scope: Scope, find: (want: Want) =>
   if (read.want === undefined) return wholeRow(read, scope);
   const found = find(read.want);
   if (isScalar(read.inner)) return scalarColumn(read, scope, exactValue(read, scope, found.value));
-  const { fits, value, slow } = nestedValue(read, scope, found, read.want);
+  const { fits, value } = nestedValue(read, scope, found, read.want);
   const { missing } = found;
   return {
     missing,
     fits: isOptional(read) ? any([missing, fits]) : all([`NOT ${missing}`, fits]),
     value: finish(read, scope, value, missing),
-    slow,
   };
 }
 
@@ -123,27 +117,16 @@ function wantOf(type: ColumnType, path: JsonPath): Want | undefined {
 }
 
 /** The row's own line, byte for byte, or what its JSON gives. */
-function wholeRow(read: ReadColumn, scope: Scope): ColumnSql {
-  const always = { missing: '0', slow: undefined };
-  if (read.inner.name === 'String') return { ...always, fits: undefined, value: cast(scope.line, read) };
-  const { fits, value } = fromText(read.inner, scope.json);
-  return { ...always, fits: scope.bindings.add(fits), value: cast(scope.bindings.add(value), read) };
+function wholeRow(read: ReadColumn, { bindings, source, json }: Scope): ColumnSql {
+  if (read.inner.name === 'String') return { missing: '0', fits: undefined, value: cast(source.line, read) };
+  const { fits, value } = fromText(read.inner, json);
+  return { missing: '0', fits: bindings.add(fits), value: cast(bindings.add(value), read) };
 }
 
-/** A value read as exactly as its type can keep it. */
-interface Exact {
-  readonly value: string;
-  readonly slow: string | undefined;
-}
-
-function exactValue({ inner, path }: ReadColumn, { bindings, line, marked }: Scope, text: string): Exact {
+/** The text of a value with all the digits that the type can take. */
+function exactValue({ inner, path }: ReadColumn, { bindings, source }: Scope, text: string): string {
   const condition = rewrittenText(inner, text);
-  if (condition === undefined) return { value: text, slow: undefined };
-  const rewritten = bindings.add(condition);
-  const raw = bindings.add(rawValue(rewritten, line, path.keys));
-  const found = bindings.add(exactText(rewritten, text, raw));
-  const slow = bindings.add(all([rewritten, `isNull(${found})`]));
-  return { value: bindings.add(`if(${slow}, ${markedText(marked, path.keys)}, ${found})`), slow };
+  return condition === undefined ? text : bindings.add(exactText(bindings.add(condition), text, source, path.keys));
 }
 
 /** UInt8: the engine may have written the text anew, and the type would show it. */
@@ -159,42 +142,40 @@ function rewrittenText(type: ColumnType, text: string): string | undefined {
   }
 }
 
-function scalarColumn(read: ReadColumn, scope: Scope, { value: text, slow }: Exact): ColumnSql {
+function scalarColumn(read: ReadColumn, scope: Scope, text: string): ColumnSql {
   const missing = `isNull(${text})`;
   const converted = scalarOf(read.inner, text, (sql) => scope.bindings.add(sql));
   if (converted === text) {
     const fits = isOptional(read) ? undefined : `isNotNull(${text})`;
-    return { missing, fits, value: finishScalar(read, scope, text), slow };
+    return { missing, fits, value: finishScalar(read, scope, text) };
   }
   const value = scope.bindings.add(converted);
   const fits = isOptional(read) ? any([missing, `isNotNull(${value})`]) : `isNotNull(${value})`;
-  return { missing, fits, value: finishScalar(read, scope, value), slow };
+  return { missing, fits, value: finishScalar(read, scope, value) };
 }
 
-function nestedValue(read: ReadColumn, scope: Scope, found: Found, want: Want): Conversion & Pick<Exact, 'slow'> {
+function nestedValue(read: ReadColumn, scope: Scope, found: Found, want: Want): Conversion {
   const { inner, path } = read;
   const { bindings } = scope;
   if (want === 'text') {
     const { fits, value } = fromText(inner, found.value);
-    return { fits: bindings.add(fits), value: bindings.add(value), slow: undefined };
+    return { fits: bindings.add(fits), value: bindings.add(value) };
   }
   const elements = bindings.add(`variantElement(${found.value}, ${quoteText(want.shape)})`);
   const plain = path.each === undefined || path.each.length === 0;
   const shaped = plain ? shapeOf(inner) : undefined;
-  const exact =
-    shaped?.texts === true ? exactElements(shaped, scope, path, elements) : { value: elements, slow: undefined };
-  const { fits, value } = shaped?.convert(exact.value) ?? fromElements(inner, elements, path.each ?? []);
+  const exact = shaped?.texts === true ? exactElements(shaped, scope, path, elements) : elements;
+  const { fits, value } = shaped?.convert(exact) ?? fromElements(inner, elements, path.each ?? []);
   const isShape = `variantType(${found.value}) = ${quoteText(want.shape)}`;
-  return { fits: bindings.add(all([isShape, fits])), value: bindings.add(value), slow: exact.slow };
+  return { fits: bindings.add(all([isShape, fits])), value: bindings.add(value) };
 }
 
-/** The texts of an array or map, from the marked line if the engine may have written some number in them anew. */
-function exactElements(shaped: Shaped, { bindings, line, marked }: Scope, { keys }: JsonPath, elements: string): Exact {
+/** The texts of an array or map, read again if the engine may have written some number in them anew. */
+function exactElements(shaped: Shaped, { bindings, source }: Scope, { keys }: JsonPath, elements: string): string {
   const numeric = bindings.add(shaped.anyText(elements, (text) => `bitAnd(${text} >= '-', ${text} < ':')`));
-  const raw = bindings.add(rawValue(numeric, line, keys));
-  const slow = bindings.add(hasFraction(numeric, line, raw));
-  const texts = forSome(slow, marked, (line) => shaped.mapTexts(extract(line, keys, shaped.shape), unmarked));
-  return { value: bindings.add(`if(${slow}, ${texts}, ${elements})`), slow };
+  const slow = bindings.add(hasFraction(numeric, source.line, keys));
+  const texts = forSome(slow, (empty) => shaped.mapTexts(extract(marked(source, empty), keys, shaped.shape), unmarked));
+  return bindings.add(`if(${slow}, ${texts}, ${elements})`);
 }
 
 /** With the default in the place of NULL. */

@@ -9,8 +9,8 @@
 
 import { AppError, SEGMENT, type DataSource } from '@glasshouse/model';
 import { bindColumn, readColumn, storedType, type MappedColumn, type Scope } from './column.ts';
-import { userExpression } from './expression.ts';
-import { isRepairedObject, marked, repaired, withoutMarks } from './json.ts';
+import { keyParts, userExpression } from './expression.ts';
+import { isRepairedObject, repaired, withoutMarks } from './json.ts';
 import { Bindings, INNER } from './levels.ts';
 import { all, any, forSome } from './logic.ts';
 import { bindParse } from './parse.ts';
@@ -75,6 +75,8 @@ export interface EventMapping {
  */
 export const MAPPING_SETTINGS = {
   allow_simdjson: 1,
+  cast_keep_nullable: 0,
+  enable_analyzer: 1,
   input_format_null_as_default: 1,
   insert_allow_materialized_columns: 1,
   max_ast_elements: 1_000_000,
@@ -152,8 +154,11 @@ class Mapping implements EventMapping {
   }
 
   partitions(names: Names): string {
-    const key = this.#source.engine.partitionKey?.trim() ?? '';
-    const partition = key === '' ? "'all'" : `partitionID(${this.#expression(key, 'partition key')})`;
+    const parts = keyParts(this.#source.engine.partitionKey ?? '').map((part) =>
+      this.#expression(part, 'partition key'),
+    );
+    // The parts one by one: of a tuple the function makes another id than the table does.
+    const partition = parts.length === 0 ? "'all'" : `partitionID(${parts.join(', ')})`;
     return (
       `SELECT ${partition} AS partition, count() AS rows\nFROM ${this.#rows(names)}\n` +
       `WHERE ${INNER}fits GROUP BY partition ORDER BY partition`
@@ -191,18 +196,19 @@ class Mapping implements EventMapping {
     const read = this.#source.columns.map(readColumn).filter((column) => column !== undefined);
     const line = `${INNER}line`;
     const plain = bindings.bind('plain', `JSONType(${line}) = 'Object'`);
-    const whole = bindings.bind('whole', forSome(`NOT ${plain}`, line, repaired));
+    const whole = bindings.bind(
+      'whole',
+      forSome(`NOT ${plain}`, (empty) => repaired(`concat(${line}, ${empty})`)),
+    );
     const json = bindings.bind('json', `if(${plain}, ${line}, ${withoutMarks(whole)})`);
     bindings.bind('object', any([plain, isRepairedObject(whole)]));
     const wants = read.flatMap(({ path, want }) => (want === undefined ? [] : [{ keys: path.keys, want }]));
     const parse = bindParse(wants, json, bindings);
-    const scope: Scope = { bindings, line, json, marked: `${INNER}marked`, at: `${INNER}at` };
-    const mapped = read.map((column) => ({
+    const scope: Scope = { bindings, source: { line, plain, whole }, json, at: `${INNER}at` };
+    return read.map((column) => ({
       ...column,
       sql: bindColumn(column, scope, (want) => parse.find(column.path.keys, want)),
     }));
-    bindings.bind('marked', forSome(any(mapped.flatMap(({ sql }) => sql.slow ?? [])), line, marked));
-    return mapped;
   }
 
   /** The staging rows that are not barred, with the columns of the data source under their names, `m__fits`, and what `more` asks for. */
@@ -230,7 +236,7 @@ class Mapping implements EventMapping {
     const marks = this.#mapped.flatMap(({ sql: { fits, missing } }, index) =>
       fits === undefined ? [] : [`${fits} AS ${INNER}c${index}`, `${missing} AS ${INNER}n${index}`],
     );
-    const kept = ['line', 'at', 'import', 'filter', 'object'].map((name) => `${INNER}${name}`);
+    const kept = ['line', 'plain', 'whole', 'at', 'import', 'filter', 'object'].map((name) => `${INNER}${name}`);
     const reasons = misfitReasons(this.#mapped);
     const row = rejectedRow({ columns: this.quarantineColumns, mapped: this.#mapped, reasons });
     return `(\nSELECT ${row.join(',\n  ')}\nFROM ${this.#rows(names, [...kept, ...marks])}\nWHERE NOT ${INNER}fits\n)`;

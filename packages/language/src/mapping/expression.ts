@@ -55,6 +55,27 @@ export function userExpression(text: string, what: string, at: string): string {
   return `(${result})`;
 }
 
+/** The parts of a key: those of a tuple, or the whole. None for an empty key, and for `tuple()`. */
+export function keyParts(key: string): string[] {
+  const tokens = tokenize(key);
+  const opening = isWord(tokens[0], 'TUPLE') && isOperator(tokens[1], '(') ? 1 : 0;
+  const isTuple = isOperator(tokens[opening], '(') && closeOf(tokens, opening) === tokens.length - 1;
+  if (!isTuple) return tokens.length === 0 ? [] : [key];
+  const parts: string[] = [];
+  let depth = 0;
+  let start = tokens[opening]?.end ?? 0;
+  for (const token of tokens.slice(opening)) {
+    if (isOperator(token, '(') || isOperator(token, '[')) depth += 1;
+    else if (isOperator(token, ')') || isOperator(token, ']')) depth -= 1;
+    const isLast = depth === 0;
+    if (!isLast && !(depth === 1 && isOperator(token, ','))) continue;
+    const part = key.slice(start, token.start).trim();
+    if (part !== '') parts.push(part);
+    start = token.end;
+  }
+  return parts;
+}
+
 /** True if the expression is one literal, which cannot fail later than when the table is made. */
 export function isLiteral(text: string): boolean {
   const tokens = tokenize(text);

@@ -36,17 +36,41 @@ export function isLongNumber(text: string, bytes: number): string {
   return all([`ifNull(length(${text}) > ${bytes}, 0)`, isNumber(text)]);
 }
 
-/**
- * The line with all its numbers as strings that begin with a mark, so that their digits survive the parse. Slow: as long as
- * dozens of parses.
- */
-export function marked(line: string): string {
-  return tokens(line, `(${STRING})|(${NUMBER}|NaN|-?Infinity)`, '\\\\1');
+/** A row's text, by the names that it has in the statement. */
+export interface SourceText {
+  /** The line as it came. */
+  readonly line: string;
+  /** UInt8: the line is readable as it is. */
+  readonly plain: string;
+  /** The repaired line, where it is not. */
+  readonly whole: string;
 }
 
-/** The line with the numbers that are not readable as strings that begin with a mark. */
+/**
+ * The line with the numbers that are not readable as strings that begin with a mark, and with U+FFFD for every surrogate that lacks its
+ * other half. Slow: as long as dozens of parses.
+ *
+ * U+0001 and U+0002 stand for the ends of a number in between; a line that has them as they are is no JSON, and the character that
+ * they become keeps it so.
+ */
 export function repaired(line: string): string {
-  return tokens(line, `(${STRING})|(${UNREADABLE})|(${NUMBER})`, '\\\\1\\\\3');
+  const clean = `translate(${line}, '\\x01\\x02', '\\x03\\x03')`;
+  const split = `replaceRegexpAll(${clean}, ${quoteText(SURROGATE)}, '\\\\1\\x01\\\\2\\x02')`;
+  const whole = `replaceRegexpAll(replaceAll(${split}, '\\x01\\x02', ''), '\\x01[^\\x02]*\\x02', '\\\\\\\\ufffd')`;
+  return withMarks(
+    `replaceRegexpAll(${whole}, ${quoteText(`(${STRING})|(${UNREADABLE})|(${NUMBER})`)}, '\\\\1\\\\3\\x01\\\\2\\x02')`,
+  );
+}
+
+/** A readable or repaired line with all its numbers as strings that begin with a mark, so that their digits survive the parse. Slow as well. */
+export function marked({ line, plain, whole }: SourceText, empty: string): string {
+  const readable = `if(${plain}, concat(${line}, ${empty}), concat(${whole}, ${empty}))`;
+  return withMarks(`replaceRegexpAll(${readable}, ${quoteText(`(${STRING})|(${NUMBER})`)}, '\\\\1\\x01\\\\2\\x02')`);
+}
+
+/** Of a text in which U+0001 and U+0002 follow every token, with a number between them or nothing. */
+function withMarks(tokens: string): string {
+  return `replaceAll(replaceAll(replaceAll(${tokens}, '\\x01\\x02', ''), '\\x01', '${MARK}'), '\\x02', '"')`;
 }
 
 /** Takes the marks out of a line. */
@@ -77,42 +101,36 @@ export function markedText(markedLine: string, keys: readonly string[]): string 
 }
 
 /**
- * The bytes behind the first `"key":` of the line for rows where the condition is 1 and the key stands in the line but once, so that they
- * are the value's; else empty.
+ * A text that is rewritten as the line has it: byte for byte where its key stands in the line but once, so that what stands behind it is
+ * the value; else with its digits, but without the spaces in it. A string stays as it is, whatever it looks like.
  */
-export function rawValue(condition: string, line: string, keys: readonly string[]): string {
+export function exactText(rewritten: string, text: string, source: SourceText, keys: readonly string[]): string {
+  const slow = (empty: string): string => markedText(marked(source, empty), keys);
+  const exact = forSome(rewritten, (empty) => {
+    const raw = rawValue(`concat(${source.line}, ${empty})`, keys);
+    if (raw === undefined) return slow(empty);
+    const asIs = any([`startsWith(r, '"')`, `r = ${text}`]);
+    const choice = `multiIf(${asIs}, ${text}, JSONExtract(r, 'String') = ${text}, r, ${slow('substring(r, 1, 0)')})`;
+    return `arrayMap(r -> ${choice}, [${raw}])[1]`;
+  });
+  return `if(${rewritten}, ${exact}, ${text})`;
+}
+
+/** True if the value, or the line where the value is not found in it, has a number with a fraction or an exponent. */
+export function hasFraction(condition: string, line: string, keys: readonly string[]): string {
+  return forSome(condition, (empty) => {
+    const text = `concat(${line}, ${empty})`;
+    const raw = rawValue(text, keys);
+    const searched = raw === undefined ? text : `if(empty(${raw}), ${text}, ${raw})`;
+    return `match(${searched}, '[:,[]\\\\s*-?[0-9]+[.eE]')`;
+  });
+}
+
+/** The bytes behind the first `"key":` of the line if the key stands in it but once, else empty. Undefined for keys that are not looked for. */
+function rawValue(line: string, keys: readonly string[]): string | undefined {
   const key = keys.at(-1);
-  // A key that could be escaped in more ways than one is not looked for.
-  if (key === undefined || !/^[\w .$@:-]+$/.test(key)) return `''`;
+  // Others could be escaped in more ways than one.
+  if (key === undefined || !/^[\w .$@:-]+$/.test(key)) return undefined;
   const once = `countSubstrings(${line}, ${quoteText(`"${key}"`)}) = 1`;
-  return `if(${condition}, if(${once}, trimBoth(simpleJSONExtractRaw(${line}, ${quoteText(key)}), ' \\t\\r\\n'), ''), '')`;
-}
-
-/**
- * The text of a value as the line has it, byte for byte, if `raw` reads as the same; NULL if not. A string stays as it is, whatever
- * it looks like.
- */
-export function exactText(rewritten: string, text: string, raw: string): string {
-  const isText = any([`startsWith(${raw}, '"')`, `${raw} = ${text}`]);
-  const found = `multiIf(${isText}, ${text}, JSONExtract(${raw}, 'String') = ${text}, ${raw}, NULL)`;
-  return `if(${rewritten}, ${found}, ${text})`;
-}
-
-/** True if the value, or where it was not found the line, has a number with a fraction or an exponent. */
-export function hasFraction(condition: string, line: string, raw: string): string {
-  return forSome(condition, line, (text) => `match(if(empty(${raw}), ${text}, ${raw}), '[:,[]\\\\s*-?[0-9]+[.eE]')`);
-}
-
-/**
- * Replaces tokens: the second group of the pattern by a string with a mark, the others by `kept`, which is written as in a literal. Surrogates without their
- * other half become U+FFFD. U+0001 and U+0002 serve as marks in between; a line that has them as they are is no JSON, and the
- * character that they become keeps it so.
- */
-function tokens(line: string, pattern: string, kept: string): string {
-  const clean = `translate(${line}, '\\x01\\x02', '\\x03\\x03')`;
-  const split = `replaceRegexpAll(${clean}, ${quoteText(SURROGATE)}, '\\\\1\\x01\\\\2\\x02')`;
-  const whole = `replaceRegexpAll(replaceAll(${split}, '\\x01\\x02', ''), '\\x01[^\\x02]*\\x02', '\\\\\\\\ufffd')`;
-  const found = `replaceRegexpAll(${whole}, ${quoteText(pattern)}, '${kept}\\x01\\\\2\\x02')`;
-  const numbers = `replaceAll(${found}, '\\x01\\x02', '')`;
-  return `replaceAll(replaceAll(${numbers}, '\\x01', '${MARK}'), '\\x02', '"')`;
+  return `if(${once}, trimBoth(simpleJSONExtractRaw(${line}, ${quoteText(key)}), ' \\t\\r\\n'), '')`;
 }

@@ -17,12 +17,13 @@ export function any(conditions: readonly string[]): string {
 }
 
 /**
- * What `make` makes of a text for the rows where the condition is 1, and the default of its type for the others. For what costs as much as a
- * parse or more: the branches of `if` are not always left out for the rows that do not need them, but a lambda over an array without
- * elements is never evaluated. The text has to be touched inside, or the engine moves all of it out of the lambda.
+ * An expression for the rows where the condition is 1, and the default of its type for the others. For what costs as much as a parse or
+ * more: the branches of `if` are not always left out for the rows that do not need them, but a lambda over an array without elements
+ * is never evaluated. `make` gets the name of an empty string, and has to join it to whatever it begins with: what does not depend
+ * on the lambda's argument is moved out of the lambda.
  */
-export function forSome(condition: string, text: string, make: (text: string) => string): string {
-  return `arrayMap(z -> ${make(`concat(${text}, z)`)}, arrayWithConstant(${condition}, ''))[1]`;
+export function forSome(condition: string, make: (empty: string) => string): string {
+  return `arrayMap(z -> ${make('z')}, arrayWithConstant(${condition}, ''))[1]`;
 }
 
 /** As a balanced tree, because the engine's parser limits the depth. */

@@ -113,13 +113,15 @@ class Planner implements Parse {
   #hidesArray(node: Node): string {
     const json = this.#json;
     const path = node.keys.map(quoteText).join(', ');
-    return forSome(this.#nullFirst(), json, (text) => `JSONType(${text}, ${path}) = 'Array'`);
+    return forSome(this.#nullFirst(), (empty) => `JSONType(concat(${json}, ${empty}), ${path}) = 'Array'`);
   }
 
   /** UInt8: some array of the document may begin with null. */
   #nullFirst(): string {
     const hasNull = `position(${this.#json}, 'null') > 0`;
-    this.#suspect ??= this.#bindings.add(forSome(hasNull, this.#json, (text) => `match(${text}, '\\[\\s*null')`));
+    this.#suspect ??= this.#bindings.add(
+      forSome(hasNull, (empty) => `match(concat(${this.#json}, ${empty}), '\\[\\s*null')`),
+    );
     return this.#suspect;
   }
 }

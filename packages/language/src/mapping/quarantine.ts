@@ -82,7 +82,7 @@ export function rejectedRow({ columns, mapped, reasons }: Rejected): string[] {
   });
   const list = reasons.map(({ column, when, message }) => `(toUInt8(${when}), ${quoteText(column)}, ${message})`);
   return [
-    `${marked(line)} AS ${again}`,
+    `${marked({ line, plain: `${INNER}plain`, whole: `${INNER}whole` }, `''`)} AS ${again}`,
     ...texts,
     `arrayFilter(e -> e.1 = 1, [${list.join(',\n    ')}]) AS ${INNER}errors`,
     ...values,

@@ -407,6 +407,34 @@ describe('the statements', () => {
     ]);
   });
 
+  it.each([
+    'toYYYYMM(at)',
+    'toDate(at)',
+    '(toYYYYMM(at), k)',
+    'tuple(k)',
+    '(k)',
+    'tuple()',
+    '(toDate(at), cityHash64(k, 1) % 3)',
+    'toStartOfHour(at)',
+    'month',
+  ])('name partitions as the engine does, by %s', async (partitionKey) => {
+    const keyed = dataSource(
+      [
+        ['at', 'DateTime', '$.at', 'now()'],
+        ['k', 'LowCardinality(String)', '$.k'],
+        { name: 'month', type: 'UInt32', kind: 'MATERIALIZED', expression: 'toYYYYMM(at)' },
+      ],
+      { partitionKey },
+    );
+    const mapping = await stage.prepare(keyed, [...lines.slice(0, 3), `{"k":"it's"}`, '{"k":"","at":1735689600}']);
+    await stage.command(mapping.insertGood({ ...names, target: 'source', segment: '9' }));
+    expect(await stage.rows(mapping.partitions(names))).toEqual(
+      await stage.rows(
+        'SELECT _partition_id AS partition, count() AS rows FROM source GROUP BY partition ORDER BY partition',
+      ),
+    );
+  });
+
   it('insert some of the partitions', async () => {
     const mapping = await stage.prepare(source, lines);
     const only = `partitionID(toYYYYMM(at)) IN ('202502')`;

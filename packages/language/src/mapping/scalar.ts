@@ -53,6 +53,9 @@ export function scalarOf(type: ColumnType, text: string, bind: Bind = inPlace): 
     case 'DateTime':
     case 'DateTime64':
       return timeOf(type, text, bind);
+    case 'JSON':
+      // Of a text that is JSON, but no object, the engine makes an empty one.
+      return `if(startsWith(${text}, '{'), accurateCastOrNull(${text}, ${quoteText(type.text)}), NULL)`;
     default:
       return `accurateCastOrNull(${text}, ${quoteText(type.text)})`;
   }

@@ -445,8 +445,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
   JSON: [
     ['{"a":1}', '{"a":1}'],
+    ['"{\\"a\\":1}"', '{"a":1}'],
     ['[1]', BAD],
     ['"x"', BAD],
+    ['" null"', BAD],
+    ['{"a":1,"a":2}', BAD],
   ],
 };
 

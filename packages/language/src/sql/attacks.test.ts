@@ -14,6 +14,7 @@ import { LEGITIMATE } from './legitimate.ts';
 import { tenantPolicy, VIRTUAL_COLUMNS, withoutHints, type Policy } from './policy.ts';
 import { confirm, resolvedTables } from './query-tree.ts';
 import { classify } from './request.ts';
+import { EXPLAIN_TREE } from './resolved.ts';
 import { checkParameters, splitStatement, type Statement } from './statement.ts';
 
 interface Engine {
@@ -313,7 +314,7 @@ function explain(
   for (const [name, value] of Object.entries(parameters)) {
     engine.query(`SET param_${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`, 'TSVRaw');
   }
-  return engine.query(`EXPLAIN ${what} ${statement.sql}`, 'TSVRaw');
+  return engine.query((what === 'AST' ? 'EXPLAIN AST ' : EXPLAIN_TREE) + statement.sql, 'TSVRaw');
 }
 
 /** A function's name that is taken for a function gives another error than "unknown identifier". */

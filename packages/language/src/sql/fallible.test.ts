@@ -8,7 +8,7 @@ import { AppError } from '@glasshouse/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fallibility } from './fallible.ts';
-import { EXPLAIN_SETTINGS, parseResolved } from './resolved.ts';
+import { EXPLAIN_SETTINGS, EXPLAIN_TREE, parseResolved } from './resolved.ts';
 import { totalFunctions, type Totality } from './total.ts';
 
 interface Engine {
@@ -168,6 +168,22 @@ describe('can fail', () => {
     expect(findingOf(sql)).toMatchObject({ fails: 'anywhere', because });
   });
 
+  it.each([
+    'if(1 = 2, throwIf(k = 1), 0) = 0',
+    "if(now() > toDateTime('2100-01-01 00:00:00'), throwIf(k = 1), 0) = 0",
+    'CASE WHEN 1 = 2 THEN throwIf(k = 1) ELSE 0 END = 0',
+    'multiIf(0, throwIf(k = 1), 1, 2, 3) = 2',
+    'randConstant() = 5 AND throwIf(k = 1)',
+    '(SELECT 0) AND throwIf(k = 1)',
+    'coalesce(1, throwIf(k = 1)) = 1',
+    'NULL = throwIf(k = 1)',
+    'throwIf(k = 1) IN ()',
+    'isNull(throwIf(k = 1))',
+    "toTypeName(throwIf(k = 1)) = ''",
+  ])('although a constant hides it now: %s', (condition) => {
+    expect(findingOf(`SELECT k FROM f WHERE ${condition}`)).toMatchObject({ fails: 'anywhere', because: 'throwIf' });
+  });
+
   it('although a text pretends to be a constant', () => {
     const key = 'a\\n  WHERE\\n    CONSTANT id: 1, constant_value: UInt64_1, constant_value_type: UInt8';
     expect(findingOf(`SELECT k FROM f WHERE m['${key}'] = 'x' AND throwIf(k = 1) = 0`)?.because).toBe('throwIf');
@@ -274,7 +290,7 @@ function callsOf(name: string, totality: Totality): string[] {
 function findingOf(sql: string): ReturnType<typeof fallibility> | undefined {
   let text: string;
   try {
-    text = engine.query(`EXPLAIN QUERY TREE ${sql}`, 'TSVRaw');
+    text = engine.query(EXPLAIN_TREE + sql, 'TSVRaw');
   } catch {
     return undefined;
   }

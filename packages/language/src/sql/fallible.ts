@@ -112,7 +112,8 @@ class Inquest {
 
   visit(node: ResolvedNode): void {
     this.noteScale(node);
-    if (node.kind === 'CONSTANT') return;
+    // What a constant was made of counts where a column is in it: it is one only because of another constant.
+    if (node.kind === 'CONSTANT' && ![...walkResolved(node)].some(({ kind }) => kind === 'COLUMN')) return;
     if (node.kind === 'FUNCTION') this.judge(node);
     for (const child of node.children) this.visit(child);
   }

@@ -1,5 +1,5 @@
 /**
- * Reads the text of `EXPLAIN QUERY TREE` (engine 26.7: two spaces of indent a level) into a tree, for what needs to know where a node
+ * Reads the text of EXPLAIN_TREE (engine 26.7: two spaces of indent a level) into a tree, for what needs to know where a node
  * stands. Which tables and functions there are is read line by line in query-tree.ts, which trusts no structure.
  *
  * Must stay true: names and constants cannot make lines of their own. The lexer refuses names with line breaks, the engine escapes
@@ -16,6 +16,12 @@ export interface ResolvedNode {
   readonly text: string;
   readonly children: readonly ResolvedNode[];
 }
+
+/**
+ * Put this in front of a statement. Only names and types are resolved: later passes drop what a constant condition makes useless, and
+ * the constant may be another one (`now()`, a parameter) when the statement runs.
+ */
+export const EXPLAIN_TREE = 'EXPLAIN QUERY TREE passes = 1 ';
 
 /** Explain with these settings what is to be read here. */
 export const EXPLAIN_SETTINGS: Readonly<Record<string, string>> = { optimize_functions_to_subcolumns: '0' };

@@ -96,7 +96,7 @@ describe('the official client', () => {
   it('names its database, the shared one or none', async () => {
     for (const database of ['default', 'telemetry', 'tenant_acme']) {
       const other = connect(key, { database });
-      const result = await other.query({ query: 'SELECT count() AS n FROM traces', format: 'JSONEachRow' });
+      const result = await other.query({ query: 'SELECT count() AS n FROM spans', format: 'JSONEachRow' });
       expect(await result.json()).toEqual([{ n: 1 }]);
       await other.close();
     }

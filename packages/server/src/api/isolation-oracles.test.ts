@@ -14,7 +14,7 @@ import { Router } from '../http/router.ts';
 import type { Answer, QueryOptions } from '../query/door.ts';
 import { Door } from '../query/door.ts';
 import type { Reads } from '../query/reads.ts';
-import { FAILURES, INJECTIONS, LOOKING, PLACES, READINGS, TRACES } from '../query/testing/attacks.ts';
+import { FAILURES, INJECTIONS, LOOKING, PLACES, READINGS, TRACES, TURNS } from '../query/testing/attacks.ts';
 import { clickhouseRoutes } from './clickhouse.ts';
 import { sqlRoutes } from './sql.ts';
 import type { Stand } from './testing/stand.ts';
@@ -213,6 +213,12 @@ describe.each(Object.keys(SURFACES))('through %s', (surface) => {
       );
     });
 
+    it('from constants that turn, after a statement was judged', async () => {
+      const over = pairs(['events', 'flat'], ['name', 'lc']);
+      for (const [[table, column], turn] of pairs(over, TURNS))
+        await expectSameTurn(surface, who, turn(table, throwing(column)));
+    });
+
     it('from values of parameters', async () => {
       for (const value of INJECTIONS) {
         await expectSame(
@@ -317,6 +323,43 @@ describe.each(Object.keys(SURFACES))('through %s', (surface) => {
       await expectSame(surface, 'everybody', share(surface, statements));
     }, 120_000);
 
+    it('from constants that turn, after a statement was judged', async () => {
+      const facts = FACTS.filter(([, column]) => /name$/iu.test(column));
+      for (const [[table, column], turn] of pairs(facts, TURNS))
+        await expectSameTurn(surface, 'everybody', turn(table, throwing(column)));
+    }, 60_000);
+
+    it('from constants that turn by themselves', async () => {
+      const soon = Math.floor(Date.now() / 1000) + 4;
+      const waiting = FACTS.map(
+        ([table, column]) =>
+          `SELECT count() FROM ${table} WHERE if(now() >= toDateTime(${soon}), ${throwing(column)}, 1)`,
+      );
+      await expectSame(surface, 'everybody', waiting);
+      for (const [table, column] of FACTS) {
+        const chance = `SELECT count() FROM ${table} WHERE if(randConstant() % 2 = 0, ${throwing(column)}, 1)`;
+        for (let times = 0; times < 6; times += 1)
+          expect(await ask(worlds[0], surface, 'everybody', chance)).toEqual({ status: 200, text: '40\n' });
+      }
+      const own = `SELECT count() FROM spans WHERE if((SELECT count() FROM open) > 5, ${throwing('name')}, 1)`;
+      await expectSame(surface, 'everybody', [own]);
+      for (const { stand } of worlds) await stand.store.command("INSERT INTO tenant_acme.open VALUES (9, '9')");
+      await expectSame(surface, 'everybody', [own]);
+      for (const { stand } of worlds)
+        await stand.store.command('ALTER TABLE tenant_acme.open DELETE WHERE k = 9 SETTINGS mutations_sync = 2');
+      while (Date.now() < soon * 1000) await new Promise((resolve) => setTimeout(resolve, 100));
+      await expectSame(surface, 'everybody', waiting);
+    }, 60_000);
+
+    it('from a view by the name of a common table expression', async () => {
+      await expectSame(surface, 'everybody', [
+        `WITH spans AS (SELECT 1 AS name) SELECT count() FROM view(SELECT * FROM spans WHERE ${throwing('name')})`,
+        `WITH spans AS (SELECT 1 AS name) SELECT count() FROM (SELECT * FROM view(SELECT name FROM spans)) WHERE ${throwing('name')}`,
+        `WITH spans AS (SELECT '1' AS name) SELECT count() FROM spans WHERE ${throwing('name')}`,
+        `WITH s AS (SELECT * FROM spans) SELECT count() FROM view(SELECT * FROM telemetry.spans) WHERE ${throwing('name')}`,
+      ]);
+    });
+
     it('from times in sorting keys and partitions', async () => {
       const times = [
         'timestamp + toIntervalNanosecond(7000000000000000000) > now()',
@@ -407,6 +450,20 @@ async function expectSame(
   };
   await Promise.all(Array.from({ length: 4 }, work));
   expect(differences).toEqual([]);
+}
+
+/** Fails on what is hidden, and on nothing else. */
+function throwing(column: string): string {
+  return `throwIf(${column} LIKE 'SECRET%') = 0`;
+}
+
+/** The harmless statement twice, so that whatever is remembered of it is, then the harmful one. */
+async function expectSameTurn(
+  surface: string,
+  who: string,
+  { sql, extra = [{}, {}] }: ReturnType<(typeof TURNS)[number]>,
+): Promise<void> {
+  for (const turn of [0, 0, 1, 1] as const) await expectSame(surface, who, [sql[turn]], extra[turn]);
 }
 
 function share(surface: string, statements: readonly string[]): readonly string[] {

@@ -22,6 +22,8 @@ interface TenantRow {
 }
 
 export class Tenants {
+  /** Called for each tenant that is made, before it is said to be there; what it fails with is nobody's business here. */
+  onMade: ((name: string) => Promise<void>) | undefined;
   private readonly store: TenantStore;
   private readonly now: () => number;
   private readonly known = new Map<string, Tenant>();
@@ -66,6 +68,7 @@ export class Tenants {
       { params: { name, now: this.now(), version: this.now() } },
     );
     this.known.set(name, tenant);
+    await this.onMade?.(name).catch(() => undefined);
     return tenant;
   }
 

@@ -139,10 +139,9 @@ function given(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' || text === 'None' ? undefined : text;
 }
 
-function withDescription(source: DataSource, description: string): DataSource {
-  const { description: former, ...rest } = source;
-  if (description.trim() === '') return rest;
-  return former === description ? source : { ...rest, description };
+function withDescription(former: DataSource, description: string): DataSource {
+  const { description: _, ...rest } = former;
+  return description.trim() === '' ? rest : { ...rest, description };
 }
 
 function withTtl(former: DataSource, ttl: string): DataSource {

@@ -6,7 +6,8 @@
  * that cannot be rendered without the values of a request is judged when these are there: nothing of it runs before.
  */
 
-import { composePipe, renderTemplate, parseTemplate, TemplateError } from '@glasshouse/language';
+import { composePipe, parseTemplate, renderTemplate, TemplateError } from '@glasshouse/language';
+import type { Template } from '@glasshouse/language';
 import type { Pipe, PipeNode, Resource } from '@glasshouse/model';
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import { tenantDatabase, VIEWS } from '@glasshouse/store';
@@ -49,10 +50,10 @@ async function judgeNode(
   const isKept = KEPT.has(node.type);
   let sql: string;
   try {
+    for (const each of pipe.nodes) parsed(each, pipe);
     sql = composePipe(pipe, node.name, renderPlain, { pipes });
   } catch (error) {
-    // It can be read, and lacks a value that every request has to bring.
-    if (error instanceof TemplateError && node.type !== 'materialized') return;
+    if (error instanceof Unfilled && node.type !== 'materialized') return;
     throw wrong(pipe, node, error);
   }
   const names = await door.namesIn({ placement: { tenant } }, sql, { isKept }).catch((error: unknown) => {
@@ -71,8 +72,21 @@ async function judgeNode(
   }
 }
 
+/** A template that can be read, and lacks a value that every request has to bring. */
+class Unfilled extends AppError {}
+
 function renderPlain(node: PipeNode, pipe: Pipe): string {
-  return renderTemplate(parseTemplate(node.sql, { node: `${pipe.name}.${node.name}` }), new Map()).sql;
+  const template = parsed(node, pipe);
+  try {
+    return renderTemplate(template, new Map()).sql;
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    throw new Unfilled('bad_request', error.message, { cause: error });
+  }
+}
+
+function parsed(node: PipeNode, pipe: Pipe): Template {
+  return parseTemplate(node.sql, { node: `${pipe.name}.${node.name}` });
 }
 
 function knownTables(among: readonly Resource[]): ReadonlySet<string> {

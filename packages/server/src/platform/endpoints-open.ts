@@ -53,6 +53,8 @@ export interface OpenPipes {
   close(): Promise<void>;
 }
 
+const PREPARE_EVERY_MS = 2_000;
+
 export function openPipes(options: PipesOptions): OpenPipes {
   const { platform, tables, store, door, judges, now, dataDir, onFailed } = options;
   const { catalog, registry, jobs } = platform;
@@ -98,6 +100,18 @@ export function openPipes(options: PipesOptions): OpenPipes {
     statePath: join(dataDir, 'schedules.json'),
     onFailed,
   });
+  const ready = new Set<string>();
+  const prepare = async (): Promise<void> => {
+    for (const { tenant } of platform.workspaces.list()) {
+      if (ready.has(tenant)) continue;
+      await prepareUsage(registry, tenant, now);
+      ready.add(tenant);
+    }
+  };
+  // A workspace may be made at any time, and the store may be away.
+  const preparing = setInterval(() => void prepare().catch(() => undefined), PREPARE_EVERY_MS);
+  preparing.unref();
+  void prepare().catch(() => undefined);
   return {
     endpoints,
     cache: new AnswerCache({ now }),
@@ -107,6 +121,7 @@ export function openPipes(options: PipesOptions): OpenPipes {
     schedules,
     usage,
     close: async () => {
+      clearInterval(preparing);
       schedules.close();
       await usage.close();
     },

@@ -90,7 +90,7 @@ describe('CSV', () => {
   it('that is anything ends in rows or in a refusal', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.string({ unit: fc.constantFrom(...Array.from(',;"\n\r\\a1 \t|\u0000é')), maxLength: 200 }),
+        fc.string({ unit: fc.constantFrom(...',;"\n\r\\a1 \t|\u0000é'.split('')), maxLength: 200 }),
         async (text) => {
           try {
             await rows(text, {}, SOURCE, 7);

@@ -146,14 +146,14 @@ export class Imports {
     const { rowBytes, maxBytes } = this.options;
     const conversion = { path: file.path, format, dialect, targets: [], pieceBytes: SAMPLE_BYTES, rowBytes, maxBytes };
     return this.slots.within(signal, async () => {
-      // The first piece is enough.
-      // oxlint-disable-next-line no-unreachable-loop
-      for await (const piece of piecesOf(conversion, signal)) {
-        const lines = Buffer.from(piece).toString('utf8').split('\n', SAMPLE_ROWS);
-        const rows = lines.filter((line) => line.trim() !== '');
-        return format === 'csv' ? rows.map(typed) : rows;
-      }
-      return [];
+      const pieces = piecesOf(conversion, signal);
+      const first = await pieces.next();
+      // The rest is of no interest, and neither is the thread.
+      await pieces.return(undefined);
+      if (first.done === true) return [];
+      const lines = Buffer.from(first.value).toString('utf8').split('\n', SAMPLE_ROWS);
+      const rows = lines.filter((line) => line.trim() !== '');
+      return format === 'csv' ? rows.map(typed) : rows;
     });
   }
 

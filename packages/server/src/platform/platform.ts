@@ -78,6 +78,7 @@ export class Platform {
   private readonly timer: NodeJS.Timeout;
   private refreshing: Promise<void> | undefined;
   private readonly prepared = new Set<string>();
+  private readonly preparing = new Map<string, Promise<void>>();
   private repaired = false;
   private isQuiet = false;
   /** The resources before the store was replaced, until it was read again. */
@@ -126,8 +127,22 @@ export class Platform {
     return this.refreshing;
   }
 
-  /** Makes the built-in data sources of a workspace that it never had. Rejects with `bad_request` where there can be none. */
-  async prepare(tenant: string): Promise<void> {
+  /** Makes the built-in data sources of a workspace that it never had; concurrent calls share the work. Rejects with `bad_request` where there can be none. */
+  prepare(tenant: string): Promise<void> {
+    const present = this.preparing.get(tenant);
+    if (present !== undefined) return present;
+    const work = this.makeBuiltIn(tenant).finally(() => this.preparing.delete(tenant));
+    this.preparing.set(tenant, work);
+    return work;
+  }
+
+  /** Stops jobs and reading. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.jobs.close();
+  }
+
+  private async makeBuiltIn(tenant: string): Promise<void> {
     this.workspaces.add([tenant]);
     for (const definition of BUILT_IN) {
       const id = `t_${uuidOf(`${tenant} ${definition.name}`).replaceAll('-', '')}`;
@@ -177,12 +192,6 @@ export class Platform {
   /** Removes the rows of all data sources, those in quarantine and those out of sight included. */
   empty(): Promise<void> {
     return this.options.tables.emptyAll();
-  }
-
-  /** Stops jobs and reading. */
-  async close(): Promise<void> {
-    clearInterval(this.timer);
-    await this.jobs.close();
   }
 
   private async read(): Promise<void> {

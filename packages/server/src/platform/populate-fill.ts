@@ -124,7 +124,7 @@ export class Filling {
     for (const source of this.sources()) {
       const mark = upTo.get(source.name) ?? 0n;
       const after = this.reached.get(source.name);
-      const range = `${SEGMENT} <= ${mark}${after === undefined ? '' : ` AND ${SEGMENT} > ${after}`}`;
+      const range = `${SEGMENT} <= ${mark} + 40000000000${after === undefined ? '' : ` AND ${SEGMENT} > ${after}`}`;
       // Columns may have any name that is no better than these.
       const partitions = await this.rows<{ __id: string; __n: string }>(
         `SELECT _partition_id AS __id, count() AS __n FROM ${this.nameOf(source)} WHERE ${range} GROUP BY __id ORDER BY __id`,

@@ -170,9 +170,9 @@ export class Sinks {
   /** All rows into one file, as the engine gives them. */
   private async exportWhole(wanted: Export, signal: AbortSignal): Promise<Exported> {
     const { entry, sql, params } = wanted;
-    const settings = Object.fromEntries(Object.entries(params).map(([name, value]) => [`param_${name}`, value]));
     const result = await this.options.store.read(entry.tenant, sql, {
-      settings: { ...this.settingsOf(wanted), ...settings },
+      params,
+      settings: this.settingsOf(wanted),
       signal,
     });
     return { files: [await this.write(wanted, result.stream, wanted.template.nameOf([]), signal)], rows: undefined };
@@ -237,14 +237,14 @@ export class Sinks {
 
   private async write(wanted: Export, rows: Readable, name: string, signal: AbortSignal): Promise<string> {
     const { compression, destination, format, isNew } = wanted;
-    const isPacked = format.name !== 'Parquet' && compression.pack !== undefined;
-    const ending = format.ending + (isPacked ? compression.ending : '');
+    const pack = format.name === 'Parquet' ? undefined : compression.pack;
+    const ending = format.ending + (pack === undefined ? '' : compression.ending);
     mkdirSync(this.spool, { recursive: true, mode: 0o700 });
     const path = join(this.spool, randomUUID());
     try {
       const file = createWriteStream(path, { mode: 0o600 });
-      if (isPacked) await pipeline(rows, compression.pack(), file, { signal });
-      else await pipeline(rows, file, { signal });
+      if (pack === undefined) await pipeline(rows, file, { signal });
+      else await pipeline(rows, pack(), file, { signal });
       const made: MadeFile = { path, bytes: (await stat(path)).size, contentType: format.contentType };
       return await destination.put(withoutEnding(name, ending, format.ending), ending, made, isNew);
     } finally {

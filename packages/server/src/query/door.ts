@@ -25,7 +25,7 @@ import { catalogFilters, filterSetting, READS_ALL, rightsOf } from './reads.ts';
 import type { Answer, AuditLine, Outcome } from './record.ts';
 import { answerOf, auditedText, statusOf } from './record.ts';
 import type { QueryLimits } from './settings.ts';
-import { findFormat, querySettings, tellsProgress } from './settings.ts';
+import { findFormat, querySettings, resolvingSettings, tellsProgress } from './settings.ts';
 
 export type { Answer, AuditLine } from './record.ts';
 
@@ -193,7 +193,7 @@ export class Door {
   private async settle(
     prepared: Prepared,
     rights: Rights,
-    options: StatementOptions,
+    options: QueryOptions,
   ): Promise<{ readonly statement: Statement; readonly given: Settings }> {
     switch (prepared.type) {
       case 'trusted':
@@ -279,7 +279,7 @@ function prepare(sql: string, options: StatementOptions, rights: Rights): Prepar
 }
 
 /** The case for the judge. Throws `bad_request` for what is no SELECT, and for parameters without a value. */
-function selectOf(prepared: Prepared, rights: Rights, options: StatementOptions): Case {
+function selectOf(prepared: Prepared, rights: Rights, options: StatementOptions & Partial<QueryOptions>): Case {
   const { statement, type } = prepared;
   if (type !== 'judged')
     throw new Refusal('bad_request', 'cannot check the statement: it is no SELECT', 62, 'SYNTAX_ERROR');
@@ -289,7 +289,15 @@ function selectOf(prepared: Prepared, rights: Rights, options: StatementOptions)
     .map(({ name }) => params[`param_${name}`]);
   const { written, signal } = options;
   const own = written && { ...written, sql: withCatalog(splitStatement(written.sql), written.sql).sql };
-  return { statement, params, names, rights, written: own, signal };
+  return {
+    statement,
+    params,
+    resolving: resolvingSettings(options.settings ?? {}),
+    names,
+    rights,
+    written: own,
+    signal,
+  };
 }
 
 function formatOf({ format: named }: Statement, options: QueryOptions, { policy }: Rights): string {

@@ -1,7 +1,7 @@
 /** Has the engine explain a statement in a tenant's session. Positions in its errors are those of the statement. */
 
 import { text } from 'node:stream/consumers';
-import { EXPLAIN_SETTINGS } from '@glasshouse/language';
+import { EXPLAIN_SETTINGS, EXPLAIN_TREE } from '@glasshouse/language';
 import type { Settings, Store } from '@glasshouse/store';
 import { withoutPrefix } from './errors.ts';
 import { querySettings, type QueryLimits } from './settings.ts';
@@ -13,7 +13,7 @@ export interface Explainer {
 
 export interface Explained {
   readonly tenant: string;
-  readonly what: 'AST' | 'QUERY TREE';
+  readonly what: 'AST' | 'TREE';
   readonly sql: string;
   readonly settings?: Settings;
   readonly signal?: AbortSignal | undefined;
@@ -22,7 +22,7 @@ export interface Explained {
 /** The explanation as raw text. Rejects with a StoreError for what the engine cannot parse or resolve. */
 export async function explain({ store, limits }: Explainer, wanted: Explained): Promise<string> {
   const { tenant, what, sql, settings, signal } = wanted;
-  const prefix = `EXPLAIN ${what} `;
+  const prefix = what === 'AST' ? 'EXPLAIN AST ' : EXPLAIN_TREE;
   const all = { ...querySettings({}, limits), ...settings, ...EXPLAIN_SETTINGS, default_format: 'TSVRaw' };
   try {
     const { stream } = await store.read(tenant, prefix + sql, {

@@ -25,7 +25,7 @@ import type { Settings } from '@glasshouse/store';
 import { SHARED_DATABASE, VIEWS } from '@glasshouse/store';
 import { explain, type Explainer } from './explain.ts';
 import { orderSettings, type Order } from './order.ts';
-import { catalogFilters, filterSetting, type Rights, type Written } from './reads.ts';
+import { catalogFilters, filterSetting, NO_RIGHT, type Rights, type Written } from './reads.ts';
 import { shapeOf } from './shape.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -35,6 +35,8 @@ export interface Ruling {
   readonly settings: Readonly<Record<string, string>>;
   /** Tables that it reads, those behind views and in arguments of table functions not among them. */
   readonly tables: readonly TableName[];
+  /** True if it holds for every statement of the shape, since nothing stands between the rows and who asks. */
+  readonly isGeneral: boolean;
 }
 
 /** A statement before the judge. */
@@ -42,6 +44,8 @@ export interface Case {
   readonly statement: Statement;
   /** Values of its parameters, as settings. */
   readonly params: Settings;
+  /** Settings of the client that change what the statement comes to. */
+  readonly resolving: Settings;
   /** Values of its parameters that stand for names. */
   readonly names: readonly unknown[];
   readonly rights: Rights;
@@ -76,15 +80,18 @@ export class Judgement {
 
   /** Lets the statement through, or rejects with `forbidden` or `bad_request`, or with the engine's own refusal. */
   async rule(one: Case): Promise<Ruling> {
-    const { statement, rights, names } = one;
-    const key = JSON.stringify([rights.tenant, shapeOf(statement.tokens), names, rights.key]);
-    const known = this.rulings.get(key);
+    const { statement, rights, names, params, resolving } = one;
+    const who = [rights.tenant, rights.key, names, resolving];
+    const general = JSON.stringify([...who, shapeOf(statement.tokens)]);
+    // Where rows are hidden, the value of a literal can decide whether something fails.
+    const exact = JSON.stringify([...who, statement.sql, params]);
+    const known = this.rulings.get(general) ?? this.rulings.get(exact);
     if (known !== undefined) return known;
     const ast = parseAst(await this.explain(one, 'AST', statement.sql));
     const verdict = judge(statement, ast, rights.policy);
     if (one.written !== undefined) await this.judgeWritten(one, one.written);
     const ruling = await this.resolve(one, ast, verdict);
-    this.rulings.add(key, ruling);
+    this.rulings.add(ruling.isGeneral ? general : exact, ruling);
     return ruling;
   }
 
@@ -103,11 +110,11 @@ export class Judgement {
     if (this.filters.get(key) === true) return;
     const what = `the row filter of table ${table}`;
     const expression = splitExpression(filter, { what, total: true });
-    const from = { rights, params: {}, signal: undefined };
+    const from = { rights, params: {}, resolving: {}, signal: undefined };
     const ast = parseAst(await this.explain(from, 'AST', expression.statement));
     judgeExpression(expression, ast, { what, total: true });
     const sql = `SELECT 1 FROM \`${rights.database}\`.\`${table.replaceAll(/[`\\]/gu, '\\$&')}\` WHERE (${expression.sql}\n)`;
-    const tree = await this.explain(from, 'QUERY TREE', sql, orderSettings('unindexed'));
+    const tree = await this.explain(from, 'TREE', sql, orderSettings('unindexed'));
     const { fails, because } = fallibility(parseResolved(tree));
     if (fails !== 'never') {
       const why = `function ${because} can fail, also on rows that must stay hidden`;
@@ -132,26 +139,29 @@ export class Judgement {
       const filter = rights.filters.get(`${database}.${table}`);
       if (filter !== undefined) await this.judgeRowFilter(rights, table, filter);
     }
-    const conditions = filterSetting(conditionsOn(named, rights, statement));
-    const tree = await this.explain(one, 'QUERY TREE', statement.sql, {
-      ...orderSettings(earlyOrder(hidingOf(named, rights), ast)),
+    // What the judge took for a common table expression may be a view to the engine, as in the argument of a table function.
+    const suspects = [...named, ...statement.ctes.map(({ name }) => ({ database: rights.database, table: name }))];
+    const denied = deniedNames(one);
+    const conditions = filterSetting(conditionsOn(named, rights, denied));
+    const tree = await this.explain(one, 'TREE', statement.sql, {
+      ...orderSettings(earlyOrder(hidingOf(suspects, rights), ast)),
       ...conditions,
     });
     const tables = confirm(resolvedTables(tree), rights.policy, () => []);
-    judgeNodes(tables, one);
-    const all = [...named, ...tables];
-    const order = orderOf(hidingOf(all, rights), () => fallibility(parseResolved(tree)));
-    return { settings: { ...orderSettings(order), ...conditions }, tables };
+    judgeNames(tables, one, denied);
+    const hiding = hidingOf([...suspects, ...tables], rights);
+    const order = orderOf(hiding, () => fallibility(parseResolved(tree)));
+    return { settings: { ...orderSettings(order), ...conditions }, tables, isGeneral: hiding === 'nothing' };
   }
 
   private explain(
-    { rights, params, signal }: Pick<Case, 'params' | 'rights' | 'signal'>,
-    what: 'AST' | 'QUERY TREE',
+    { rights, params, resolving, signal }: Pick<Case, 'params' | 'resolving' | 'rights' | 'signal'>,
+    what: 'AST' | 'TREE',
     sql: string,
     settings: Settings = {},
   ): Promise<string> {
     const { tenant } = rights;
-    return explain(this.options, { tenant, what, sql, signal, settings: { ...params, ...settings } });
+    return explain(this.options, { tenant, what, sql, signal, settings: { ...resolving, ...params, ...settings } });
   }
 }
 
@@ -197,20 +207,26 @@ function orderOf(hiding: Hiding, find: () => Fallibility): Order {
   return hiding === 'facts' && fails === 'on_text' ? 'separate' : 'unindexed';
 }
 
-/** Row filters, what the catalogue may show, and nothing at all of tables that a name could turn out to be. */
-function conditionsOn(named: readonly TableName[], rights: Rights, { ctes }: Statement): Map<string, string> {
+/** Row filters, what the catalogue may show, and nothing at all of tables that must not be read. */
+function conditionsOn(named: readonly TableName[], rights: Rights, denied: ReadonlySet<string>): Map<string, string> {
   const conditions = new Map(rights.filters);
   if (named.some(({ database }) => database === SHARED_DATABASE)) {
     for (const [table, condition] of catalogFilters(rights)) {
       if (named.some((one) => fullName(one) === table)) conditions.set(table, condition);
     }
   }
-  // Were the engine to see a table where the judge saw a common table expression, it has no row.
-  const { tables } = rights;
-  if (tables !== undefined && rights.writtenPolicy === undefined) {
-    for (const { name } of ctes) if (!tables.has(name)) conditions.set(`${rights.database}.${name}`, '0');
-  }
+  for (const table of denied) conditions.set(`${rights.database}.${table}`, '0');
   return conditions;
+}
+
+/**
+ * Names that the judge took for common table expressions, where not every table may be read: were the engine to see a table there,
+ * it has no row.
+ */
+function deniedNames({ rights: { tables }, statement, written }: Case): ReadonlySet<string> {
+  if (tables === undefined) return new Set();
+  const { ctes } = written === undefined ? statement : splitStatement(written.sql);
+  return new Set(ctes.flatMap(({ name }) => (tables.has(name) ? [] : [name])));
 }
 
 /** How many rows a table has is not for those who see some of them. */
@@ -235,13 +251,13 @@ function isStar(node: AstNode): boolean {
   return more.length === 0 && list?.children.length === 1 && list.children[0]?.kind === 'Asterisk';
 }
 
-/** A node's name must not have meant a table after all. */
-function judgeNodes(tables: readonly TableName[], { written, rights }: Case): void {
+/** A name of a node, or of a common table expression where not every table may be read, must not have meant a table. */
+function judgeNames(tables: readonly TableName[], { written, rights }: Case, denied: ReadonlySet<string>): void {
   const taken = tables.find(
-    ({ database, table }) => database === rights.database && written?.nodes.has(table) === true,
+    ({ database, table }) => database === rights.database && (written?.nodes.has(table) === true || denied.has(table)),
   );
   if (taken === undefined) return;
-  throw new AppError('bad_request', `cannot run the query: ${taken.table} is the name of a node and of a table`);
+  throw new AppError('forbidden', `cannot read table ${taken.table}: ${NO_RIGHT}`);
 }
 
 function namedTables(verdict: Verdict, database: string): TableName[] {

@@ -49,7 +49,8 @@ export interface Rights {
   readonly key: string;
 }
 
-const NO_RIGHT = 'the credential has no right to read it';
+/** Why a table is refused to a credential that does not read all. */
+export const NO_RIGHT = 'the credential has no right to read it';
 
 /** Longest value of the setting, as it stands in a URL: the engine's HTTP interface takes no more with all the others. */
 const MAX_SETTING_LENGTH = 11_000;

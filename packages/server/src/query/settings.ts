@@ -59,6 +59,25 @@ const MEANING: readonly string[] = [
   'transform_null_in',
 ];
 
+/** They change what a statement comes to: which names mean what, and which constants. */
+const RESOLVING: readonly string[] = [
+  ...MEANING,
+  'aggregate_functions_null_for_empty',
+  'any_join_distinct_right_table_keys',
+  'count_distinct_implementation',
+  'join_use_nulls',
+  'limit',
+  'offset',
+  'prefer_column_name_to_alias',
+  'totals_mode',
+  'union_default_mode',
+];
+
+/** Of the settings that a client asks for, those with which a statement has to be judged, because it will run with them. */
+export function resolvingSettings(asked: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(RESOLVING.flatMap((name) => (asked[name] === undefined ? [] : [[name, asked[name]]])));
+}
+
 /** By them a query fails or not depending on how much was read, also of rows that are hidden. */
 const READING: readonly string[] = ['max_bytes_to_read', 'max_columns_to_read', 'max_memory_usage', 'max_rows_to_read'];
 

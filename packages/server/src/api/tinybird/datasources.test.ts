@@ -106,7 +106,7 @@ describe('a new data source', () => {
       [{ name: 'a b', schema: SCHEMA }, 400, /name/u],
       [{ name: 'x_quarantine', schema: SCHEMA }, 400, /reserved/u],
       [{ name: 'bad1', schema: 'a Strong' }, 400, /Strong/u],
-      [{ name: 'bad2', schema: 'a String, a String' }, 400, /already/u],
+      [{ name: 'bad2', schema: 'a String,a String' }, 400, /already/u],
       [{ name: 'bad3', schema: 'a String', engine: 'Log' }, 400, /Log/u],
       [{ name: 'bad4', schema: 'a String', engine_sorting_key: 'b' }, 400, /b/u],
       [{ name: 'bad5', schema: "a String DEFAULT file('/etc/passwd')" }, 403, /file/u],

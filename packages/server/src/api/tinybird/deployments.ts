@@ -76,8 +76,9 @@ async function deploy(platform: Platform, call: Call): Promise<void> {
     answerRefused(response, project);
     return;
   }
+  const check = query.get('check') === 'true';
   const deployed = await platform.deployments.deploy(principal.tenant, project.resources, {
-    check: query.get('check') === 'true',
+    check,
     allowDestructive: query.get('allow_destructive_operations') === 'true',
     autoPromote: query.get('auto_promote') === 'true',
   });
@@ -85,8 +86,9 @@ async function deploy(platform: Platform, call: Call): Promise<void> {
     answerFailed(response, project, deployed);
     return;
   }
-  const { deployment } =
-    deployed.result === 'success' ? { deployment: await nearlyDone(platform, deployed.deployment) } : deployed;
+  // One that is only checked is nowhere but here.
+  const isBegun = deployed.result === 'success' && !check;
+  const deployment = isBegun ? await nearlyDone(platform, deployed.deployment) : deployed.deployment;
   if (deployment.status === 'failed') {
     answerFailed(response, project, { result: 'failed', deployment });
     return;

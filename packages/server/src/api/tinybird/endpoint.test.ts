@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { column, dataSource } from '../../platform/testing/stand.ts';
 import { endpointRoutes } from './endpoint.ts';
-import type { PipeStand } from './testing/pipes.ts';
+import type { CallInit, PipeStand } from './testing/pipes.ts';
 import { openPipes, TENANT } from './testing/pipes.ts';
 
 let stand: PipeStand;
@@ -128,7 +128,7 @@ describe('an endpoint', () => {
     expect((await get('/v0/pipes/top.prometheus')).status).toBe(400);
   });
 
-  it.each<[string, string, RequestInit]>([
+  it.each<[string, string, CallInit]>([
     ['commas', '/v0/pipes/top.json?page=a,b', {}],
     ['repeated values', '/v0/pipes/top.json?page=a&page=b', {}],
     ['JSON text', `/v0/pipes/top.json?page=${encodeURIComponent('["a","b"]')}`, {}],

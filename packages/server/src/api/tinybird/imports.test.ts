@@ -50,7 +50,7 @@ const line = (page: string, more = {}): object => ({ time: { at: '2026-01-01 00:
 const row = (page: string, n = 1): object => ({ at: '2026-01-01 00:00:00', page, n });
 const ndjson = (...rows: readonly object[]): string => rows.map((one) => JSON.stringify(one)).join('\n');
 
-function file(field: string, content: Buffer | string, filename = field): FormData {
+function file(field: string, content: string | Uint8Array<ArrayBuffer>, filename = field): FormData {
   const form = new FormData();
   form.append(field, new Blob([content]), filename);
   return form;
@@ -240,11 +240,9 @@ describe('a replacement', () => {
     const name = await source();
     await server.events(name, line('old'));
     let sent = 0;
-    let going = true;
+    const stop = new AbortController();
     const sending = (async () => {
-      // It is modified while this waits.
-      // oxlint-disable-next-line no-unmodified-loop-condition
-      while (going) {
+      while (!stop.signal.aborted) {
         await server.call(`POST /v0/events?name=${name}`, { body: JSON.stringify(line('meanwhile', { n: sent++ })) });
         await pause(5);
       }
@@ -258,7 +256,7 @@ describe('a replacement', () => {
     expect(json['successful_rows']).toBe(20_000);
     const first = sent + 1;
     await pause(100);
-    going = false;
+    stop.abort();
     await sending;
     await server.events(name, line('last'));
     expect(

@@ -10,15 +10,14 @@ type Json = Readonly<Record<string, unknown>>;
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startTestServer({ GLASSHOUSE_AUTH: 'open' });
+  server = await startTestServer({ GLASSHOUSE_AUTH: 'open', GLASSHOUSE_SEAL_MS: '30' });
 }, 60_000);
 
 afterAll(() => server?.close());
 
-const source = async (name: string, file: string): Promise<void> => {
-  const answer = await server.call('POST /v0/datasources', {
-    body: new URLSearchParams({ name, schema: file, format: 'ndjson' }),
-  });
+const source = async (name: string, schema: string, engine: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const body = new URLSearchParams({ name, schema, format: 'ndjson', ...engine });
+  const answer = await server.call('POST /v0/datasources', { body });
   if (answer.status !== 200) throw new Error(`cannot make ${name}: ${answer.text}`);
 };
 const pipe = async (name: string, nodes: readonly Json[], query = ''): Promise<Json> => {
@@ -34,14 +33,12 @@ const publish = async (name: string, sql: string): Promise<void> => {
 };
 const ended = (answer: Json): Promise<Json> => server.ended(String((answer['job'] as Json)['id']));
 
-/** Sends events until it is told to stop; each has an id of its own. Resolves with how many were acknowledged. */
-function sending(name: string): { stop(): Promise<number> } {
-  let on = true;
-  let sent = 0;
+/** Sends events until it is told to stop; each has the next id. Then resolves with the id behind the last. */
+function sending(name: string, from = 0): { stop(): Promise<number> } {
+  const sender = { on: true };
+  let sent = from;
   const run = async (): Promise<void> => {
-    // It is modified while this waits.
-    // oxlint-disable-next-line no-unmodified-loop-condition
-    while (on) {
+    while (sender.on) {
       const first = sent;
       sent += 50;
       const body = Array.from({ length: 50 }, (_, index) =>
@@ -55,7 +52,7 @@ function sending(name: string): { stop(): Promise<number> } {
   const running = run();
   return {
     stop: async () => {
-      on = false;
+      sender.on = false;
       await running;
       // One more that waits for the table: what came before is there then.
       await server.events(name, { id: sent, k: 'last' });
@@ -68,42 +65,40 @@ const SCHEMA = '`id` UInt64 `json:$.id`, `k` String `json:$.k`';
 
 describe('a population while events come in', () => {
   it.each([
-    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'uniqExact(id)'],
-    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)'],
+    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'count()', 'uniqExact(id)'],
+    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)', 'sum(n)'],
     [
       'AggregatingMergeTree',
       'SELECT k, countState() AS n, uniqExactState(id) AS ids FROM SOURCE GROUP BY k',
       '`k` String, `n` AggregateFunction(count), `ids` AggregateFunction(uniqExact, UInt64)',
+      'countMerge(n)',
       'uniqExactMerge(ids)',
     ],
-  ])(
-    'into a %s neither loses nor doubles a row',
-    async (engine, sql, schema, distinct) => {
-      const name = `from_${engine.toLowerCase()}`;
-      const target = `to_${engine.toLowerCase()}`;
-      await source(name, SCHEMA);
-      const made = await server.call('POST /v0/datasources', {
-        body: new URLSearchParams({ name: target, schema, engine, engine_sorting_key: 'k' }),
-      });
-      expect(made.status).toBe(200);
-      const sender = sending(name);
-      await pause(700);
-      const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
-      expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
-      await pause(300);
-      const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
-      expect(await ended(again.json)).toMatchObject({ status: 'done' });
-      await pause(300);
-      const sent = await sender.stop();
-      const total = { MergeTree: 'count()', SummingMergeTree: 'sum(n)', AggregatingMergeTree: 'countMerge(n)' }[engine];
-      const rows = (): Promise<readonly Json[]> =>
-        server.rows(
-          `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`,
-        );
-      expect(await rows()).toEqual([{ total: sent, ids: sent, sent }]);
-    },
-    60_000,
-  );
+  ])('into a %s neither loses nor doubles a row', async (engine, sql, schema, total, distinct) => {
+    const name = `from_${engine.toLowerCase()}`;
+    const target = `to_${engine.toLowerCase()}`;
+    // Many partitions, so that populating takes a while and segments come in between.
+    await source(name, SCHEMA, { engine: 'MergeTree', engine_sorting_key: 'id', engine_partition_key: 'id % 16' });
+    await source(target, schema, { engine, engine_sorting_key: 'k' });
+    const rows = async (): Promise<Json | undefined> => {
+      const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
+      return (await server.rows(query))[0];
+    };
+    const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
+    const first = sending(name);
+    await pause(700);
+    expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
+    await pause(200);
+    const sent = await first.stop();
+    expect(await rows()).toEqual({ total: sent, ids: sent, sent });
+    const second = sending(name, sent);
+    await pause(300);
+    const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
+    expect(await ended(again.json)).toMatchObject({ status: 'done' });
+    await pause(200);
+    const all = await second.stop();
+    expect(await rows()).toEqual({ total: all, ids: all, sent: all });
+  }, 120_000);
 });
 
 describe('a copy while events come in', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { column, dataSource } from '../../platform/testing/stand.ts';
 import { pipeRoutes } from './pipe-routes.ts';
-import type { PipeStand } from './testing/pipes.ts';
+import type { CallInit, PipeStand } from './testing/pipes.ts';
 import { openPipes, TENANT } from './testing/pipes.ts';
 
 type Json = Record<string, unknown>;
@@ -34,15 +34,12 @@ beforeEach(async () => {
   for (const pipe of catalog.pipes(TENANT)) if (!pipe.builtIn) await registry.dropPipe(TENANT, pipe.name, true);
 });
 
-const ask = async (
-  request: string,
-  init: RequestInit & { token?: string } = {},
-): Promise<{ status: number; json: Json }> => {
+const ask = async (request: string, init: CallInit = {}): Promise<{ status: number; json: Json }> => {
   const [method = 'GET', path = ''] = request.split(' ');
   const { status, text } = await stand.call(path, { ...init, method });
   return { status, json: text === '' ? {} : (JSON.parse(text) as Json) };
 };
-const json = (body: unknown): RequestInit => ({
+const json = (body: unknown): CallInit => ({
   body: JSON.stringify(body),
   headers: { 'content-type': 'application/json' },
 });
@@ -272,19 +269,17 @@ describe('a copy', () => {
   it('is seen whole by those who read meanwhile', async () => {
     await push('replace', 'SELECT toString(number % 10) AS page, toUInt64(1) AS n FROM numbers(200000)');
     await ended(await ask('POST /v0/pipes/copied/copy'));
-    let reading = true;
+    const reading = { on: true };
     const seen = new Set<number>();
     const reader = async (): Promise<void> => {
-      // It is modified while this waits.
-      // oxlint-disable-next-line no-unmodified-loop-condition
-      while (reading) {
+      while (reading.on) {
         const [row] = await stand.ask<{ c: number }>('SELECT count() AS c FROM snapshot');
         seen.add(row?.c ?? 0);
       }
     };
     const readers = [reader(), reader()];
     for (let round = 0; round < 5; round++) await ended(await ask('POST /v0/pipes/copied/copy'));
-    reading = false;
+    reading.on = false;
     await Promise.all(readers);
     expect([...seen]).toEqual([200_000]);
   });

@@ -143,18 +143,65 @@ export const TRACES: readonly ((table: string, c: string, k: string) => string)[
   (t) => `SELECT _block_number, _row_exists FROM ${t} LIMIT 1`,
   (t) => `SELECT * APPLY(max) FROM ${t}`,
   (t, c) => `SELECT groupArray(${c}) FROM (SELECT ${c} FROM ${t} ORDER BY ${c})`,
-  (t, ...[, k]) => `SELECT max(rowNumberInAllBlocks()) >= 0, max(${k}) FROM ${t}`,
+  (t, _, k) => `SELECT max(rowNumberInAllBlocks()) >= 0, max(${k}) FROM ${t}`,
   (t, c) => `SELECT topK(10)(${c}) FROM ${t}`,
   (t, c) => `SELECT count(), countIf(${c} = 'SECRET') FROM ${t} WHERE ${c} >= ''`,
   (t, c) => `SELECT any(${c}) IGNORE NULLS FROM ${t} WHERE ${c} > 'SECRET'`,
   (t) => `SELECT count() FROM ${t} WHERE 1 = 1 OR 0`,
-  (t, ...[, k]) => `SELECT k2, count() FROM (SELECT intDiv(${k}, 10) AS k2 FROM ${t}) GROUP BY k2 ORDER BY k2`,
+  (t, _, k) => `SELECT k2, count() FROM (SELECT intDiv(${k}, 10) AS k2 FROM ${t}) GROUP BY k2 ORDER BY k2`,
   (t) => `SELECT count() FROM ${t} AS a, ${t} AS b`,
   (t, c) => `SELECT count() FROM ${t} WHERE ${c} IN (SELECT ${c} FROM ${t})`,
   (t, c) =>
     `SELECT (SELECT groupUniqArray(${c}) FROM ${t}) = (SELECT groupUniqArray(${c}) FROM (SELECT * FROM ${t} LIMIT 1000000))`,
   (t, c, k) => `SELECT ${c} FROM ${t} LIMIT 1 OFFSET 5 WITH TIES ORDER BY ${k}`,
 ];
+
+/**
+ * Pairs of statements that differ in a constant only: with the first nothing can fail, and with the second something does. Whoever
+ * remembers what was found of the first must not use it for the second. `x` and the settings go along with the statement.
+ */
+export const TURNS: readonly ((
+  table: string,
+  failure: string,
+) => {
+  readonly sql: readonly [harmless: string, harmful: string];
+  readonly extra?: readonly [harmless: Readonly<Record<string, string>>, harmful: Readonly<Record<string, string>>];
+})[] = [
+  (t, x) => ({ sql: turn(t, x, "if('a' = 'b', X, 1)", "if('a' = 'a', X, 1)") }),
+  (t, x) => ({ sql: turn(t, x, "('a' = 'a') OR X", "('a' = 'b') OR X") }),
+  (t, x) => ({ sql: turn(t, x, 'CASE WHEN 1 = 2 THEN X ELSE 1 END', 'CASE WHEN 1 = 1 THEN X ELSE 1 END') }),
+  (t, x) => ({ sql: turn(t, x, 'multiIf(2 < 1, X, 1)', 'multiIf(2 < 3, X, 1)') }),
+  (t, x) => ({ sql: turn(t, x, 'NOT (1 > 2 AND NOT (X))', 'NOT (1 > 0 AND NOT (X))') }),
+  (t, x) => ({
+    sql: turn(t, x, 'if(length(range(toUInt64(0))) = 0, 1, X)', 'if(length(range(toUInt64(5))) = 0, 1, X)'),
+  }),
+  (t, x) => {
+    const sql = `SELECT count() FROM ${t} WHERE if({x:String} = 'on', ${x}, 1)`;
+    return { sql: [sql, sql], extra: [values('off'), values('on')] };
+  },
+  (t, x) => {
+    const sql = `WITH {x:String} AS c SELECT count() FROM ${t} WHERE c != 'on' OR ${x}`;
+    return { sql: [sql, sql], extra: [values('off'), values('on')] };
+  },
+  (t, x) => {
+    const sql = `SELECT count() FROM ${t} WHERE if(toHour(toDateTime(0)) = 9, ${x}, 1)`;
+    return { sql: [sql, sql], extra: [{}, { session_timezone: 'Asia/Tokyo' }] };
+  },
+  (t, x) => {
+    const sql = `SELECT '1' AS name, '1' AS span_name, '1' AS lc, count() AS n FROM ${t} WHERE ${x}`;
+    return { sql: [sql, sql], extra: [{}, { prefer_column_name_to_alias: '1' }] };
+  },
+];
+
+function turn(table: string, failure: string, harmless: string, harmful: string): [string, string] {
+  const of = (condition: string): string => `SELECT count() FROM ${table} WHERE ${condition.replace('X', failure)}`;
+  return [of(harmless), of(harmful)];
+}
+
+/** The value of parameter `x`, as both surfaces take it. */
+function values(x: string): Readonly<Record<string, string>> {
+  return { x, param_x: x };
+}
 
 /** Conditions on the system tables that would tell of other tenants' names. `system.x` stands for what a tenant may see of it. */
 export const LOOKING: readonly string[] = ['tables', 'columns', 'databases'].flatMap((view) => {

@@ -46,8 +46,16 @@ export interface PipeStand extends Parts {
   token(name: string, ...scopes: readonly string[]): Promise<string>;
   /** Rows of a query of ours in the workspace's database. */
   ask<Row>(sql: string): Promise<Row[]>;
-  call(path: string, init?: RequestInit & { readonly token?: string | null }): Promise<Answer>;
+  call(path: string, init?: CallInit): Promise<Answer>;
   close(): Promise<void>;
+}
+
+export interface CallInit {
+  readonly method?: string;
+  readonly body?: RequestInit['body'];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The secret to send; null for none, and that of the administrator if it is left out. */
+  readonly token?: string | null;
 }
 
 export interface Answer {
@@ -147,13 +155,10 @@ export async function openPipes(
     },
     token: async (name, ...scopes) =>
       (await platform.tokens.create(by, { name, scopes: scopes.map((scope) => parseScope(scope)) })).token,
-    call: async (path, { token, ...init } = {}) => {
+    call: async (path, { token, method = 'GET', body, ...init } = {}) => {
       const secret = token === undefined ? admin : token;
-      const headers = {
-        ...(secret === null ? {} : { authorization: `Bearer ${secret}` }),
-        ...(init.headers as Record<string, string> | undefined),
-      };
-      const response = await fetch(base + path, { ...init, headers });
+      const headers = { ...(secret === null ? {} : { authorization: `Bearer ${secret}` }), ...init.headers };
+      const response = await fetch(base + path, { method, headers, ...(body === undefined ? {} : { body }) });
       return { status: response.status, text: await response.text(), headers: response.headers };
     },
     close: async () => {

@@ -22,7 +22,6 @@ export interface Answer {
 }
 
 export interface CallOptions {
-  readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestInit['body'];
   /** The secret to send; null for none, and that of the workspace's administrator if it is left out. */
@@ -71,10 +70,10 @@ export async function startTestServer(env: Readonly<Record<string, string>> = {}
   const portOf = (name: string): number => app.listeners.find((listener) => listener.name === name)?.port ?? 0;
   const base = `http://127.0.0.1:${portOf('main')}`;
   const call = async (request: string, options: CallOptions = {}): Promise<Answer> => {
-    const [first = '', second] = request.split(' ', 2);
+    const [, method, path = request] = /^([A-Z]+) (.*)$/su.exec(request) ?? [];
     const secret = options.token === undefined ? server.admin : options.token;
-    const response = await fetch(base + (second ?? first), {
-      method: options.method ?? (second === undefined ? 'GET' : first),
+    const response = await fetch(base + path, {
+      method: method ?? 'GET',
       headers: { ...(secret === null ? {} : { authorization: `Bearer ${secret}` }), ...options.headers },
       redirect: 'manual',
       ...(options.body === undefined ? {} : { body: options.body }),
