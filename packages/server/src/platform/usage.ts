@@ -179,7 +179,7 @@ function rowOf(use: EndpointUse): object {
 }
 
 /** The address without the values of parameters that hold a token. */
-function withoutSecrets(url: string): string {
+export function withoutSecrets(url: string): string {
   return url.replaceAll(/([?&](?:token|password)=)[^&#]*/giu, '$1***');
 }
 

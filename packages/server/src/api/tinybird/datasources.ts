@@ -73,7 +73,7 @@ export function dataSourceRoutes(platform: Platform): Route[] {
 }
 
 /** The data source of the path. Throws `not_found` also for one that the principal may not see. */
-export async function found(platform: Platform, { principal, params }: Call): Promise<DataSourceEntry> {
+async function found(platform: Platform, { principal, params }: Call): Promise<DataSourceEntry> {
   const which = params['name'] ?? '';
   const entry = platform.catalog.dataSource(principal.tenant, which);
   if (entry !== undefined && maySee(principal, entry)) {
@@ -111,7 +111,7 @@ async function show(platform: Platform, call: Call, entry: DataSourceEntry): Pro
 }
 
 /** The attributes that were asked for, with what names the thing; all of them if none were. */
-export function only(
+function only(
   shown: Readonly<Record<string, unknown>>,
   attrs: string | null,
 ): Readonly<Record<string, unknown>> {

@@ -74,31 +74,35 @@ describe('a population while events come in', () => {
       'countMerge(n)',
       'uniqExactMerge(ids)',
     ],
-  ])('into a %s neither loses nor doubles a row', async (engine, sql, schema, total, distinct) => {
-    const name = `from_${engine.toLowerCase()}`;
-    const target = `to_${engine.toLowerCase()}`;
-    // Many partitions, so that populating takes a while and segments come in between.
-    await source(name, SCHEMA, { engine: 'MergeTree', engine_sorting_key: 'id', engine_partition_key: 'id % 16' });
-    await source(target, schema, { engine, engine_sorting_key: 'k' });
-    const rows = async (): Promise<Json | undefined> => {
-      const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
-      return (await server.rows(query))[0];
-    };
-    const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
-    const first = sending(name);
-    await pause(700);
-    expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
-    await pause(200);
-    const sent = await first.stop();
-    expect(await rows()).toEqual({ total: sent, ids: sent, sent });
-    const second = sending(name, sent);
-    await pause(300);
-    const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
-    expect(await ended(again.json)).toMatchObject({ status: 'done' });
-    await pause(200);
-    const all = await second.stop();
-    expect(await rows()).toEqual({ total: all, ids: all, sent: all });
-  }, 120_000);
+  ])(
+    'into a %s neither loses nor doubles a row',
+    async (engine, sql, schema, total, distinct) => {
+      const name = `from_${engine.toLowerCase()}`;
+      const target = `to_${engine.toLowerCase()}`;
+      // Many partitions, so that populating takes a while and segments come in between.
+      await source(name, SCHEMA, { engine: 'MergeTree', engine_sorting_key: 'id', engine_partition_key: 'id % 16' });
+      await source(target, schema, { engine, engine_sorting_key: 'k' });
+      const rows = async (): Promise<Json | undefined> => {
+        const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
+        return (await server.rows(query))[0];
+      };
+      const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
+      const first = sending(name);
+      await pause(700);
+      expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
+      await pause(200);
+      const sent = await first.stop();
+      expect(await rows()).toEqual({ total: sent, ids: sent, sent });
+      const second = sending(name, sent);
+      await pause(300);
+      const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
+      expect(await ended(again.json)).toMatchObject({ status: 'done' });
+      await pause(200);
+      const all = await second.stop();
+      expect(await rows()).toEqual({ total: all, ids: all, sent: all });
+    },
+    120_000,
+  );
 });
 
 describe('a copy while events come in', () => {

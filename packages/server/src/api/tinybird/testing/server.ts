@@ -11,7 +11,7 @@ import { pino } from 'pino';
 import { startApp } from '../../../app.ts';
 import { readConfig } from '../../../config.ts';
 
-const ADMIN = 'admin-token-of-the-tests';
+export const ADMIN = 'admin-token-of-the-tests';
 
 export interface Answer {
   readonly status: number;
