@@ -111,10 +111,7 @@ async function show(platform: Platform, call: Call, entry: DataSourceEntry): Pro
 }
 
 /** The attributes that were asked for, with what names the thing; all of them if none were. */
-function only(
-  shown: Readonly<Record<string, unknown>>,
-  attrs: string | null,
-): Readonly<Record<string, unknown>> {
+function only(shown: Readonly<Record<string, unknown>>, attrs: string | null): Readonly<Record<string, unknown>> {
   const wanted = (attrs ?? '').split(',').filter((name) => name !== '');
   if (wanted.length === 0) return shown;
   return Object.fromEntries(
