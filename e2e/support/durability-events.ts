@@ -57,9 +57,14 @@ export const EVENTS: Kind = {
 
 /** Makes the data sources and the materialization. */
 export async function prepareEvents(server: KillableServer): Promise<void> {
-  const base = `http://127.0.0.1:${server.port}/v0`;
+  const origin = `http://127.0.0.1:${server.port}`;
+  const tokens = (await (await fetch(`${origin}/tokens`)).json()) as { readonly workspace_admin_token: string };
   const post = async (path: string, init: RequestInit): Promise<void> => {
-    const response = await fetch(`${base}${path}`, { method: 'POST', ...init });
+    const headers = {
+      ...(init.headers as Record<string, string>),
+      authorization: `Bearer ${tokens.workspace_admin_token}`,
+    };
+    const response = await fetch(`${origin}/v0${path}`, { method: 'POST', ...init, headers });
     if (!response.ok) throw new Error(`cannot prepare ${path}: ${response.status} ${await response.text()}`);
   };
   await post('/datasources', { body: new URLSearchParams(DEFINITION) });

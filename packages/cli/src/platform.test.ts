@@ -192,12 +192,13 @@ describe('rows', () => {
     expect(err).toContain('nothing');
   });
 
-  test('are guessed at', async () => {
+  test('are guessed at, by servers that can', async ({ skip }) => {
     const path = put(
       'guess.ndjson',
       '{"name":"a","n":1,"at":"2026-01-01 00:00:00"}\n{"name":"b","n":2,"at":"2026-01-02 00:00:00"}\n',
     );
-    const { out } = await glasshouse('datasource', 'schema', path);
+    const { out, err } = await glasshouse('datasource', 'schema', path);
+    skip(err.includes('the server has no /v0/analyze'), 'this one cannot yet');
     expect(out).toMatch(/^SCHEMA >\n {4}`name` String `json:\$\.name`,\n/);
     put('guessed/guessed.datasource', out);
     expect(await glasshouse('push', join(folder, 'guessed/guessed.datasource'), '--check')).toMatchObject({ code: 0 });
@@ -350,7 +351,7 @@ describe('changes', () => {
     put('endpoints/top_pages.pipe', TOP_PAGES.replace('How many', 'How many pages'));
     const { code, out } = await glasshouse('deploy', folder);
     expect(code).toBe(0);
-    expect(out).toMatch(/~ pipe +top_pages[^]*waits to be made live, is removed[^]*is live/);
+    expect(out).toMatch(/~ pipe +top_pages[^]*is newer than the live one and not live, is removed[^]*is live/);
   });
 
   test('of single files leave the others alone', async () => {

@@ -2,6 +2,7 @@
 
 import { createReadStream } from 'node:fs';
 import { gunzipSync, constants } from 'node:zlib';
+import { formatDataFile, parseSchema } from '@glasshouse/language';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Options } from '../args.ts';
 import type { Context } from '../command.ts';
@@ -78,22 +79,40 @@ function withoutHalfLine(bytes: Buffer): Buffer {
   return end < 0 ? bytes : bytes.subarray(0, end + 1);
 }
 
-/** Asks the server for columns that fit. */
-export async function guessSchema(workspace: Workspace, { format, bytes }: Sample): Promise<Guess> {
-  const answer = await workspace.client.answer<Analysis>(withQuery('/v0/analyze', { format }), {
-    method: 'POST',
-    body: bytes,
-    headers: { 'Content-Type': 'application/octet-stream' },
-  });
+/** Asks the server for columns that fit. Rejects with `bad_request` for rows that it cannot read. */
+export async function guessSchema(workspace: Workspace, sample: Sample): Promise<Guess> {
+  const answer = await analyze(workspace, sample);
   const analysis = answer?.analysis ?? answer;
-  const columns = (analysis?.columns ?? []).map(({ name, path, recommended_type, type, jsonpath }) => ({
-    name,
-    type: recommended_type ?? type ?? 'String',
-    ...((path ?? jsonpath) ? { jsonpath: path ?? jsonpath ?? '' } : {}),
-  }));
   const schema = analysis?.schema;
   if (schema === undefined) throw new AppError('internal', 'cannot guess the columns: the server does not say any');
-  return { schema, columns, datafile: `SCHEMA >\n    ${schema.replaceAll(/, (?=`)/gu, ',\n    ')}\n` };
+  const columns = (analysis?.columns ?? []).map(({ name, path, recommended_type, type, jsonpath }) => {
+    const from = path ?? jsonpath;
+    return { name, type: recommended_type ?? type ?? 'String', ...(from ? { jsonpath: from } : {}) };
+  });
+  return { schema, columns, datafile: dataFileOf(schema) };
+}
+
+async function analyze(workspace: Workspace, { format, bytes }: Sample): Promise<Analysis | undefined> {
+  const path = withQuery('/v0/analyze', { format });
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  try {
+    return await workspace.client.answer<Analysis>(path, { method: 'POST', body: bytes, headers });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    throw new AppError(
+      'not_found',
+      'cannot guess the columns: the server has no /v0/analyze; write a data file by hand',
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function dataFileOf(schema: string): string {
+  const rest = { indexes: [], tokens: [], tags: [], sharedWith: [] };
+  const columns = parseSchema(schema, { file: 'the guess' });
+  return formatDataFile({ kind: 'datasource', name: 'guessed', columns, engine: { name: 'MergeTree' }, ...rest });
 }
 
 /** The answer to `POST /v0/analyze`. */

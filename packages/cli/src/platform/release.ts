@@ -49,23 +49,27 @@ export async function release(parts: Release): Promise<number> {
   if (plan.result === 'failed') return refuse(parts, plan.problems);
   if (plan.result === 'no_changes')
     return tell(parts, { result: 'no_changes' }, 'No changes: the server has all of it.');
-  const left = await waitingDeployment(workspace);
+  const left = await waitingDeployments(workspace);
   if (!args.flag('json')) {
     showPlan(output, plan);
-    if (left !== undefined) output.line(`Deployment ${left.id}, which waits to be made live, is removed.`);
+    for (const { id } of left)
+      output.line(`Deployment ${id}, which is newer than the live one and not live, is removed.`);
   }
-  // What only the deployment that waits has would go with it.
-  const isLoss = plan.isDestructive || (left?.new_datasource_names ?? []).length > 0;
+  // What only those have would go with them.
+  const isLoss = plan.isDestructive || left.some(({ new_datasource_names }) => (new_datasource_names ?? []).length > 0);
   if (args.flag('check')) return checked(parts, plan, !isLoss);
   if (isLoss && !(await agreed(parts))) return EXIT_CODES.declined;
   return carryOut(parts, plan, left);
 }
 
-/** A deployment that is ready and newer than the live one keeps others from beginning: nobody decided about it. */
-async function waitingDeployment(workspace: Workspace): Promise<DeploymentInfo | undefined> {
+/**
+ * Deployments that are ready and newer than the live one: after going back, or because somebody has yet to decide about them.
+ * They keep others from beginning.
+ */
+async function waitingDeployments(workspace: Workspace): Promise<readonly DeploymentInfo[]> {
   const all = await workspace.deployments();
   const live = all.find((one) => one.live === true);
-  return all.find(
+  return all.filter(
     ({ id, live: isLive, status }) => isLive !== true && status === 'data_ready' && Number(id) > Number(live?.id ?? 0),
   );
 }
@@ -90,12 +94,12 @@ async function agreed({ context, args }: Release): Promise<boolean> {
   return confirm(context, args, 'Deploy, and lose what is marked?');
 }
 
-async function carryOut(parts: Release, plan: Plan, left: DeploymentInfo | undefined): Promise<number> {
+async function carryOut(parts: Release, plan: Plan, left: readonly DeploymentInfo[]): Promise<number> {
   const { context, workspace, project } = parts;
   const { output, now } = context;
   const startedMs = now();
   const former = (await workspace.deployments()).find((one) => one.live === true);
-  if (left !== undefined) await workspace.removeDeployment(left.id);
+  for (const { id } of left) await workspace.removeDeployment(id);
   const begun = await workspace.deploy(project.resources, { allowDestructive: plan.isDestructive });
   const id = begun.deployment?.id;
   if (begun.result === 'no_changes')
