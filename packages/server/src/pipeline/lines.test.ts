@@ -39,6 +39,8 @@ describe('the events of a body', () => {
     const objects = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(objects, space, fc.constantFrom(undefined, 2), fc.boolean(), (values, gap, indent, asArray) => {
+        // The first line decides, and a line that is a whole object is NDJSON.
+        if (indent !== undefined) values.unshift({ first: 1 });
         const body = asArray
           ? JSON.stringify(values, null, indent)
           : values.map((value) => JSON.stringify(value, null, indent)).join(gap);

@@ -173,7 +173,7 @@ describe('the hand-over of events', () => {
     await handOver.insert(segmentOf({ other: [{ n: 1 }, { n: 2 }] }, 'n = 2'));
     expect(await ask('SELECT n FROM other')).toEqual([[2]]);
     expect(await ask('SELECT c__error FROM other_quarantine')).toEqual([
-      [['the row is outside the write filter of the token: n = 2']],
+      [['the row is outside the write filter of its token: n = 2']],
     ]);
   });
 

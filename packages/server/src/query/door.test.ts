@@ -180,7 +180,7 @@ describe('what a credential reads', () => {
   });
 
   it('is judged once for a statement and its rights, and again for other rights', async () => {
-    const sql = 'SELECT count() FROM events WHERE n > 2';
+    const sql = 'SELECT count() AS once FROM events WHERE n > 2';
     const all = { kind: 'all' } as const;
     asked = [];
     expect([await run(sql, some), await run(sql, all), await run(sql, some), await run(sql, all)]).toEqual([
@@ -189,9 +189,7 @@ describe('what a credential reads', () => {
       '3\n',
       '7\n',
     ]);
-    expect(
-      asked.filter((one) => one.startsWith('EXPLAIN QUERY TREE SELECT count() FROM events WHERE n > 2')),
-    ).toHaveLength(2);
+    expect(asked.filter((one) => /^EXPLAIN.*TREE.*AS once/su.test(one))).toHaveLength(2);
   });
 });
 
@@ -218,7 +216,7 @@ describe('a statement that nodes were put in front of', () => {
   it('is refused if a node has the name of a table', async () => {
     const sql = 'SELECT count() FROM totals';
     await expect(run(sql, reads, { written: { sql, nodes: new Set(['totals']) } })).rejects.toMatchObject({
-      code: 'bad_request',
+      code: 'forbidden',
     });
   });
 

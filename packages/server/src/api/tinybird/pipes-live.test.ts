@@ -63,48 +63,6 @@ function sending(name: string, from = 0): { stop(): Promise<number> } {
 
 const SCHEMA = '`id` UInt64 `json:$.id`, `k` String `json:$.k`';
 
-describe('a population while events come in', () => {
-  it.each([
-    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'count()', 'uniqExact(id)'],
-    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)', 'sum(n)'],
-    [
-      'AggregatingMergeTree',
-      'SELECT k, countState() AS n, uniqExactState(id) AS ids FROM SOURCE GROUP BY k',
-      '`k` String, `n` AggregateFunction(count), `ids` AggregateFunction(uniqExact, UInt64)',
-      'countMerge(n)',
-      'uniqExactMerge(ids)',
-    ],
-  ])(
-    'into a %s neither loses nor doubles a row',
-    async (engine, sql, schema, total, distinct) => {
-      const name = `from_${engine.toLowerCase()}`;
-      const target = `to_${engine.toLowerCase()}`;
-      // Many partitions, so that populating takes a while and segments come in between.
-      await source(name, SCHEMA, { engine: 'MergeTree', engine_sorting_key: 'id', engine_partition_key: 'id % 16' });
-      await source(target, schema, { engine, engine_sorting_key: 'k' });
-      const rows = async (): Promise<Json | undefined> => {
-        const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
-        return (await server.rows(query))[0];
-      };
-      const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
-      const first = sending(name);
-      await pause(700);
-      expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
-      await pause(200);
-      const sent = await first.stop();
-      expect(await rows()).toEqual({ total: sent, ids: sent, sent });
-      const second = sending(name, sent);
-      await pause(300);
-      const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
-      expect(await ended(again.json)).toMatchObject({ status: 'done' });
-      await pause(200);
-      const all = await second.stop();
-      expect(await rows()).toEqual({ total: all, ids: all, sent: all });
-    },
-    120_000,
-  );
-});
-
 describe('a copy while events come in', () => {
   it('keeps every acknowledged row of its target, appending and replacing', async () => {
     await source('copied', SCHEMA);
