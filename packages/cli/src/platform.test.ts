@@ -239,7 +239,10 @@ describe('pipes', () => {
     await expect
       .poll(async () => (await cli.json<{ pipes: object[] }>('pipe', 'stats')).pipes, { timeout: 20_000 })
       .toMatchObject([{ pipe: 'top_pages' }]);
-    expect((await glasshouse('pipe', 'stats', 'top_pages')).out).toContain('/docs');
+    // Calls are recorded in batches: the total may be there before the last of them.
+    await expect
+      .poll(async () => (await glasshouse('pipe', 'stats', 'top_pages')).out, { timeout: 20_000 })
+      .toContain('/docs');
   });
 });
 
