@@ -47,7 +47,7 @@ function section(fact) {
     `${fact.comment}. Partitioned by ${code(fact.partitionBy)}, sorted by ${code(fact.orderBy.join(', '))}.`,
     table(
       ['Column', 'Type', 'What it is'],
-      fact.columns.map(({ name, stored, type, comment }) => [code(name), code(stored ?? type), comment]),
+      fact.columns.map(({ name, type, comment }) => [code(name), code(type), comment]),
     ),
   ];
   if (fact.derived.length > 0) {

@@ -10,7 +10,9 @@ import type { Signal } from './workload.ts';
 
 export interface LoadJob {
   readonly port: number;
-  readonly signal: Signal | 'events';
+  readonly signal: Signal | 'endpoint' | 'events';
+  /** Of the signal `endpoint`: what to GET, one after the other, from the first again after the last. */
+  readonly paths?: readonly string[];
   readonly connections: number;
   /** Items per second to offer; undefined sends as soon as the last answer is there. */
   readonly rate?: number;

@@ -11,17 +11,20 @@ import { Histogram } from './histogram.ts';
 import type { FromLoad, LoadJob, LoadReport } from './job.ts';
 import type { Template } from './workload.ts';
 import { EVENTS_TABLE, makeEventTemplates } from './event-workload.ts';
-import { ITEMS_PER_REQUEST, makeTemplates } from './workload.ts';
+import { makeTemplates } from './workload.ts';
 
 const LATE_MS = 5;
 /** A server that says no is asked again after this, as a patient client would. */
 const PAUSE_MS = 100;
 
-const PATHS: Readonly<Record<LoadJob['signal'], string>> = {
+const PATHS: Readonly<Record<Exclude<LoadJob['signal'], 'endpoint'>, string>> = {
   traces: '/v1/traces',
   logs: '/v1/logs',
   events: `/v0/events?name=${EVENTS_TABLE}`,
 };
+
+/** Their answers have a body only if something was not taken. */
+const OTLP: ReadonlySet<LoadJob['signal']> = new Set(['traces', 'logs']);
 
 class Load {
   private readonly job: LoadJob;
@@ -48,8 +51,7 @@ class Load {
     this.idle = [...this.connections];
     // A template is in use until its answer is there.
     const count = Math.max(job.templates, job.connections + 1);
-    this.templates =
-      job.signal === 'events' ? makeEventTemplates(count, job.seed) : makeTemplates(job.signal, count, job.seed);
+    this.templates = templatesOf(job, count);
     for (const template of this.templates) this.heads.push(this.putHead(template));
     this.endMs = (job.seconds ?? Infinity) * 1000;
   }
@@ -60,7 +62,7 @@ class Load {
     const cpu = process.cpuUsage();
     this.startedMs = performance.now();
     if (this.job.rate === undefined) for (const connection of this.connections) this.next(connection);
-    else this.tick((1000 * ITEMS_PER_REQUEST) / this.job.rate, 0);
+    else this.tick((1000 * (this.templates[0]?.items ?? 1)) / this.job.rate, 0);
     await this.done.promise;
     const seconds = (performance.now() - this.startedMs) / 1000;
     for (const connection of this.connections) connection.close();
@@ -72,9 +74,11 @@ class Load {
 
   /** Puts the request line and headers right before the body; returns all bytes to send. */
   private putHead({ buffer, bodyStart }: Template): Buffer {
+    const { signal } = this.job;
+    if (signal === 'endpoint') return buffer;
     const head = Buffer.from(
-      `POST ${PATHS[this.job.signal]} HTTP/1.1\r\nhost: 127.0.0.1:${this.job.port}\r\n` +
-        `content-type: ${this.job.signal === 'events' ? 'application/x-ndjson' : 'application/x-protobuf'}\r\n` +
+      `POST ${PATHS[signal]} HTTP/1.1\r\nhost: 127.0.0.1:${this.job.port}\r\n` +
+        `content-type: ${signal === 'events' ? 'application/x-ndjson' : 'application/x-protobuf'}\r\n` +
         `content-length: ${buffer.length - bodyStart}\r\n\r\n`,
     );
     head.copy(buffer, bodyStart - head.length);
@@ -137,8 +141,7 @@ class Load {
     const key = status === 0 ? 'error' : String(status);
     this.statuses[key] = (this.statuses[key] ?? 0) + 1;
     if (!isTaken(status)) return;
-    // An answer to OTLP has a body only if something was not taken.
-    if (bodyBytes > 0 && this.job.signal !== 'events') this.statuses['partial'] = (this.statuses['partial'] ?? 0) + 1;
+    if (bodyBytes > 0 && OTLP.has(this.job.signal)) this.statuses['partial'] = (this.statuses['partial'] ?? 0) + 1;
     this.accepted += template.items;
     this.bytes += bytes;
   }
@@ -154,6 +157,24 @@ class Load {
     if (sampleTraces === 0 || this.sent % Math.max(1, Math.floor(requests / sampleTraces)) !== 0) return;
     this.traceIds.push(template.firstTraceId());
   }
+}
+
+function templatesOf({ signal, port, paths = [], seed }: LoadJob, count: number): Template[] {
+  switch (signal) {
+    case 'endpoint':
+      return paths.map((path) => question(path, port));
+    case 'events':
+      return makeEventTemplates(count, seed);
+    case 'traces':
+    case 'logs':
+      return makeTemplates(signal, count, seed);
+  }
+}
+
+/** A whole request without a body, which stays as it is. */
+function question(path: string, port: number): Template {
+  const buffer = Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`);
+  return { buffer, bodyStart: buffer.length, items: 1, refresh: () => undefined, firstTraceId: () => '' };
 }
 
 function isTaken(status: number): boolean {

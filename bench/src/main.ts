@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { measureCeiling } from './ceiling.ts';
 import { compareNaive } from './comparison.ts';
 import type { Context } from './context.ts';
+import { measureEndpoint } from './endpoint.ts';
 import { measureEvents } from './events.ts';
 import { measureIngest } from './ingest.ts';
 import type { Ingested } from './ingest.ts';
@@ -57,6 +58,7 @@ async function measureAll(context: Context, show: (table: Table) => void): Promi
     ceiling: async () => add(await measureCeiling(context, ingested)),
     queries: async () => add(await measureQueries(context)),
     events: async () => add(await measureEvents(context)),
+    endpoint: async () => add(await measureEndpoint(context)),
   };
   for (const name of context.options.sections) await sections[name]();
   return tables;

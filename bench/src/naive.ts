@@ -82,16 +82,14 @@ async function addHexColumns({ store }: OpenStore): Promise<void> {
   for (const [id, text, bytes] of ID_COLUMNS) {
     await store.command(`ALTER TABLE glasshouse.spans ADD COLUMN IF NOT EXISTS ${text} String EPHEMERAL`);
     const value = `toFixedString(unhex(${text}), ${bytes})`;
-    await store.command(
-      `ALTER TABLE glasshouse.spans MODIFY COLUMN ${id} ${storedTypeOf(id)} DEFAULT ${value} CODEC(ZSTD(1))`,
-    );
+    await store.command(`ALTER TABLE glasshouse.spans MODIFY COLUMN ${id} ${typeOf(id)} DEFAULT ${value}`);
   }
 }
 
-function storedTypeOf(name: string): string {
+function typeOf(name: string): string {
   const column = SPANS.columns.find((candidate) => candidate.name === name);
   if (column === undefined) throw new Error(`BUG: no column ${name}`);
-  return column.stored ?? column.type;
+  return column.type;
 }
 
 function inserter(engine: Engine, target: string): (lines: string) => Promise<void> {

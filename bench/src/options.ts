@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 
-export const SECTIONS = ['ingest', 'latency', 'naive', 'ceiling', 'queries', 'events'] as const;
+export const SECTIONS = ['ingest', 'latency', 'naive', 'ceiling', 'queries', 'events', 'endpoint'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface Options {
@@ -14,6 +14,8 @@ export interface Options {
   readonly querySpans: number;
   readonly queryLogs: number;
   readonly queryRuns: number;
+  /** Rows of each data source that the endpoints read. */
+  readonly endpointRows: number;
   /** Whether to write docs/reference/benchmarks.md. */
   readonly write: boolean;
   /** Where data directories are made; its file system is what is measured. */
@@ -29,10 +31,11 @@ Sections (all if none is named):
   ceiling   the store alone, loading the same segments from files, and the ratio
   queries   latency of typical queries over 5 million spans and 3 million log records
   events    JSON events into a data source, and the ratio to mapping them row by row in JavaScript
+  endpoint  endpoints that aggregate an hour out of 10 million rows: alone, and at 100 requests/s
 
 Options:
   --seconds N   length of the sustained load (60)
-  --quick       8 seconds, a tenth of the data for the queries
+  --quick       8 seconds, a tenth of the data for the queries and the endpoints
   --write       write docs/reference/benchmarks.md
   --dir PATH    where to put the data (the system's temporary directory)
 `;
@@ -64,6 +67,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     querySpans: values.quick ? 500_000 : 5_000_000,
     queryLogs: values.quick ? 300_000 : 3_000_000,
     queryRuns: 30,
+    endpointRows: values.quick ? 1_000_000 : 10_000_000,
     write: values.write,
     directory: values.dir,
   };

@@ -64,20 +64,38 @@ export function machineCpuSeconds(): number {
   return (user + nice + system + interrupts + softInterrupts + stolen) / TICKS;
 }
 
-/** Watches the tree's memory until `stop`, which returns the largest size seen. */
+/**
+ * Watches the tree's memory until `stop`, which returns the largest size seen. Only the anonymous part is sampled, from
+ * /proc/PID/status: to read a process's mappings stops it for milliseconds, which its clients would wait. What is resident
+ * of files changes little and is read before and after.
+ */
 export function watchPeak(root: number): { stop(): number } {
-  let peak = usageOf(root).rssBytes;
+  const fileBytes = (): number => {
+    const { rssBytes, anonymousBytes } = usageOf(root);
+    return rssBytes - anonymousBytes;
+  };
+  const before = fileBytes();
+  let peak = anonymousBytesOf(root);
   const sample = (): void => {
-    peak = Math.max(peak, usageOf(root).rssBytes);
+    peak = Math.max(peak, anonymousBytesOf(root));
   };
   const timer = setInterval(sample, SAMPLE_MS);
   return {
     stop: () => {
       clearInterval(timer);
       sample();
-      return peak;
+      return peak + Math.max(before, fileBytes());
     },
   };
+}
+
+/** proc_pid_status(5). */
+function anonymousBytesOf(root: number): number {
+  let bytes = 0;
+  for (const pid of treeOf(root).keys()) {
+    bytes += Number(/^RssAnon:\s+(\d+) kB$/mu.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+  }
+  return bytes;
 }
 
 function treeOf(root: number): Map<number, Stat> {

@@ -38,6 +38,8 @@ export interface Ports {
   readonly otlpHttp: number;
   readonly otlpGrpc: number;
   readonly clickhouse: number;
+  /** Where tools look for a local server of the data platform. */
+  readonly tinybird: number;
 }
 
 /** A row as `/v0/sql` answers it; integers that a number cannot hold are bigints. */
@@ -142,6 +144,7 @@ async function portsOf(child: ChildProcess, lines: string[]): Promise<Ports> {
         otlpHttp: port('otlp-http'),
         otlpGrpc: port('otlp-grpc'),
         clickhouse: port('clickhouse'),
+        tinybird: port('tinybird'),
       });
     });
   });

@@ -78,6 +78,16 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
     tag('os_threads_nice_value_merge_mutate', 19),
     tag('background_pool_size', options.cores),
     tag('background_schedule_pool_size', 8),
+    // What is new is compressed fast, because it is merged soon; what has become large stays and is worth more time.
+    '<compression>',
+    ...[
+      { atLeast: 0, level: 1 },
+      { atLeast: 256 << 20, level: 9 },
+    ].map(
+      ({ atLeast, level }) =>
+        `<case>${tag('min_part_size', atLeast)}${tag('min_part_size_ratio', 0)}${tag('method', 'zstd')}${tag('level', level)}</case>`,
+    ),
+    '</compression>',
     // The engine refuses a small pool unless its reserves are lowered with it.
     '<merge_tree>',
     tag('number_of_free_entries_in_pool_to_lower_max_size_of_merge', 1),
@@ -94,8 +104,6 @@ function usersXml(): string {
   return [
     '<clickhouse>',
     '<profiles><default>',
-    // A part keeps one dictionary of trace ids: with the default of 8,192 entries most would stand beside it again and again.
-    '<low_cardinality_max_dictionary_size>2000000</low_cardinality_max_dictionary_size>',
     '</default></profiles>',
     '<quotas><default/></quotas>',
     '<users><default>',

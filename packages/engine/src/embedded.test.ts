@@ -127,6 +127,89 @@ describe('the embedded engine', () => {
     ]);
   });
 
+  describe('a session of the reader', () => {
+    const COMMENT = "SELECT getSetting('log_comment') AS c";
+    /** What names the session that a request runs in. */
+    const markOf = async (settings: Record<string, string>): Promise<string> => {
+      const [row] = (await read(COMMENT, settings)) as { c: string }[];
+      return /^(session-\S+)\n/u.exec(row?.c ?? '')?.[1] ?? 'none';
+    };
+
+    it('is used again by a request in the same state', async () => {
+      const settings = { log_comment: 'tenant=a', max_threads: '1' };
+      const mark = await markOf(settings);
+      expect(mark).toMatch(/^session-[\da-f-]{36}$/u);
+      for (let round = 0; round < 5; round += 1) expect(await markOf(settings)).toBe(mark);
+    });
+
+    it.each<[string, Record<string, string>]>([
+      ['tenant', { log_comment: 'tenant=c', max_threads: '1' }],
+      ['setting', { log_comment: 'tenant=b', max_threads: '2' }],
+      ['number of settings', { log_comment: 'tenant=b', max_threads: '1', max_block_size: '77' }],
+      ['filter', { log_comment: 'tenant=b', max_threads: '1', additional_table_filters: "{'facts':'a = 1'}" }],
+    ])('is not used by a request with another %s', async (_, other) => {
+      const mark = await markOf({ log_comment: 'tenant=b', max_threads: '1' });
+      expect(await markOf(other)).not.toBe(mark);
+      expect(await read("SELECT getSetting('max_threads') AS t", other)).toEqual([{ t: Number(other['max_threads']) }]);
+    });
+
+    it('is not shared by two at once', async () => {
+      const settings = { log_comment: 'tenant=d' };
+      const marks = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const rows = await read(`${COMMENT}, sleep(0.2)`, settings);
+          return (rows[0] as { c: string }).c;
+        }),
+      );
+      expect(new Set(marks).size).toBeGreaterThan(1);
+    });
+
+    it('is not used again after a failure', async () => {
+      const settings = { log_comment: 'tenant=e' };
+      const mark = await markOf(settings);
+      expect(await codeOf(read('SELECT throwIf(1)', settings))).toBe('395');
+      expect(await markOf(settings)).not.toBe(mark);
+    });
+
+    it('is not used again after its statement was cancelled', async () => {
+      const settings = { log_comment: 'tenant=f' };
+      const mark = await markOf(settings);
+      const controller = new AbortController();
+      const slow = reader.query({
+        query: 'SELECT sum(sipHash64(number)) FROM numbers(1000000000000)',
+        clickhouse_settings: settings,
+        abort_signal: controller.signal,
+      });
+      const gone = codeOf(slow);
+      const running = async (): Promise<unknown[]> =>
+        (
+          await writer.query({
+            query: "SELECT 1 FROM system.processes WHERE endsWith(Settings['log_comment'], 'tenant=f')",
+            format: 'JSONEachRow',
+          })
+        ).json();
+      await expect.poll(running).toHaveLength(1);
+      controller.abort();
+      expect(await gone).toContain('aborted');
+      await expect.poll(running, { timeout: 10_000 }).toHaveLength(0);
+      expect(await markOf(settings)).not.toBe(mark);
+    });
+
+    it('is not one of a request with parameters', async () => {
+      const ask = async (n: number): Promise<unknown> =>
+        (
+          await reader.query({
+            query: "SELECT {n:UInt8} AS n, startsWith(getSetting('log_comment'), 'session-') AS kept",
+            query_params: { n },
+            format: 'JSONEachRow',
+          })
+        ).json();
+      expect(await ask(1)).toEqual([{ n: 1, kept: 0 }]);
+      expect(await ask(2)).toEqual([{ n: 2, kept: 0 }]);
+      expect(await codeOf(read('SELECT {n:UInt8} AS n'))).toBe('456');
+    });
+  });
+
   it('says a wrong secret in the form of the interface', async () => {
     const stranger = connect(engine, { user: 'writer', password: engine.credentials.reader.password });
     expect(await codeOf(stranger.query({ query: 'SELECT 1' }))).toBe('516');
@@ -150,9 +233,9 @@ describe('the embedded engine', () => {
     expect(readdirSync(join(root, 'walls', 'spool'))).toEqual([]);
   });
 
-  it('finds a running query by the id that its client chose', async () => {
+  it("finds a running query of the writer's by the id that it chose", async () => {
     const slow = codeOf(
-      reader.query({ query: 'SELECT sum(sipHash64(number)) FROM numbers(1000000000000)', query_id: 'chosen-id' }),
+      writer.query({ query: 'SELECT sum(sipHash64(number)) FROM numbers(1000000000000)', query_id: 'chosen-id' }),
     );
     const kill = "KILL QUERY WHERE startsWith(Settings['log_comment'], 'chosen-id\\n') ASYNC";
     await expect
@@ -168,7 +251,8 @@ describe('the embedded engine', () => {
           ).length,
       )
       .toBe(1);
-    expect(await codeOf(reader.query({ query: 'SELECT 1', query_id: 'chosen-id' }))).toBe('216');
+    for (const client of [reader, writer])
+      expect(await codeOf(client.query({ query: 'SELECT 1', query_id: 'chosen-id' }))).toBe('216');
     await writer.command({ query: kill });
     expect(await slow).toBe('394');
   });

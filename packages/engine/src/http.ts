@@ -10,7 +10,7 @@ import { Answer, type Identity, type Summary } from './answer.ts';
 import { readWork, type Work } from './body.ts';
 import { Exception, toException } from './exception.ts';
 import { runInsert } from './insert.ts';
-import { commentPrefix, runCommand, runResult, type Run } from './query.ts';
+import { runCommand, runResult, type Run } from './query.ts';
 import { readRequest, withinLimits, type Credentials, type Request } from './request.ts';
 import type { Sessions } from './sessions.ts';
 import type { Slots } from './slots.ts';
@@ -130,7 +130,7 @@ export class HttpFace {
     if (!reads) refuseWriting(request, statement);
     const { slots, sessions, spoolDir } = this.#options;
     const place = request.user === 'reader' ? slots.read : reads ? slots.check : slots.write;
-    const run: Run = { sessions, slots: place, state: this.#state(request, work, queryId), queryId, signal };
+    const run: Run = { sessions, slots: place, state: this.#state(request, work), queryId, signal };
     switch (statement.kind) {
       case 'result':
         return runResult(run, statement, request.defaultFormat, answer);
@@ -141,13 +141,12 @@ export class HttpFace {
     }
   }
 
-  #state(request: Request, { statement }: Work, queryId: string): Run['state'] {
+  #state(request: Request, { statement }: Work): Run['state'] {
     const { readerLimits } = this.#options;
     const settings =
       request.user === 'reader' ? withinLimits(request.settings, readerLimits) : new Map(request.settings);
     const loads = statement.kind === 'insert' || (statement.kind === 'command' && statement.fromFile);
     if (loads) for (const [name, value] of INSERT_DEFAULTS) if (!settings.has(name)) settings.set(name, value);
-    settings.set('log_comment', commentPrefix(queryId) + (request.settings.get('log_comment') ?? ''));
     const readonly = request.user === 'reader' ? 1 : request.safeMethod ? 2 : 0;
     return { database: request.database, settings, params: request.params, readonly };
   }

@@ -36,10 +36,10 @@ export async function runInsert(
     });
     const slot = await run.slots.acquire(run.signal);
     try {
-      return await run.sessions.run(run.state, async (execute) => {
+      return await run.sessions.run(run.state, run, async (execute, mark) => {
         const file = `FROM INFILE ${quoteString(path)} COMPRESSION ${quoteString(data.compression ?? 'none')}`;
         const sql = `${statement.before}\n${file}\n${statement.settings}\nFORMAT ${statement.format}`;
-        const result = await cancellable(run, execute(sql));
+        const result = await cancellable(run, mark, execute(sql));
         return {
           read_rows: String(result.rowsRead),
           read_bytes: String(result.bytesRead),

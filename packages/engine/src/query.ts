@@ -21,11 +21,6 @@ export interface Run {
   readonly signal: AbortSignal;
 }
 
-/** The part of `log_comment` by which a running statement is found again; a caller's own comment follows it. */
-export function commentPrefix(queryId: string): string {
-  return `${queryId}\n`;
-}
-
 /** Streams the rows of `statement` into `answer`. Rejects with an Exception, whatever was sent by then. */
 export async function runResult(
   run: Run,
@@ -37,12 +32,12 @@ export async function runResult(
   const format = statement.format ?? defaultFormat;
   answer.format(format);
   try {
-    return await run.sessions.run(run.state, async (execute) => {
+    return await run.sessions.run(run.state, run, async (execute, mark) => {
       const fifo = await Fifo.open(slot.fifo);
       try {
         const sql = `${statement.head}\nINTO OUTFILE ${quoteString(slot.fifo)} TRUNCATE\nFORMAT ${format}\n${statement.tail}`;
         const pumped = fifo.pump((chunk) => answer.write(chunk));
-        const work = cancellable(run, execute(sql)).finally(() => fifo.finish());
+        const work = cancellable(run, mark, execute(sql)).finally(() => fifo.finish());
         const [result] = await bothSettled(work, pumped);
         return {
           result_rows: String(result.rowsRead),
@@ -84,8 +79,8 @@ export async function runCommand(
 ): Promise<Summary> {
   const slot = await run.slots.acquire(run.signal);
   try {
-    return await run.sessions.run(run.state, async (execute) => {
-      const result = await cancellable(run, execute(statement.text, defaultFormat));
+    return await run.sessions.run(run.state, run, async (execute, mark) => {
+      const result = await cancellable(run, mark, execute(statement.text, defaultFormat));
       const bytes = result.bytes();
       if (bytes.length > 0) await answer.write(Buffer.from(bytes));
       const summary: Record<string, string> = { elapsed_ns: String(Math.round(result.elapsed * 1e9)) };
@@ -100,11 +95,11 @@ export async function runCommand(
   }
 }
 
-/** Waits for `work`; from the moment that the signal aborts, keeps telling the engine to stop it. */
-export async function cancellable<T>(run: Run, work: Promise<T>): Promise<T> {
+/** Waits for `work`, which runs under the mark; from the moment that the signal aborts, keeps telling the engine to stop it. */
+export async function cancellable<T>(run: Run, mark: string, work: Promise<T>): Promise<T> {
   let settled = false;
   const onAbort = (): void => {
-    void killUntil(run, () => settled);
+    void killUntil(run.sessions, mark, () => settled);
   };
   if (run.signal.aborted) onAbort();
   else run.signal.addEventListener('abort', onAbort, { once: true });
@@ -116,13 +111,11 @@ export async function cancellable<T>(run: Run, work: Promise<T>): Promise<T> {
   }
 }
 
-async function killUntil(run: Run, settled: () => boolean): Promise<void> {
-  const prefix = quoteString(commentPrefix(run.queryId));
+async function killUntil(sessions: Sessions, mark: string, settled: () => boolean): Promise<void> {
+  const prefix = quoteString(mark);
   // The first may come before the engine has registered the query, hence again, at growing intervals.
   for (let pauseMs = 20; !settled(); pauseMs = Math.min(pauseMs * 2, 2_000)) {
-    await run.sessions
-      .ask(`KILL QUERY WHERE startsWith(Settings['log_comment'], ${prefix}) ASYNC`)
-      .catch(() => undefined);
+    await sessions.ask(`KILL QUERY WHERE startsWith(Settings['log_comment'], ${prefix}) ASYNC`).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

@@ -4,7 +4,6 @@ import type { Column, Index } from './table.ts';
 import { SEGMENT_COLUMN } from './table.ts';
 
 const LC = 'LowCardinality(String)';
-const ZSTD = 'ZSTD(1)';
 
 /** Who the row belongs to; leads every sorting key. */
 export const PLACEMENT_COLUMNS: readonly Column[] = [
@@ -41,11 +40,17 @@ export const RESOURCE_COLUMNS: readonly Column[] = [
  * `{"bytes":"base64"}`, doubles always have a point or an exponent, non-finite doubles are strings.
  */
 export const ATTRIBUTE_COLUMNS: readonly Column[] = [
-  { name: 'attributes_string', type: `Map(${LC}, String)`, codec: 'ZSTD(3)', comment: 'String attributes' },
-  { name: 'attributes_int', type: `Map(${LC}, Int64)`, codec: ZSTD, comment: 'Integer attributes' },
-  { name: 'attributes_double', type: `Map(${LC}, Float64)`, codec: ZSTD, comment: 'Floating-point attributes' },
-  { name: 'attributes_bool', type: `Map(${LC}, Bool)`, codec: ZSTD, comment: 'Boolean attributes' },
-  { name: 'attributes_json', type: `Map(${LC}, String)`, codec: ZSTD, comment: 'Structured attributes, as JSON text' },
+  {
+    name: 'attributes_string',
+    type: `Map(${LC}, String)`,
+    // Half of a span's bytes. In blocks of about a granule's text, more of it is found before.
+    blockBytes: { min: 2 << 20, max: 4 << 20 },
+    comment: 'String attributes',
+  },
+  { name: 'attributes_int', type: `Map(${LC}, Int64)`, comment: 'Integer attributes' },
+  { name: 'attributes_double', type: `Map(${LC}, Float64)`, comment: 'Floating-point attributes' },
+  { name: 'attributes_bool', type: `Map(${LC}, Bool)`, comment: 'Boolean attributes' },
+  { name: 'attributes_json', type: `Map(${LC}, String)`, comment: 'Structured attributes, as JSON text' },
   { name: 'dropped_attributes_count', type: 'UInt32', comment: 'Attributes dropped by the sender' },
 ];
 
@@ -62,5 +67,5 @@ export function traceIdIndex(expression: string): Index {
 }
 
 export const TIME = "DateTime64(9, 'UTC')";
-export const TIME_CODEC = 'Delta(8), ZSTD(1)';
-export { LC, ZSTD };
+export const TIME_CODEC = 'Delta(8)';
+export { LC };

@@ -9,7 +9,6 @@ import {
   TIME_CODEC,
   traceIdIndex,
   OPTIONAL_TRACE_ID_HEX,
-  ZSTD,
 } from './columns.ts';
 import type { FactTable } from './table.ts';
 
@@ -25,8 +24,8 @@ export const LOGS: FactTable = {
       codec: TIME_CODEC,
       comment: 'When the collector saw it, 1970 if unknown',
     },
-    { name: 'trace_id', type: 'FixedString(16)', codec: ZSTD, comment: 'Trace id, zeros if there is none' },
-    { name: 'span_id', type: 'FixedString(8)', codec: ZSTD, comment: 'Span id, zeros if there is none' },
+    { name: 'trace_id', type: 'FixedString(16)', comment: 'Trace id, zeros if there is none' },
+    { name: 'span_id', type: 'FixedString(8)', comment: 'Span id, zeros if there is none' },
     { name: 'flags', type: 'UInt32', comment: 'W3C trace flags' },
     {
       name: 'severity_number',
@@ -35,7 +34,7 @@ export const LOGS: FactTable = {
     },
     { name: 'severity_text', type: LC, comment: 'Severity in the words of the source' },
     { name: 'event_name', type: LC, comment: 'Name of the event, if the record is one' },
-    { name: 'body', type: 'String', codec: ZSTD, comment: 'The text, or JSON text where the body is structured' },
+    { name: 'body', type: 'String', comment: 'The text, or JSON text where the body is structured' },
     {
       name: 'body_type',
       type: "Enum8('empty' = 0, 'string' = 1, 'json' = 2)",

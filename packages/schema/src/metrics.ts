@@ -3,7 +3,7 @@
  * every data point has; each adds its values.
  */
 
-import { ATTRIBUTE_COLUMNS, LC, PLACEMENT_COLUMNS, RESOURCE_COLUMNS, TIME, TIME_CODEC, ZSTD } from './columns.ts';
+import { ATTRIBUTE_COLUMNS, LC, PLACEMENT_COLUMNS, RESOURCE_COLUMNS, TIME, TIME_CODEC } from './columns.ts';
 import type { Column, FactTable } from './table.ts';
 
 const POINT_COLUMNS: readonly Column[] = [
@@ -23,21 +23,20 @@ const VALUE_TYPE = "Enum8('none' = 0, 'double' = 1, 'int' = 2)";
 
 const NUMBER_COLUMNS: readonly Column[] = [
   { name: 'value_type', type: VALUE_TYPE, comment: 'How the value was sent' },
-  { name: 'value', type: 'Float64', codec: ZSTD, comment: 'The value as a floating-point number' },
-  { name: 'value_int', type: 'Int64', codec: ZSTD, comment: 'The exact value where it was sent as an integer' },
+  { name: 'value', type: 'Float64', comment: 'The value as a floating-point number' },
+  { name: 'value_int', type: 'Int64', comment: 'The exact value where it was sent as an integer' },
 ];
 
 const EXEMPLAR_COLUMNS: readonly Column[] = [
-  { name: 'exemplars.timestamp', type: `Array(${TIME})`, codec: ZSTD, comment: 'Time of each exemplar' },
-  { name: 'exemplars.value_type', type: `Array(${VALUE_TYPE})`, codec: ZSTD, comment: 'How each value was sent' },
-  { name: 'exemplars.value', type: 'Array(Float64)', codec: ZSTD, comment: 'Value of each exemplar' },
-  { name: 'exemplars.value_int', type: 'Array(Int64)', codec: ZSTD, comment: 'Exact value where sent as an integer' },
-  { name: 'exemplars.trace_id', type: 'Array(FixedString(16))', codec: ZSTD, comment: 'Trace id of each exemplar' },
-  { name: 'exemplars.span_id', type: 'Array(FixedString(8))', codec: ZSTD, comment: 'Span id of each exemplar' },
+  { name: 'exemplars.timestamp', type: `Array(${TIME})`, comment: 'Time of each exemplar' },
+  { name: 'exemplars.value_type', type: `Array(${VALUE_TYPE})`, comment: 'How each value was sent' },
+  { name: 'exemplars.value', type: 'Array(Float64)', comment: 'Value of each exemplar' },
+  { name: 'exemplars.value_int', type: 'Array(Int64)', comment: 'Exact value where sent as an integer' },
+  { name: 'exemplars.trace_id', type: 'Array(FixedString(16))', comment: 'Trace id of each exemplar' },
+  { name: 'exemplars.span_id', type: 'Array(FixedString(8))', comment: 'Span id of each exemplar' },
   {
     name: 'exemplars.attributes',
     type: 'Array(String)',
-    codec: ZSTD,
     comment: 'Attributes that the aggregation left out, a JSON object',
   },
 ];
@@ -49,13 +48,13 @@ const TEMPORALITY: Column = {
 };
 
 const SUMMARY_OF_POINTS: readonly Column[] = [
-  { name: 'count', type: 'UInt64', codec: ZSTD, comment: 'Number of values' },
-  { name: 'sum', type: 'Nullable(Float64)', codec: ZSTD, comment: 'Sum of the values, if it was recorded' },
+  { name: 'count', type: 'UInt64', comment: 'Number of values' },
+  { name: 'sum', type: 'Nullable(Float64)', comment: 'Sum of the values, if it was recorded' },
 ];
 
 const EXTREMES: readonly Column[] = [
-  { name: 'min', type: 'Nullable(Float64)', codec: ZSTD, comment: 'Smallest value, if it was recorded' },
-  { name: 'max', type: 'Nullable(Float64)', codec: ZSTD, comment: 'Largest value, if it was recorded' },
+  { name: 'min', type: 'Nullable(Float64)', comment: 'Smallest value, if it was recorded' },
+  { name: 'max', type: 'Nullable(Float64)', comment: 'Largest value, if it was recorded' },
 ];
 
 function pointTable(name: string, comment: string, values: readonly Column[]): FactTable {
@@ -97,8 +96,8 @@ export const METRICS_HISTOGRAM = pointTable('metrics_histogram', 'One row per da
   TEMPORALITY,
   ...SUMMARY_OF_POINTS,
   ...EXTREMES,
-  { name: 'bucket_counts', type: 'Array(UInt64)', codec: ZSTD, comment: 'Values in each bucket' },
-  { name: 'explicit_bounds', type: 'Array(Float64)', codec: ZSTD, comment: 'Upper bounds of all buckets but the last' },
+  { name: 'bucket_counts', type: 'Array(UInt64)', comment: 'Values in each bucket' },
+  { name: 'explicit_bounds', type: 'Array(Float64)', comment: 'Upper bounds of all buckets but the last' },
   ...EXEMPLAR_COLUMNS,
 ]);
 
@@ -109,21 +108,21 @@ export const METRICS_EXPONENTIAL_HISTOGRAM = pointTable(
     TEMPORALITY,
     ...SUMMARY_OF_POINTS,
     ...EXTREMES,
-    { name: 'scale', type: 'Int32', codec: ZSTD, comment: 'Bucket bounds are powers of 2^(2^-scale)' },
-    { name: 'zero_count', type: 'UInt64', codec: ZSTD, comment: 'Values within the zero threshold' },
-    { name: 'zero_threshold', type: 'Float64', codec: ZSTD, comment: 'Values up to this count as zero' },
-    { name: 'positive_offset', type: 'Int32', codec: ZSTD, comment: 'Index of the first positive bucket' },
-    { name: 'positive_bucket_counts', type: 'Array(UInt64)', codec: ZSTD, comment: 'Values in each positive bucket' },
-    { name: 'negative_offset', type: 'Int32', codec: ZSTD, comment: 'Index of the first negative bucket' },
-    { name: 'negative_bucket_counts', type: 'Array(UInt64)', codec: ZSTD, comment: 'Values in each negative bucket' },
+    { name: 'scale', type: 'Int32', comment: 'Bucket bounds are powers of 2^(2^-scale)' },
+    { name: 'zero_count', type: 'UInt64', comment: 'Values within the zero threshold' },
+    { name: 'zero_threshold', type: 'Float64', comment: 'Values up to this count as zero' },
+    { name: 'positive_offset', type: 'Int32', comment: 'Index of the first positive bucket' },
+    { name: 'positive_bucket_counts', type: 'Array(UInt64)', comment: 'Values in each positive bucket' },
+    { name: 'negative_offset', type: 'Int32', comment: 'Index of the first negative bucket' },
+    { name: 'negative_bucket_counts', type: 'Array(UInt64)', comment: 'Values in each negative bucket' },
     ...EXEMPLAR_COLUMNS,
   ],
 );
 
 export const METRICS_SUMMARY = pointTable('metrics_summary', 'One row per data point of a summary', [
   ...SUMMARY_OF_POINTS,
-  { name: 'quantiles', type: 'Array(Float64)', codec: ZSTD, comment: 'Quantiles from 0 to 1' },
-  { name: 'quantile_values', type: 'Array(Float64)', codec: ZSTD, comment: 'Value at each quantile' },
+  { name: 'quantiles', type: 'Array(Float64)', comment: 'Quantiles from 0 to 1' },
+  { name: 'quantile_values', type: 'Array(Float64)', comment: 'Value at each quantile' },
 ]);
 
 export const METRIC_TABLES = [

@@ -10,9 +10,10 @@ export interface Column {
   readonly name: string;
   /** ClickHouse type in the block, spelled as the engine spells it. */
   readonly type: string;
-  /** Type in the table, where the engine is to convert it. */
-  readonly stored?: string;
+  /** Codec before the general compression, such as `Delta(8)`. */
   readonly codec?: string;
+  /** Bytes that are compressed as one block, where the engine's 64 KiB to 1 MiB is not best. */
+  readonly blockBytes?: { readonly min: number; readonly max: number };
   readonly comment: string;
 }
 

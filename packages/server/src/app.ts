@@ -68,7 +68,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       access,
       door,
       definitions,
-      hold: () => drain.hold(),
+      hold: () => holdFor(drain, walDirectory(config)),
       isRestored,
     });
     ways.set(EVENTS.name, workspaces.events);
@@ -309,6 +309,21 @@ async function flush(ingest: Ingest, drain: Drain): Promise<void> {
 /** Resolves when the store has taken what is left, or has stopped taking. */
 async function drainDry(drain: Drain): Promise<void> {
   while (drain.behindSegments > 0 && drain.healthy) await drain.progress();
+}
+
+/**
+ * Holds the drain for a change of what is stored. No segment that was handed over before comes back, not even after a power loss: its
+ * rows may no longer say that it is there, because they were made anew, or are in another partition.
+ */
+async function holdFor(drain: Drain, directory: string): Promise<() => void> {
+  const release = await drain.hold();
+  try {
+    syncDirectory(directory);
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** Waits for `work`, but not for longer than `milliseconds`. */

@@ -139,6 +139,7 @@ function openPipesOf(config: Config, log: Logger, parts: Served): OpenPipes {
     door,
     judges,
     materializer,
+    secrets: (tenant) => platform.secrets.values(tenant),
     append: async (tenant, dataSource, lines) => {
       await append({ tenant, dataSource, importId: randomUUID(), filter: '' }, Buffer.from(lines));
     },

@@ -84,6 +84,7 @@ export async function openWorkspaces(
     mappings: new Mappings(),
     materializer,
     outcomes,
+    settled: () => platform.settled(),
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
   return { platform, tables, events, outcomes, key, loads, judges, materializer };

@@ -6,7 +6,7 @@
  * is in `drops`, which come last. Every clause can run twice, because a crash may come before the change is recorded.
  */
 
-import type { DataSource, DataSourceColumn } from '@glasshouse/model';
+import type { DataSource, DataSourceColumn, DataSourceEngine } from '@glasshouse/model';
 import { checkedSettings, codecText, columnDdl, keepsRows } from './datasource-ddl.ts';
 import { quoteName } from './ddl.ts';
 
@@ -35,6 +35,13 @@ const FIXED_NAMES: Readonly<Record<(typeof FIXED)[number], string>> = {
   summingColumns: 'summing columns',
 };
 
+/** Settings that a table cannot change in place either, with the values that they have where none is given. */
+export const FIXED_SETTINGS: Readonly<Record<string, string>> = {
+  enable_mixed_granularity_parts: '1',
+  index_granularity: '8192',
+  index_granularity_bytes: '10485760',
+};
+
 /** Compares two definitions of one data source. */
 export function planChange(before: DataSource, after: DataSource): TableChange {
   const changes: string[] = [];
@@ -61,9 +68,11 @@ export function planChange(before: DataSource, after: DataSource): TableChange {
       else alters.push(...difference.clauses);
     }
   }
+  const forward = after.forwardQuery === before.forwardQuery ? undefined : after.forwardQuery;
   for (const { name } of removed) {
     changes.push(`drops column ${name}`);
-    losses.push(`drops column ${name}`);
+    // What a query makes other columns of is not lost: whoever wrote it says what becomes of the values.
+    if (!names(forward, name)) losses.push(`drops column ${name}`);
   }
   if (isReordered(before.columns, kept)) {
     changes.push('reorders columns');
@@ -75,8 +84,7 @@ export function planChange(before: DataSource, after: DataSource): TableChange {
   const indexes = indexChanges(before, after, changes);
   const storage = storageChanges(before, after, changes);
   // A new query for the rows that are there wants to be run over them.
-  if (changes.length > 0 && after.forwardQuery !== undefined && after.forwardQuery !== before.forwardQuery)
-    rebuild = true;
+  if (changes.length > 0 && forward !== undefined) rebuild = true;
 
   const common = { changes, losses };
   if (changes.length === 0) return { kind: 'none', clauses: [], drops: [], ...common };
@@ -97,6 +105,9 @@ function engineChanges(before: DataSource, after: DataSource): string[] {
   for (const part of FIXED) {
     if (expressionText(before.engine[part]) !== expressionText(after.engine[part]))
       changes.push(`changes the ${FIXED_NAMES[part]}`);
+  }
+  for (const key of Object.keys(FIXED_SETTINGS)) {
+    if (fixedSetting(before.engine, key) !== fixedSetting(after.engine, key)) changes.push(`changes ${key}`);
   }
   return changes;
 }
@@ -163,7 +174,7 @@ function storageChanges(before: DataSource, after: DataSource, changes: string[]
     changes.push('changes the TTL');
     clauses.push(expressionText(is.ttl) === '' ? 'REMOVE TTL' : `MODIFY TTL ${is.ttl}`);
   }
-  const [old, now] = [checkedSettings(was.settings ?? {}), checkedSettings(is.settings ?? {})];
+  const [old, now] = [changeableSettings(was), changeableSettings(is)];
   for (const [key, value] of Object.entries(now)) {
     if (old[key] === value) continue;
     changes.push(`sets ${key}`);
@@ -175,6 +186,21 @@ function storageChanges(before: DataSource, after: DataSource, changes: string[]
     clauses.push(`RESET SETTING ${key}`);
   }
   return clauses;
+}
+
+/** True if the text names the column, as far as words outside of literals tell. */
+function names(text: string | undefined, column: string): boolean {
+  const bare = (text ?? '').replaceAll(/'(?:[^'\\]|\\.)*'/gsu, "''");
+  return [...bare.matchAll(/[\p{L}_$][\p{L}\p{N}_$]*/gu)].some(([word]) => word === column);
+}
+
+function fixedSetting({ settings }: DataSourceEngine, key: string): string | undefined {
+  return (settings?.[key] ?? FIXED_SETTINGS[key])?.replaceAll("'", '');
+}
+
+function changeableSettings({ settings = {} }: DataSourceEngine): Record<string, string> {
+  const entries = Object.entries(checkedSettings(settings));
+  return Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(FIXED_SETTINGS, key)));
 }
 
 /** True if the columns that stay are in another order than before. */

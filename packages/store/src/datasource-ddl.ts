@@ -34,7 +34,7 @@ const ADDITIVE: ReadonlySet<string> = new Set([
 const QUARANTINE_DAYS = 30;
 
 /** Table settings that a data file may give. Anything that names a disk or a path is not among them. */
-const ENGINE_SETTINGS: ReadonlySet<string> = new Set([
+export const ENGINE_SETTINGS: ReadonlySet<string> = new Set([
   'allow_dimensions_outside_sorting_key',
   'allow_nullable_key',
   'enable_mixed_granularity_parts',
@@ -122,6 +122,16 @@ export function createDataSourceTable(dataSource: DataSource, name: string, comm
     ...(keepsRows(engine) ? storageDdl(engine) : []),
     `COMMENT ${quoteText(comment)}`,
   ].join('\n');
+}
+
+/** CREATE TABLE of one that has the columns of the data source and keeps every row, in memory and for a moment. */
+export function createLandingTable(dataSource: DataSource, name: string): string {
+  const columns = dataSource.columns.map((column) => {
+    const { codec: _, ...plain } = column;
+    return columnDdl(plain);
+  });
+  const parts = [...columns, `${quoteName(SEGMENT)} UInt64 MATERIALIZED 0`];
+  return `CREATE TABLE ${name}\n(\n  ${parts.join(',\n  ')}\n)\nENGINE = Memory`;
 }
 
 /** CREATE TABLE of the quarantine. Its columns are texts, because what they hold did not fit. */

@@ -7,8 +7,8 @@ import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import type { DataSource, DataSourceColumn, DataSourceEngine } from '@glasshouse/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { planChange } from './datasource-change.ts';
-import { ENGINES, quarantineColumns } from './datasource-ddl.ts';
+import { FIXED_SETTINGS, planChange } from './datasource-change.ts';
+import { ENGINE_SETTINGS, ENGINES, quarantineColumns } from './datasource-ddl.ts';
 import type { TablePlace } from './datasources.ts';
 import { DataSources } from './datasources.ts';
 import { Store } from './store.ts';
@@ -336,16 +336,39 @@ describe('a change in place', () => {
     expect(planChange(after, { ...after, description: 'new', columns: after.columns })).toMatchObject({ kind: 'none' });
   });
 
+  it.each([...ENGINE_SETTINGS])('sets %s and takes it back, or moves the rows for it', async (key) => {
+    const plain = dataSource('set');
+    const [known] = await store.rows<{ value: string; type: string }>(
+      `SELECT value, type FROM system.merge_tree_settings WHERE name = '${key}'`,
+    );
+    const other = known?.type === 'Bool' ? String(1 - Number(known.value)) : '1234567';
+    const set = (value: string): DataSource =>
+      dataSource('set', { engine: { name: 'MergeTree', sortingKey: 'k', settings: { [key]: value } } });
+    const isFixed = Object.hasOwn(FIXED_SETTINGS, key);
+    const [there, back] = [planChange(plain, set(other)), planChange(set(other), plain)];
+    expect([there.kind, back.kind]).toEqual(isFixed ? ['rebuild', 'rebuild'] : ['alter', 'alter']);
+    if (isFixed) {
+      expect(known?.value).toBe(FIXED_SETTINGS[key]);
+      expect(planChange(set(`'${known?.value}'`), plain).kind).toBe('none');
+      return;
+    }
+    const place = next('set');
+    await tables.create(place, plain);
+    await tables.alter(place, there.clauses);
+    await tables.alter(place, back.clauses);
+    await tables.drop(place);
+  });
+
   it('that fails is undone as far as it was done', async () => {
     const before = dataSource('half');
     const after = dataSource('half', {
       columns: [column('k', 'String'), column('n', 'UInt64'), column('extra', 'UInt8')],
-      engine: { name: 'MergeTree', sortingKey: 'k', settings: { index_granularity: '10' } },
+      engine: { name: 'MergeTree', sortingKey: 'k', settings: { ttl_only_drop_parts: '7' } },
     });
     const place = next('half');
     await tables.create(place, before);
-    // The engine has no way to change this setting of a table that is there.
-    await expect(tables.alter(place, planChange(before, after).clauses)).rejects.toThrow('index_granularity');
+    // It is 0 or 1.
+    await expect(tables.alter(place, planChange(before, after).clauses)).rejects.toThrow('7');
     expect(await columnsOf('half')).toContain('extra UInt8');
     await tables.revert(place, before, after);
     expect(await columnsOf('half')).not.toContain('extra UInt8');
@@ -378,6 +401,21 @@ describe('a change in place', () => {
     const change = planChange(dataSource('x'), dataSource('x', values));
     expect(change.kind).toBe('rebuild');
     expect(change.changes.join('; ')).toContain(text);
+  });
+
+  it.each<[string, string | undefined, readonly string[]]>([
+    ['none', undefined, ['drops column n']],
+    ['one that makes something else of it', 'SELECT k, n / 1000 AS volts', []],
+    ['one that leaves it out', 'SELECT k, 1 AS volts', ['drops column n']],
+    ['one that has its name in a text only', "SELECT k, length('n') AS volts", ['drops column n']],
+  ])('that takes a column away loses its values unless a new query names it: %s', (_, forwardQuery, losses) => {
+    const columns = [column('k', 'String'), column('volts', 'Float64')];
+    const after = dataSource('x', { columns, ...(forwardQuery === undefined ? {} : { forwardQuery }) });
+    expect(planChange(dataSource('x'), after).losses).toEqual(losses);
+    // The query has done its work when the definition is there: then it says nothing about what comes later.
+    expect(planChange(dataSource('x', { ...after, columns: dataSource('x').columns }), after).losses).toEqual([
+      'drops column n',
+    ]);
   });
 
   it('is none where only the text differs', () => {

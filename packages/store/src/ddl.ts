@@ -11,6 +11,8 @@ export interface DdlOptions {
   readonly cluster: string | undefined;
   /** Rows are deleted after this many days; undefined keeps them. */
   readonly retentionDays: number | undefined;
+  /** General compression of every column: `Default` is what the engine's configuration says for a part of its size. */
+  readonly compression: string;
 }
 
 /** Settings of every table that the drain fills, with the reason for each. */
@@ -74,7 +76,7 @@ function shardingKey(table: FactTable): string {
 
 function storageTable(table: FactTable, name: string, engine: string, options: DdlOptions): string {
   const parts = [
-    ...table.columns.map(columnDdl),
+    ...table.columns.map((column) => columnDdl(column, options)),
     ...table.derived.map(derivedDdl),
     ...table.indexes.map(
       (index) =>
@@ -100,12 +102,15 @@ export function ttl(table: FactTable, days: number): string {
   return `${table.ttlFrom} + toIntervalDay(${days})`;
 }
 
-function columnDdl(column: Column): string {
-  const codec = column.codec === undefined ? '' : ` CODEC(${column.codec})`;
-  return `${quoteName(column.name)} ${column.stored ?? column.type} COMMENT ${quoteText(column.comment)}${codec}`;
+function columnDdl({ name, type, codec, blockBytes, comment }: Column, { compression }: DdlOptions): string {
+  const codecs = codec === undefined ? compression : `${codec}, ${compression}`;
+  const settings =
+    blockBytes === undefined
+      ? ''
+      : ` SETTINGS (min_compress_block_size = ${blockBytes.min}, max_compress_block_size = ${blockBytes.max})`;
+  return `${quoteName(name)} ${type} COMMENT ${quoteText(comment)} CODEC(${codecs})${settings}`;
 }
 
 function derivedDdl(column: DerivedColumn): string {
-  const codec = column.codec === undefined ? '' : ` CODEC(${column.codec})`;
-  return `${quoteName(column.name)} ${column.type} ${column.kind} ${column.expression} COMMENT ${quoteText(column.comment)}${codec}`;
+  return `${quoteName(column.name)} ${column.type} ${column.kind} ${column.expression} COMMENT ${quoteText(column.comment)}`;
 }

@@ -7,7 +7,9 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import type { DataSource } from '@glasshouse/model';
 import { EVENTS } from '@glasshouse/schema';
+import { createLandingTable } from './datasource-ddl.ts';
 import { quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import type { SegmentFile, Store } from './store.ts';
 import { insertId, ONE_PART_PER_PARTITION, stagingName } from './store.ts';
@@ -49,14 +51,32 @@ export class EventStore {
     return rows.map(({ id, lines, filters }) => ({ dataSource: id, lines: Number(lines), filters }));
   }
 
-  /** Drops the staging table. */
-  async unload(segment: SegmentFile): Promise<void> {
-    await this.store.command(`DROP TABLE IF EXISTS ${this.staging(segment)} SYNC`);
+  /**
+   * Makes a table for the rows of a data source that the segment brings, for whoever reads them after the data source's own
+   * table has merged them, or has not kept them. Its quoted name; `number` tells it from others of the segment.
+   */
+  async makeLanding(segment: SegmentFile, number: number, dataSource: DataSource): Promise<string> {
+    const name = `${quoteName(this.store.target.database)}.${quoteName(`${landingPrefix(segment)}${number}`)}`;
+    await this.store.command(createLandingTable(dataSource, name), { settings: TABLE_MAKING });
+    return name;
   }
 
-  /** Resolves when nothing of the segment is under way any more, and no staging table of it is left. */
-  settled(segment: SegmentFile): Promise<void> {
-    return this.store.settled(segment);
+  /** Drops the staging table, and these others of the segment. */
+  async unload(segment: SegmentFile, landings: readonly string[]): Promise<void> {
+    for (const table of [this.staging(segment), ...landings])
+      await this.store.command(`DROP TABLE IF EXISTS ${table} SYNC`);
+  }
+
+  /** Resolves when nothing of the segment is under way any more, and no table of its own is left. */
+  async settled(segment: SegmentFile): Promise<void> {
+    await this.store.settled(segment);
+    const { database } = this.store.target;
+    const left = await this.store.rows<{ name: string }>(
+      'SELECT name FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String})',
+      { params: { database, prefix: landingPrefix(segment) } },
+    );
+    for (const { name } of left)
+      await this.store.command(`DROP TABLE IF EXISTS ${quoteName(database)}.${quoteName(name)} SYNC`);
   }
 
   /** Runs an insert of the segment. */
@@ -79,9 +99,15 @@ export class EventStore {
   }
 
   /** Names of the columns that a statement gives. */
-  async columns(segment: SegmentFile, sql: string, database: string): Promise<readonly string[]> {
+  async columns(
+    segment: SegmentFile,
+    sql: string,
+    settings: Readonly<Record<string, number | string>>,
+    database: string,
+  ): Promise<readonly string[]> {
     const rows = await this.store.rows<{ name: string }>(`DESCRIBE (\n${sql}\n)`, {
       database,
+      settings,
       queryId: `${insertId(segment)}-${randomUUID()}`,
     });
     return rows.map(({ name }) => name);
@@ -113,6 +139,10 @@ export class EventStore {
     );
     return new Map(rows.map(({ request, count }) => [request, Number(count)]));
   }
+}
+
+function landingPrefix(segment: SegmentFile): string {
+  return `${stagingName(segment)}_`;
 }
 
 /** The parse of JSON is most of the work, and the only part of an insert that more threads speed up. */

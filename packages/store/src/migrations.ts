@@ -101,6 +101,19 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  {
+    name: 'secrets',
+    steps: (options) => [
+      [
+        controlTable(
+          'secrets',
+          `tenant String, name String, sealed String, created_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC'),
+         deleted Bool`,
+          '(tenant, name)',
+        )(options),
+      ],
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

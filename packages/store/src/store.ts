@@ -86,8 +86,8 @@ export class Store {
 
   /** Brings the schema up to date; may be called again after a failure. Resolves with the names of the migrations that ran. */
   migrate(): Promise<string[]> {
-    const { database, cluster } = this.target;
-    return migrate(this.writer, { database, cluster, retentionDays: this.retentionDays });
+    const { database, cluster, compression } = this.target;
+    return migrate(this.writer, { database, cluster, compression, retentionDays: this.retentionDays });
   }
 
   ping(): Promise<boolean> {

@@ -29,6 +29,8 @@ export interface Target {
   readonly cluster: string | undefined;
   /** True if the engine can read a segment by its path, so that only the path has to be sent. */
   readonly readsPaths: boolean;
+  /** General compression of the facts; the embedded engine's configuration chooses it by the size of a part. */
+  readonly compression: string;
 }
 
 export function embeddedTarget(engine: Engine): Target {
@@ -41,6 +43,7 @@ export function embeddedTarget(engine: Engine): Target {
     database: FACT_DATABASE,
     cluster: undefined,
     readsPaths: true,
+    compression: 'Default',
   };
 }
 
@@ -71,5 +74,6 @@ export function remoteTarget(storeUrl: string, cluster: string | undefined): Tar
     database: url.pathname.replace(/^\/|\/$/g, '') || FACT_DATABASE,
     cluster,
     readsPaths: false,
+    compression: 'ZSTD(1)',
   };
 }

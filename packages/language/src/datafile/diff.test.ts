@@ -135,6 +135,14 @@ describe('a data source', () => {
     ]);
   });
 
+  it('with a FORWARD_QUERY that names a column does not lose its values', () => {
+    const without = BASE.replace("    s Nullable(String) DEFAULT 'x',\n", '');
+    const forward = (query: string): string[] =>
+      diffResource(source(BASE), source(`${without}FORWARD_QUERY >\n    ${query}\n`)).map(short);
+    expect(forward('SELECT ts, concat(id, s) AS id, n')).toContain('column_removed rebuild s: Nullable(String) > -');
+    expect(forward("SELECT ts, 's' AS id, n -- s")).toContain('column_removed destructive s: Nullable(String) > -');
+  });
+
   it('that keeps no rows any more loses them', () => {
     const changes = diffResource(source(BASE), source('SCHEMA a String\nENGINE Null'));
     expect(changes).toContainEqual(

@@ -66,7 +66,8 @@ function tokensText(tokens: readonly GrantedToken[]): string | undefined {
 
 function diffColumns(before: DataSource, after: DataSource): Change[] {
   const [old, now] = [byName(before.columns), byName(after.columns)];
-  const removed = before.columns.filter(({ name }) => !now.has(name)).map(removedColumn);
+  const forward = before.forwardQuery === after.forwardQuery ? undefined : after.forwardQuery;
+  const removed = before.columns.filter(({ name }) => !now.has(name)).map((column) => removedColumn(column, forward));
   const rest = after.columns.flatMap((column) => {
     const former = old.get(column.name);
     if (former === undefined) return [addedColumn(column)];
@@ -88,15 +89,14 @@ function addedColumn(column: DataSourceColumn): Change {
   return { type: 'column_added', impact: 'inPlace', subject: column.name, after: column.type, message };
 }
 
-function removedColumn(column: DataSourceColumn): Change {
-  const stored = isStored(column);
-  return {
-    type: 'column_removed',
-    impact: stored ? 'destructive' : 'inPlace',
-    subject: column.name,
-    before: column.type,
-    message: `The column ${column.name} is removed${stored ? ', and its values are lost' : ''}.`,
-  };
+/** `forward` is a query that is new with the removal: if it names the column, it says what becomes of the values. */
+function removedColumn(column: DataSourceColumn, forward: string | undefined): Change {
+  const change = { type: 'column_removed', subject: column.name, before: column.type } as const;
+  const message = `The column ${column.name} is removed`;
+  if (!isStored(column)) return { ...change, impact: 'inPlace', message: `${message}.` };
+  return mentions(forward, column.name)
+    ? { ...change, impact: 'rebuild', message: `${message}; FORWARD_QUERY says what becomes of its values.` }
+    : { ...change, impact: 'destructive', message: `${message}, and its values are lost.` };
 }
 
 function diffType(old: DataSourceColumn, now: DataSourceColumn, before: DataSource, after: DataSource): Change[] {

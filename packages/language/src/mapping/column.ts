@@ -126,7 +126,8 @@ function wholeRow(read: ReadColumn, { bindings, source, json }: Scope): ColumnSq
 /** The text of a value with all the digits that the type can take. */
 function exactValue({ inner, path }: ReadColumn, { bindings, source }: Scope, text: string): string {
   const condition = rewrittenText(inner, text);
-  return condition === undefined ? text : bindings.add(exactText(bindings.add(condition), text, source, path.keys));
+  if (condition === undefined) return text;
+  return bindings.add(exactText(bindings.add(condition), text, source, path.keys, (sql) => bindings.add(sql)));
 }
 
 /** UInt8: the engine may have written the text anew, and the type would show it. */

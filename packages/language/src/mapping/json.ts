@@ -103,17 +103,33 @@ export function markedText(markedLine: string, keys: readonly string[]): string 
 /**
  * A text that is rewritten as the line has it: byte for byte where its key stands in the line but once, so that what stands behind it is
  * the value; else with its digits, but without the spaces in it. A string stays as it is, whatever it looks like.
+ *
+ * Objects in text columns are common, so what stands behind the key is compared for all rows at once. Only where it may be another's
+ * is it parsed to see whether it is the value.
  */
-export function exactText(rewritten: string, text: string, source: SourceText, keys: readonly string[]): string {
+export function exactText(
+  rewritten: string,
+  text: string,
+  source: SourceText,
+  keys: readonly string[],
+  bind: (sql: string) => string,
+): string {
   const slow = (empty: string): string => markedText(marked(source, empty), keys);
-  const exact = forSome(rewritten, (empty) => {
-    const raw = rawValue(`concat(${source.line}, ${empty})`, keys);
-    if (raw === undefined) return slow(empty);
-    const asIs = any([`startsWith(r, '"')`, `r = ${text}`]);
-    const choice = `multiIf(${asIs}, ${text}, JSONExtract(r, 'String') = ${text}, r, ${slow('substring(r, 1, 0)')})`;
-    return `arrayMap(r -> ${choice}, [${raw}])[1]`;
+  // Nothing is searched in the rows that need no search.
+  const raw = rawValue(bind(`if(${rewritten}, ${source.line}, '')`), keys);
+  if (raw === undefined) return `if(${rewritten}, ${forSome(rewritten, slow)}, ${text})`;
+  const found = bind(raw);
+  const differs = bind(all([rewritten, `NOT ${any([`startsWith(${found}, '"')`, `ifNull(${found} = ${text}, 0)`])}`]));
+  // The key could be written with escapes, or stand in a string that is an object's text, and what was found be another's.
+  const escaped = [String.raw`\u00`, String.raw`\"${keys.at(-1) ?? ''}`].map(quoteText).join(', ');
+  const elsewhere = `multiSearchAny(if(${differs}, ${source.line}, ''), [${escaped}])`;
+  const certain = bind(all([differs, `notEmpty(${found})`, source.plain, `NOT ${elsewhere}`]));
+  const doubtful = bind(all([differs, `NOT ${certain}`]));
+  const parsed = forSome(doubtful, (empty) => {
+    const again = `concat(${found}, ${empty})`;
+    return `if(JSONExtract(${again}, 'String') = ${text}, ${again}, ${slow(empty)})`;
   });
-  return `if(${rewritten}, ${exact}, ${text})`;
+  return `if(${doubtful}, ${parsed}, if(${certain}, ${found}, ${text}))`;
 }
 
 /** True if the value, or the line where the value is not found in it, has a number with a fraction or an exponent. */

@@ -51,6 +51,18 @@ describe('splitStatement', () => {
     expect(statement.ctesInOrder).toBe(true);
   });
 
+  it('knows a recursive name that follows a subquery with a WITH clause of its own', () => {
+    const { ctes } = splitStatement(
+      'WITH RECURSIVE a AS (WITH b AS (SELECT 1) SELECT * FROM b), c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 3) SELECT * FROM (WITH d AS (SELECT 2) SELECT * FROM d), c',
+    );
+    expect(ctes.map(({ name, recursive }) => [name, recursive])).toEqual([
+      ['a', true],
+      ['b', false],
+      ['c', true],
+      ['d', false],
+    ]);
+  });
+
   it('finds the functions of APPLY and says so when one is written in another way', () => {
     expect(
       splitStatement("SELECT * APPLY f, * APPLY(g), * APPLY(h(0.5), 'p'), * APPLY(x -> x), * APPLY(k(y))").applied,

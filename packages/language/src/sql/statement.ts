@@ -136,14 +136,17 @@ function parameterUse(token: Token): ParameterUse {
 /** `name AS (SELECT`, `name AS MATERIALIZED (`, `name (a, b) AS (`; a window is `name AS (` too, but holds no query. */
 function cteNames(tokens: readonly Token[]): CteName[] {
   const names: CteName[] = [];
-  let recursive = false;
+  // For each open parenthesis, whether the WITH clause in it is RECURSIVE: one in a subquery says nothing of those around it.
+  const recursive = [false];
   for (const [index, token] of tokens.entries()) {
-    if (isWord(token, 'WITH')) recursive = isWord(tokens[index + 1], 'RECURSIVE');
+    if (isOperator(token, '(')) recursive.push(false);
+    else if (isOperator(token, ')') && recursive.length > 1) recursive.pop();
+    else if (isWord(token, 'WITH')) recursive[recursive.length - 1] = isWord(tokens[index + 1], 'RECURSIVE');
     if (!isWord(token, 'AS')) continue;
     const open = isWord(tokens[index + 1], 'MATERIALIZED') ? index + 2 : index + 1;
     if (!isOperator(tokens[open], '(') || !startsQuery(tokens, open + 1)) continue;
     const name = nameBefore(tokens, index - 1);
-    if (name !== undefined) names.push({ name, recursive });
+    if (name !== undefined) names.push({ name, recursive: recursive.at(-1) === true });
   }
   return names;
 }

@@ -261,10 +261,12 @@ describe('backup and restore', () => {
 });
 
 describe('a restore on another server', () => {
-  test('brings rows, workspaces and tokens, and goes on with ids above those of the rows', async () => {
+  test('brings rows, workspaces, tokens and secrets, and goes on with ids above those of the rows', async () => {
     const [one, two] = [await openStand({ node: 60_000 }), await openStand({ node: 3 })];
     try {
-      const { tokens } = one.platform;
+      const { secrets, tokens } = one.platform;
+      await secrets.create(by, 'salt', 'of the one');
+      await two.platform.secrets.create(by, 'pepper', 'of the other');
       await one.access.tenants.ensure('other');
       await one.platform.prepare('other');
       await one.platform.registry.createDataSource(TENANT, numbers('load'));
@@ -294,6 +296,7 @@ describe('a restore on another server', () => {
       expect(existsSync(join(two.dir, 'token-key.replaced'))).toBe(true);
       expect(two.platform.workspaces.list().map(({ tenant }) => tenant)).toEqual([TENANT, 'other']);
       expect(two.platform.catalog.find(TENANT, 'own')).toBeUndefined();
+      expect(two.platform.secrets.values(TENANT)).toEqual(new Map([['salt', 'of the one']]));
 
       // A segment of which the outcome is not known must not pass for one that is there.
       let tries = 0;

@@ -7,6 +7,8 @@
  */
 
 import type { DataSource, DataSourceColumn } from '@glasshouse/model';
+import { QUARANTINE_SUFFIX } from '@glasshouse/model';
+import type { DataSourceEntry } from './resource-row.ts';
 
 /** A column that a row brings, at the path of its name unless told otherwise. */
 function column(name: string, type: string, expression?: string, path = name): DataSourceColumn {
@@ -147,3 +149,12 @@ const TB_LOGS = dataSource({
 
 /** In the order in which they are made. */
 export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS];
+
+/** Rows of tables, by name. */
+export type RowCounts = ReadonlyMap<string, { readonly rows: number }>;
+
+/** False for one that the server made and nobody has used or changed: to whoever looks, it is not there. */
+export function isUsed({ builtIn, name }: DataSourceEntry, sizes: RowCounts): boolean {
+  if (!builtIn) return true;
+  return (sizes.get(name)?.rows ?? 0) > 0 || (sizes.get(name + QUARANTINE_SUFFIX)?.rows ?? 0) > 0;
+}

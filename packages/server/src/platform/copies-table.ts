@@ -11,17 +11,16 @@ import type { DataSourceColumn } from '@glasshouse/model';
 import { AppError, SEGMENT } from '@glasshouse/model';
 import type { DataSources, TablePlace } from '@glasshouse/store';
 import { quoteName, tenantDatabase } from '@glasshouse/store';
-import type { Registry } from './registry.ts';
-import type { DataSourceEntry } from './resource-row.ts';
+import type { DataSourceEntry, PendingPopulation } from './resource-row.ts';
 import { placeOf } from './resource-row.ts';
 import type { Step } from './steps.ts';
-import { commit } from './steps.ts';
 
 export interface ReplaceOptions {
-  readonly registry: Pick<Registry, 'commitOptions'>;
   readonly now: () => number;
   /** Adds the last rows, while nothing is handed over. */
   readonly rest: () => Promise<void>;
+  /** Populations of the data source that are yet to come when the table is live. */
+  readonly pending: readonly PendingPopulation[];
 }
 
 /** About a statement whose rows go into a table. */
@@ -29,6 +28,8 @@ export interface FillOptions {
   /** What the rows say that brought them. */
   readonly segment: bigint;
   readonly params?: Readonly<Record<string, string>>;
+  /** With which the statement was let through. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -82,18 +83,20 @@ export class HiddenTable {
     return this.move(this.live, this.table);
   }
 
-  /** Lets the table take the live one's place. Its version has to be above that of the live one. */
-  async replace({ registry, now, rest }: ReplaceOptions): Promise<void> {
+  /** The step that lets the table take the live one's place. Its version has to be above that of the live one. */
+  replacing({ now, rest, pending }: ReplaceOptions): Step {
     const { entry, place, tables } = this;
     const former = placeOf(entry);
-    const step: Step = {
+    const { pending: _, ...kept } = entry;
+    return {
       kind: 'update',
       resource: 'datasource',
       name: entry.name,
       changes: [],
       losses: [],
       row: {
-        ...entry,
+        ...kept,
+        ...(pending.length === 0 ? {} : { pending }),
         tableVersion: place.version,
         updatedAt: new Date(now()),
         version: Math.max(now(), entry.version + 1),
@@ -106,7 +109,6 @@ export class HiddenTable {
       undo: () => tables.place(former),
       finish: () => tables.discard(former),
     };
-    await commit([step], registry.commitOptions());
   }
 
   /** Removes the table, unless it is live by now. */
@@ -127,7 +129,8 @@ export class HiddenTable {
     }
   }
 
-  private get table(): string {
+  /** Its quoted name. */
+  get table(): string {
     return `${quoteName(this.tables.building)}.${quoteName(`${this.place.id}_${this.place.version}`)}`;
   }
 
@@ -142,11 +145,11 @@ export async function insertRows(
   table: string,
   entry: DataSourceEntry,
   sql: string,
-  { segment, params = {}, signal }: FillOptions,
+  { segment, params = {}, settings, signal }: FillOptions,
 ): Promise<void> {
   signal.throwIfAborted();
   const database = tenantDatabase(entry.tenant);
-  const made = await client.rows<{ name: string }>(`DESCRIBE (\n${sql}\n)`, { database, params });
+  const made = await client.rows<{ name: string }>(`DESCRIBE (\n${sql}\n)`, { database, params, settings });
   const columns = fillable(entry.definition.columns, new Set(made.map(({ name }) => name)));
   if (columns.length === 0)
     throw new AppError('bad_request', `cannot fill data source=${entry.name}: the query gives none of its columns`);
@@ -154,7 +157,7 @@ export async function insertRows(
   const queryId = `fill-${randomUUID()}`;
   const running = client.command(
     `INSERT INTO ${table} (${list}, ${SEGMENT}) SELECT ${list}, toUInt64(${segment}) AS ${SEGMENT} FROM (\n${sql}\n)`,
-    { database, params, settings: FILLING, queryId },
+    { database, params, settings: { ...settings, ...FILLING }, queryId },
   );
   await endedWith(client, running, queryId, signal);
 }

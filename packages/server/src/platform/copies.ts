@@ -24,12 +24,15 @@ import type { Operation } from './usage.ts';
 
 export type CopyMode = 'append' | 'replace';
 
-/** Lets a statement through that is to be part of another one; resolves with what was judged. Rejects with a QueryError. */
+/**
+ * Lets a statement through that is to be part of another one; resolves with what was judged, and the settings to run it with. Rejects
+ * with a QueryError.
+ */
 export type CheckSql = (
   tenant: string,
   sql: string,
   params: Readonly<Record<string, string>>,
-) => Promise<Pick<Checked, 'columns' | 'sql'>>;
+) => Promise<Pick<Checked, 'columns' | 'settings' | 'sql'>>;
 
 export interface CopiesOptions {
   readonly registry: Registry;
@@ -75,7 +78,7 @@ export class Copies {
     const node = copyNodeOf(entry);
     const target = registry.dataSource(tenant, node.settings['TARGET_DATASOURCE'] ?? '');
     const how = mode ?? modeOf(node.settings['COPY_MODE']);
-    const { sql, params } = await this.judged(entry, node, call);
+    const judged = await this.judged(entry, node, call);
     const details: JobFields = {
       pipe_id: entry.id,
       pipe_name: entry.name,
@@ -85,7 +88,7 @@ export class Copies {
       ...(scheduledFor === undefined ? {} : { scheduled_for: new Date(scheduledFor).toISOString() }),
     };
     const job = await jobs.start(tenant, 'copy', details, (context) =>
-      this.run({ entry, target: target.id, how, sql, params }, context),
+      this.run({ entry, target: target.id, how, ...judged }, context),
     );
     return { job, target };
   }
@@ -94,12 +97,12 @@ export class Copies {
     entry: PipeEntry,
     node: PipeNode,
     call: CallValues,
-  ): Promise<{ readonly sql: string; readonly params: Readonly<Record<string, string>> }> {
+  ): Promise<Judged> {
     const { check, endpoints } = this.options;
     const composed = endpoints.node(entry.tenant, entry.definition, node, call);
     const params = composed.options.params ?? {};
-    const { sql } = await check(entry.tenant, composed.sql, params);
-    return { sql, params };
+    const { sql, settings } = await check(entry.tenant, composed.sql, params);
+    return { sql, params, settings };
   }
 
   private async run(copy: Running, { job, signal }: JobContext): Promise<JobFields> {
@@ -123,7 +126,7 @@ export class Copies {
     }
   }
 
-  private append({ entry, target, sql, params }: Running, signal: AbortSignal): Promise<number> {
+  private append({ entry, target, sql, params, settings }: Running, signal: AbortSignal): Promise<number> {
     const { materialize, registry, tables } = this.options;
     const { tenant } = entry;
     return registry.locks.sharing(target, 'a copy', async () => {
@@ -132,7 +135,7 @@ export class Copies {
       try {
         const segment = this.newSegment();
         await stage.create();
-        await stage.fill(sql, { segment, params, signal });
+        await stage.fill(sql, { segment, params, settings, signal });
         const rows = await stage.rows();
         signal.throwIfAborted();
         if (rows > 0) await stage.append();
@@ -145,7 +148,7 @@ export class Copies {
   }
 
   /** Rows that are acknowledged meanwhile stay. */
-  private replace({ entry, target, sql, params }: Running, signal: AbortSignal): Promise<number> {
+  private replace({ entry, target, sql, params, settings }: Running, signal: AbortSignal): Promise<number> {
     const { now, registry, tables } = this.options;
     return registry.locks.exclusively(target, 'a copy that replaces its rows', async () => {
       const source = registry.dataSource(entry.tenant, target);
@@ -155,7 +158,8 @@ export class Copies {
       const replacement = tables.replacement(place, source.definition);
       try {
         await replacement.begin(options.hold, undefined, signal);
-        await insertRows(tables.client, replacement.table, source, sql, { segment: this.newSegment(), params, signal });
+        const filling = { segment: this.newSegment(), params, settings, signal };
+        await insertRows(tables.client, replacement.table, source, sql, filling);
         const [row] = await tables.client.rows<{ n: string }>(`SELECT count() AS n FROM ${replacement.table}`);
         signal.throwIfAborted();
         const at = now();
@@ -197,13 +201,18 @@ export class Copies {
   }
 }
 
-interface Running {
+/** A statement that was let through, and what it has to be run with. */
+interface Judged {
+  readonly sql: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+interface Running extends Judged {
   readonly entry: PipeEntry;
   /** Id of the data source. */
   readonly target: string;
   readonly how: CopyMode;
-  readonly sql: string;
-  readonly params: Readonly<Record<string, string>>;
 }
 
 /** The node that is copied. Throws `bad_request` if the pipe has none. */

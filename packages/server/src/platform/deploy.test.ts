@@ -87,6 +87,32 @@ describe('a deployment', () => {
     expect([result, deployment.deletedDataSources]).toEqual(['failed', ['traces']]);
   });
 
+  it('makes one anew that came with the server and that nobody has used, whatever its columns', async () => {
+    const tenant = await workspace();
+    const forwardQuery = 'SELECT nothing AS k';
+    const id = await live(tenant, [dataSource('tb_logs', { forwardQuery }), dataSource('litellm')]);
+    expect(platform.deployments.get(tenant, id)).toMatchObject({
+      newDataSources: ['tb_logs', 'litellm'],
+      changedDataSources: [],
+      feedback: [],
+    });
+    expect(platform.registry.dataSource(tenant, 'tb_logs')).toMatchObject({ builtIn: false, columns: ['k', 'n'] });
+    await stand.store.command(`INSERT INTO tenant_${tenant}.tb_logs (k, n) VALUES ('a', 1)`);
+    expect((await platform.deployments.deploy(tenant, [dataSource('litellm')])).result).toBe('failed');
+  });
+
+  it('loses nothing of one that came with the server and has rows, unless it is allowed to', async () => {
+    const tenant = await workspace();
+    await stand.store.command(`INSERT INTO tenant_${tenant}.tb_logs (name, message) VALUES ('a', 'b')`);
+    const columns = [column('k', 'String'), column('name', 'String')];
+    const project = [dataSource('tb_logs', { columns })];
+    const refused = await platform.deployments.deploy(tenant, project);
+    expect([refused.result, refused.deployment.changedDataSources]).toEqual(['failed', ['tb_logs']]);
+    await live(tenant, project, { allowDestructive: true });
+    const rows = await stand.store.rows(`SELECT name FROM tenant_${tenant}.tb_logs`);
+    expect(rows).toEqual([{ name: 'a' }]);
+  });
+
   it('loses nothing unless it is allowed to', async () => {
     const tenant = await workspace();
     await live(tenant, [dataSource('events'), dataSource('more')]);
@@ -227,6 +253,18 @@ describe('the move to the next deployment', () => {
     await platform.deployments.setLive(tenant, deployment.id);
     expect(platform.registry.dataSource(tenant, 'events').columns).toEqual(['k', 'n']);
     expect(platform.catalog.pipe(tenant, 'other')).toBeUndefined();
+  });
+
+  it('does not mind what the server brings meanwhile', async () => {
+    const tenant = await workspace();
+    const { deployment } = await platform.deployments.deploy(tenant, [dataSource('events')]);
+    await platform.deployments.settled(tenant, deployment.id);
+    const prepared = await leftovers();
+    await platform.registry.createBuiltIn(tenant, dataSource('brought'), `t_${'b'.repeat(32)}`);
+    await platform.deployments.setLive(tenant, deployment.id);
+    // Nothing had to be made anew.
+    expect(prepared.length).toBeGreaterThan((await leftovers()).length);
+    expect(platform.registry.dataSource(tenant, 'brought').builtIn).toBe(true);
   });
 
   it('can be undone: rows move back, and what was dropped is there again', async () => {

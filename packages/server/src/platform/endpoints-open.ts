@@ -78,7 +78,7 @@ export function openPipes(options: PipesOptions): OpenPipes {
       options.materializer.run(
         { table: 'copies', id: segment, path: '', days: new Map() },
         tenant,
-        [dataSource],
+        [{ name: dataSource, landing: undefined }],
         false,
       ),
   });

@@ -73,7 +73,7 @@ export class Rendering {
   maxThreads: number | undefined;
   cacheSeconds: number | undefined;
   private readonly templates: Templates;
-  private readonly call: CallValues;
+  private call: CallValues;
   private readonly options: RenderOptions;
 
   /** With `sample` values are made up for parameters that are missing, and nothing is raised. */
@@ -86,16 +86,28 @@ export class Rendering {
   /** Throws `EndpointRefusal` for a value that is missing or wrong, and for what the template itself raises. */
   readonly node: NodeRenderer = (node, pipe) => this.render(this.templates.of(node, pipe));
 
-  /** Renders a template that is no node. */
-  text(sql: string, name: string): string {
-    return this.render(refusing(() => parseTemplate(sql, { node: name })));
+  /** Sets parameters of what is rendered from now on, whatever the caller sent. */
+  fix(fixed: ReadonlyMap<string, unknown>): void {
+    if (fixed.size === 0) return;
+    const { values, repeated } = this.call;
+    this.call = {
+      values: new Map([...values, ...fixed]),
+      repeated: new Set([...(repeated ?? [])].filter((name) => !fixed.has(name))),
+    };
   }
 
-  private render(template: Template): string {
-    if (!template.usesTemplate) return renderTemplate(template, this.call.values).sql;
-    const { sql, settings, parameters } = refusing(() =>
-      renderTemplate(template, this.valuesFor(template), this.options),
+  /** Renders a template that is no node. One of somebody who may not look into the workspace gets none of its secrets. */
+  text(sql: string, name: string, mayUseSecrets: boolean): string {
+    const options = mayUseSecrets ? this.options : { ...this.options, secrets: new Map<string, string>() };
+    return this.render(
+      refusing(() => parseTemplate(sql, { node: name })),
+      options,
     );
+  }
+
+  private render(template: Template, options = this.options): string {
+    if (!template.usesTemplate) return renderTemplate(template, this.call.values).sql;
+    const { sql, settings, parameters } = refusing(() => renderTemplate(template, this.valuesFor(template), options));
     Object.assign(this.params, parameters);
     const { max_threads: threads, cacheSeconds } = settings;
     if (threads !== undefined) this.maxThreads = Math.min(threads, this.maxThreads ?? threads);

@@ -72,17 +72,19 @@ export class Endpoints {
 
   /** The statement of a request to an endpoint; `over` is SQL over its result, which it names `_` or by the pipe's name. */
   query(principal: WorkspacePrincipal, entry: PipeEntry, call: CallValues, over: string | undefined): ComposedQuery {
-    const rendering = this.render(principal.tenant, withFixed(principal, entry, call));
+    const given = over === undefined ? undefined : withoutServiceDatabase(over);
+    const others = given === undefined ? [] : this.pipesIn(principal.tenant, given);
+    const rendering = this.render(principal.tenant, call);
+    rendering.fix(fixedOf(principal, [entry, ...others]));
     const filter = principal.pipeFilter(entry);
     const pipe = this.filtered(entry.definition, filter, rendering, principal.tenant);
     const hides = filter === undefined ? {} : { hidesRows: true };
     const node = resultNode(pipe) as PipeNode;
     const pipes = this.pipesOf(principal.tenant);
-    if (over === undefined) {
+    if (given === undefined) {
       const sql = composePipe(pipe, node.name, rendering.node, { pipes });
       return finished(sql, rendering, hides, entry.definition.cacheSeconds);
     }
-    const given = withoutServiceDatabase(over);
     const named = new Map(pipes).set(RESULT, pipe).set(entry.name, pipe);
     const nodes = new Set([RESULT, entry.name]);
     const hidden = this.admitPipes(principal, given, named, nodes, rendering);
@@ -98,8 +100,9 @@ export class Endpoints {
     { pipeline, call = NO_VALUES }: ComposeOptions = {},
   ): ComposedQuery {
     const rendering = this.render(principal.tenant, call);
-    const plain = /^\s*%/u.test(sql) ? rendering.text(sql, 'q') : sql;
+    const plain = /^\s*%/u.test(sql) ? rendering.text(sql, 'q', readsAll(principal)) : sql;
     const given = withoutServiceDatabase(plain);
+    rendering.fix(fixedOf(principal, this.pipesIn(principal.tenant, given)));
     const within = pipeline === undefined ? undefined : this.pipeline(principal, pipeline);
     const pipes = this.pipesOf(principal.tenant);
     if (within === undefined && pipes.size === 0)
@@ -168,9 +171,9 @@ export class Endpoints {
     rendering: Rendering,
   ): boolean {
     let hidden = false;
-    for (const name of tablesOf(sql)) {
-      const entry = nodes.has(name) ? undefined : this.options.catalog.pipe(principal.tenant, name);
-      if (entry?.name !== name) continue;
+    for (const entry of this.pipesIn(principal.tenant, sql)) {
+      const { name } = entry;
+      if (nodes.has(name)) continue;
       demand(principal, 'PIPES:READ', entry);
       const filter = principal.pipeFilter(entry);
       hidden ||= filter !== undefined;
@@ -178,6 +181,14 @@ export class Endpoints {
       nodes.add(name);
     }
     return hidden;
+  }
+
+  /** The pipes that a text names like tables. */
+  private pipesIn(tenant: string, sql: string): readonly PipeEntry[] {
+    return tablesOf(sql).flatMap((name) => {
+      const entry = this.options.catalog.pipe(tenant, name);
+      return entry?.name === name ? [entry] : [];
+    });
   }
 
   /** The caller's own text is held to what the caller reads. */
@@ -217,15 +228,23 @@ export function endpointOf(pipe: Pipe): PipeNode | undefined {
   return pipe.nodes.findLast(({ type }) => type === 'endpoint');
 }
 
-/** Values of the token's own choice, whatever the caller sends. */
-function withFixed(principal: WorkspacePrincipal, entry: PipeEntry, call: CallValues): CallValues {
-  const fixed = Object.entries(principal.fixedParams(entry));
-  if (fixed.length === 0) return call;
-  const names = new Set(fixed.map(([name]) => name));
-  return {
-    values: new Map([...call.values, ...fixed]),
-    repeated: new Set([...(call.repeated ?? [])].filter((name) => !names.has(name))),
-  };
+/**
+ * Values of the token's own choice, whatever the caller sends. One rendering serves all pipes of a statement, so they must not
+ * differ: throws `forbidden` if they do.
+ */
+function fixedOf(principal: WorkspacePrincipal, entries: readonly PipeEntry[]): ReadonlyMap<string, unknown> {
+  const fixed = new Map<string, unknown>();
+  for (const entry of entries) {
+    for (const [name, value] of Object.entries(principal.fixedParams(entry))) {
+      if (fixed.has(name) && JSON.stringify(fixed.get(name)) !== JSON.stringify(value))
+        throw new AppError(
+          'forbidden',
+          `cannot read pipe=${entry.name} together with the others: the token fixes parameter ${name} to another value; ask for one after the other`,
+        );
+      fixed.set(name, value);
+    }
+  }
+  return fixed;
 }
 
 function only(node: PipeNode, sql: string, pipe: Pipe): Pipe {

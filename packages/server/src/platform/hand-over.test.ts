@@ -38,6 +38,8 @@ const column = (name: string, type: string, more: Partial<DataSourceColumn> = {}
   ...more,
 });
 
+const DOUBLED: DataSourceColumn = { name: 'd', type: 'Int64', kind: 'MATERIALIZED', expression: 'n * 2' };
+
 function entryOf(name: string, columns: readonly DataSourceColumn[], engineOf: DataSource['engine']): DataSourceEntry {
   const definition: DataSource = {
     kind: 'datasource',
@@ -126,6 +128,9 @@ beforeAll(async () => {
   const sums = { name: 'SummingMergeTree', sortingKey: 'month', partitionKey: 'month' };
   await make('sums', [column('month', 'UInt32'), column('total', 'Int64')], sums);
   await make('twice', [column('total', 'Int64')], { name: 'SummingMergeTree', sortingKey: 'tuple()' });
+  const seen = [column('k', 'String'), column('n', 'Int32', { expression: '5' }), DOUBLED];
+  await make('nothing', seen, { name: 'Null' });
+  await make('latest', seen, { name: 'ReplacingMergeTree', sortingKey: 'k' });
 });
 
 afterAll(async () => {
@@ -138,7 +143,7 @@ afterAll(async () => {
 beforeEach(async () => {
   pipes.length = dropped.length = failed.length = 0;
   for (const entry of entries.values()) {
-    await tables.truncate(placeOf(entry));
+    if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
     await tables.truncate(placeOf(entry), 'quarantine');
   }
 });
@@ -219,7 +224,7 @@ describe('the hand-over of events', () => {
     ];
     for (const loss of losses) {
       for (const entry of entries.values()) {
-        await tables.truncate(placeOf(entry));
+        if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
         await tables.truncate(placeOf(entry), 'quarantine');
       }
       const segment = segmentOf({ plain: rows });
@@ -238,6 +243,39 @@ describe('the hand-over of events', () => {
     expect(await ask('SELECT sum(total) FROM sums')).toEqual([[11]]);
     await handOver.complete(segment);
     expect(await ask('SELECT sum(total) FROM sums')).toEqual([[11]]);
+  });
+
+  test.each(['nothing', 'latest'])(
+    'makes of the rows as they came what the table of %s has no longer',
+    async (name) => {
+      addPipe('to_sums', `SELECT 1 AS month, sum(n + d) AS total FROM ${name}`, 'sums');
+      addPipe('to_twice', `SELECT count() AS total FROM (SELECT * FROM ${name})`, 'twice');
+      const segment = segmentOf({ [name]: [{ k: 'a', n: 1 }, { k: 'a', n: 10 }, { k: 'a' }, 'not json'] });
+      const check = async (): Promise<void> => {
+        expect(await ask(`SELECT k, n, d FROM ${name}${name === 'latest' ? ' FINAL' : ''}`)).toEqual(
+          name === 'nothing' ? [] : [['a', 5, 10]],
+        );
+        expect(await ask('SELECT total FROM sums')).toEqual([[48]]);
+        expect(await ask('SELECT total FROM twice')).toEqual([[3]]);
+        expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
+      };
+      await handOver.insert(segment);
+      await check();
+      await store.command('ALTER TABLE sums DROP PARTITION ALL', { database: 'tenant_acme' });
+      await handOver.complete(segment);
+      await check();
+      expect(failed).toEqual([]);
+    },
+  );
+
+  test('leaves no table behind where it was interrupted', async () => {
+    addPipe('to_sums', 'SELECT 1 AS month, sum(n) AS total FROM nothing', 'sums');
+    const segment = segmentOf({ nothing: [{ k: 'a', n: 1 }] });
+    const left = `${new EventStore(store).staging(segment).replace(/`$/u, '')}_7\``;
+    await store.command(`CREATE TABLE ${left} (n UInt8) ENGINE = Memory`);
+    await handOver.complete(segment);
+    expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
+    expect(await ask('SELECT total FROM sums')).toEqual([[1]]);
   });
 
   test('does not let a broken materialization hold up the rows', async () => {

@@ -9,12 +9,12 @@
 
 import type { Barred, EventMapping } from '@glasshouse/language';
 import { isolateFaults, MAPPING_SETTINGS } from '@glasshouse/language';
-import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
+import { AppError, invariant, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import type { EventStore, SegmentFile, StagedLines } from '@glasshouse/store';
-import { linesOf, outside, quoteName, StoreError, tenantDatabase } from '@glasshouse/store';
+import { keepsRows, linesOf, outside, quoteName, StoreError, tenantDatabase } from '@glasshouse/store';
 import type { Loads } from './loads.ts';
 import type { Mappings } from './mappings.ts';
-import type { Materializer } from './materialize.ts';
+import type { Arrival, Materializer } from './materialize.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 
@@ -27,6 +27,8 @@ export interface EventHandOverOptions {
   readonly mappings: Mappings;
   readonly materializer: Materializer;
   readonly outcomes: Outcomes;
+  /** Resolves when tables are where their names say. */
+  readonly settled?: () => Promise<void>;
   /** Told of lines whose data source is gone. */
   readonly onDropped: (dropped: { readonly dataSource: string; readonly lines: number }) => void;
 }
@@ -49,11 +51,13 @@ export class EventHandOver {
 
   /** Hands over a segment of which nothing is in the store. */
   async insert(segment: SegmentFile): Promise<void> {
+    await this.options.settled?.();
     await this.run(segment, false);
   }
 
   /** Hands over what the store lacks of a segment. Counts in data sources: how many lacked some of it, of how many. */
   async complete(segment: SegmentFile): Promise<{ missing: number; of: number }> {
+    await this.options.settled?.();
     await this.options.store.settled(segment);
     return this.run(segment, true);
   }
@@ -62,9 +66,10 @@ export class EventHandOver {
     const { store, outcomes, dataSource, loads, materializer, onDropped } = this.options;
     const staged = await store.load(segment);
     const quarantined = new Map<string, number>();
-    const filled = new Map<string, string[]>();
+    const filled = new Map<string, Arrival[]>();
+    const landings: string[] = [];
     let missing = 0;
-    for (const lines of staged) {
+    for (const [number, lines] of staged.entries()) {
       const load = loads?.find(lines.dataSource);
       const entry = load === undefined ? dataSource(lines.dataSource) : load === 'ended' ? 'deleted' : load.entry;
       if (entry === undefined) {
@@ -84,8 +89,12 @@ export class EventHandOver {
       }
       const transfer = new Transfer(segment, entry, lines, this.options, into);
       if (await transfer.run(doubtful)) missing++;
-      if (into === undefined && lines.lines > transfer.rejected)
-        filled.set(entry.tenant, [...(filled.get(entry.tenant) ?? []), entry.name]);
+      if (into === undefined && lines.lines > transfer.rejected && materializer.reads(entry)) {
+        const { name } = entry;
+        const landing = keepsEveryRow(entry.definition.engine.name) ? undefined : await transfer.land(number);
+        if (landing !== undefined) landings.push(landing);
+        filled.set(entry.tenant, [...(filled.get(entry.tenant) ?? []), { name, landing }]);
+      }
       this.counts.inserted += lines.lines - transfer.rejected;
       this.counts.quarantined += transfer.rejected;
       if (transfer.rejected > 0) {
@@ -94,7 +103,7 @@ export class EventHandOver {
     }
     for (const [tenant, sources] of filled) await materializer.run(segment, tenant, sources, doubtful);
     outcomes.settle(segment.id, quarantined);
-    await store.unload(segment);
+    await store.unload(segment, landings);
     return { missing, of: staged.length };
   }
 }
@@ -108,6 +117,7 @@ class Transfer {
   private readonly options: EventHandOverOptions;
   private readonly target: string;
   private readonly quarantine: string;
+  private mapping: EventMapping | undefined;
 
   /** `into` names another table than the live one. */
   constructor(
@@ -141,10 +151,20 @@ class Transfer {
       mapping = this.map(barred);
       await this.insertGood(mapping, where, true);
     }
+    this.mapping = mapping;
     const good = await this.good(mapping, where);
     this.rejected = this.lines.lines - good;
     if (this.rejected > 0) await this.insertRejected(mapping, where, doubtful);
     return wasMissing;
+  }
+
+  /** Puts the rows that fit into a table of their own, as they came. Its quoted name. */
+  async land(number: number): Promise<string> {
+    const { mapping } = this;
+    invariant(mapping !== undefined, 'BUG: rows land that were not handed over');
+    const target = await this.options.store.makeLanding(this.segment, number, this.entry.definition);
+    await this.insert(mapping.insertGood({ ...this.names(linesOf(this.lines.dataSource)), target }));
+    return target;
   }
 
   private map(barred: readonly Barred[]): EventMapping {
@@ -173,6 +193,8 @@ class Transfer {
       await this.insert(mapping.insertGood(this.names(where)));
       return false;
     }
+    // What keeps no rows lacks none.
+    if (!keepsRows(definition.engine)) return false;
     const isAdditive = mergesRows(definition.engine.name);
     const present = await this.options.store.partitions(this.target, this.segment, isAdditive);
     if (present.length === 0) await this.insert(mapping.insertGood(this.names(where)));

@@ -31,12 +31,19 @@ export class Locks {
     return this.exclusively(key, what, () => this.exclusivelyAll(rest, what, act));
   }
 
+  /** Runs while nothing runs on any of the keys but others of the same name that share it. */
+  sharingAll<T>(keys: readonly string[], what: string, act: () => Promise<T>): Promise<T> {
+    const [key, ...rest] = keys;
+    if (key === undefined) return act();
+    return this.sharing(key, what, () => this.sharingAll(rest, what, act));
+  }
+
   /** Runs while nothing else runs on the key. Rejects with `conflict` at once if something does. */
   exclusively<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
     return this.run(key, { what, shared: false, count: 0 }, act);
   }
 
-  /** Runs while nothing runs on the key but others that share it. Rejects with `conflict` at once if something does. */
+  /** Runs while nothing runs on the key but others of the same name that share it. Rejects with `conflict` at once if something does. */
   sharing<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
     return this.run(key, { what, shared: true, count: 0 }, act);
   }
@@ -79,7 +86,7 @@ export class Locks {
         { retryAfterSeconds: 5 },
       );
     }
-    if (present !== undefined && !(present.shared && wanted.shared)) {
+    if (present !== undefined && !(present.shared && wanted.shared && present.what === wanted.what)) {
       throw new AppError(
         'conflict',
         `cannot start ${wanted.what}: ${present.what} is under way; try again when it is done`,

@@ -4,7 +4,8 @@
  * a segment's share in a partition whole or not at all, and after a crash gets only what it lacks.
  *
  * Must stay true: whatever fills a target from one segment is one insert, because its rows are told apart by the segment only.
- * A pipe sees of its trigger the rows of the segment, and of every other table all that is there.
+ * A pipe sees of its trigger the rows of the segment as they came, also where the table merges them or keeps none, and of every
+ * other table all that is there.
  */
 
 import { composePipe, namedTables, parseTemplate, renderTemplate } from '@glasshouse/language';
@@ -13,6 +14,7 @@ import { AppError, messageOf } from '@glasshouse/model';
 import type { EventStore, SegmentFile } from '@glasshouse/store';
 import { outside, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Catalog } from './catalog.ts';
+import { factOrder } from './fact-order.ts';
 import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
 
 /** A pipe that fills a target from a trigger. */
@@ -22,6 +24,13 @@ export interface Materialization {
   /** Name of the data source whose rows set it off: the one that it reads first. */
   readonly trigger: string;
   readonly target: string;
+}
+
+/** Rows of a segment that came into a data source. */
+export interface Arrival {
+  readonly name: string;
+  /** The table, quoted, that has them as they came; undefined where the data source's own still does. */
+  readonly landing: string | undefined;
 }
 
 export interface MaterializerOptions {
@@ -41,15 +50,27 @@ export class Materializer {
     this.options = options;
   }
 
+  /** Whether rows that come into the data source set off anything. */
+  reads({ tenant, name }: DataSourceEntry): boolean {
+    const { catalog } = this.options;
+    return materializationsOf(catalog.pipes(tenant), catalog, tenant).some(({ trigger }) => trigger === name);
+  }
+
   /** Fills every target of the workspace that depends on the data sources, directly or through others. */
-  async run(segment: SegmentFile, tenant: string, sources: readonly string[], doubtful: boolean): Promise<void> {
+  async run(segment: SegmentFile, tenant: string, arrivals: readonly Arrival[], doubtful: boolean): Promise<void> {
     const { catalog, onFailed } = this.options;
     const all = materializationsOf(catalog.pipes(tenant), catalog, tenant);
-    for (const target of reached(all, sources)) {
+    const landings = new Map(arrivals.map(({ name, landing }) => [name, landing]));
+    const rowsOf = (source: string): string =>
+      rowsOfSegment(catalog.dataSource(tenant, source), segment, landings.get(source));
+    for (const target of reached(
+      all,
+      arrivals.map(({ name }) => name),
+    )) {
       const entry = catalog.dataSource(tenant, target);
       if (entry === undefined) continue;
       try {
-        await this.fill(segment, entry, selectOf(target, all, segment, catalog, tenant), doubtful);
+        await this.fill(segment, entry, selectOf(target, all, rowsOf), doubtful);
       } catch (error) {
         // The store's own troubles are the drain's business: it tries the segment again.
         if (!isOwnFault(error)) throw error;
@@ -60,21 +81,14 @@ export class Materializer {
     }
   }
 
-  /** Fills a target with what its pipes make of all rows that are there; for a target that is new. */
-  async populate(step: Materialization, segment: SegmentFile): Promise<void> {
-    const entry = this.options.catalog.dataSource(step.pipe.tenant, step.target);
-    if (entry === undefined) return;
-    const sql = composePipe(step.pipe.definition, step.node.name, renderPlain);
-    await this.fill(segment, entry, sql, false);
-  }
-
   private async fill(segment: SegmentFile, target: DataSourceEntry, sql: string, doubtful: boolean): Promise<void> {
     const { store } = this.options;
     const table = `${quoteName(tenantDatabase(target.tenant))}.${quoteName(target.name)}`;
     const { engine } = target.definition;
     const isAdditive = engine.name === 'AggregatingMergeTree' || engine.name === 'SummingMergeTree';
     const present = doubtful ? await store.partitions(table, segment, isAdditive) : [];
-    const made = await store.columns(segment, sql, tenantDatabase(target.tenant));
+    const order = factOrder(sql, (name) => this.options.catalog.dataSource(target.tenant, name) !== undefined);
+    const made = await store.columns(segment, sql, order, tenantDatabase(target.tenant));
     const columns = target.definition.columns.map(({ name }) => name).filter((name) => made.includes(name));
     if (columns.length === 0)
       throw new AppError('bad_request', `cannot fill ${target.name}: the pipe has none of its columns`);
@@ -83,7 +97,7 @@ export class Materializer {
     await store.insert(
       segment,
       `INSERT INTO ${table} (${list}, _segment) SELECT ${list}, toUInt64(${segment.id}) AS _segment FROM (\n${sql}\n)${only}`,
-      { insert_allow_materialized_columns: 1 },
+      { ...order, insert_allow_materialized_columns: 1 },
       tenantDatabase(target.tenant),
     );
   }
@@ -127,7 +141,7 @@ function triggerOf(
 }
 
 /** Targets that rows of the data sources reach, each after those that it is made of. */
-function reached(all: readonly Materialization[], sources: readonly string[]): string[] {
+export function reached(all: readonly Materialization[], sources: readonly string[]): string[] {
   const order: string[] = [];
   const visit = (name: string, depth: number): void => {
     if (depth > MAX_DEPTH) return;
@@ -147,20 +161,12 @@ function reached(all: readonly Materialization[], sources: readonly string[]): s
  * What all pipes of a target make of a segment. A trigger that is a target itself is not read from its table, where rows may
  * be added to older ones already, but made again.
  */
-function selectOf(
-  target: string,
-  all: readonly Materialization[],
-  segment: SegmentFile,
-  catalog: Pick<Catalog, 'dataSource'>,
-  tenant: string,
-): string {
+function selectOf(target: string, all: readonly Materialization[], rowsOf: (source: string) => string): string {
   const parts = all
     .filter((step) => step.target === target)
     .map(({ pipe, node, trigger }) => {
       const isMade = all.some((step) => step.target === trigger);
-      const rows = isMade
-        ? selectOf(trigger, all, segment, catalog, tenant)
-        : rowsOfSegment(catalog.dataSource(tenant, trigger), segment);
+      const rows = isMade ? selectOf(trigger, all, rowsOf) : rowsOf(trigger);
       const pipes = new Map([[trigger, asPipe(trigger, rows)]]);
       return composePipe(pipe.definition, node.name, renderPlain, { pipes });
     });
@@ -169,13 +175,13 @@ function selectOf(
     : parts.map((part) => `SELECT * FROM (\n${part}\n)`).join('\nUNION ALL\n');
 }
 
-/** The rows of a segment with all columns of the data source, computed ones included. */
-function rowsOfSegment(source: DataSourceEntry | undefined, segment: SegmentFile): string {
+/** The rows of a segment with all columns of the data source, computed ones included; from `landing` if it has them. */
+function rowsOfSegment(source: DataSourceEntry | undefined, segment: SegmentFile, landing: string | undefined): string {
   if (source === undefined) throw new AppError('bad_request', 'cannot read a data source that is gone');
   const columns = source.definition.columns
     .filter(({ kind }) => kind !== 'EPHEMERAL')
     .map(({ name }) => quoteName(name));
-  const table = `${quoteName(tenantDatabase(source.tenant))}.${quoteName(source.name)}`;
+  const table = landing ?? `${quoteName(tenantDatabase(source.tenant))}.${quoteName(source.name)}`;
   return `SELECT ${columns.join(', ')} FROM ${table} WHERE _segment = toUInt64(${segment.id})`;
 }
 

@@ -8,13 +8,16 @@
 import type { Resource } from '@glasshouse/model';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { DataSources } from '@glasshouse/store';
+import { isUsed } from './built-in.ts';
+import type { RowCounts } from './built-in.ts';
 import type { Catalog } from './catalog.ts';
 import { checkDataSource, checkPipe } from './definitions.ts';
+import type { DeploymentReport } from './deployment-row.ts';
 import type { Judges } from './judges.ts';
 import { checkClash } from './names.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 import type { Stamp, Step } from './steps.ts';
-import { createStep, dropPipeStep, dropStep, putPipeStep, restoreStep, updateStep } from './steps.ts';
+import { createStep, dropPipeStep, dropStep, putPipeStep, restoreStep, takeOverStep, updateStep } from './steps.ts';
 
 /** What is wrong with a resource of a project. */
 export interface PlanError {
@@ -53,6 +56,8 @@ export interface PlanOptions {
   readonly diff?: ((before: Resource, after: Resource) => readonly Difference[]) | undefined;
   readonly newId: () => string;
   readonly stamp: Stamp;
+  /** Rows of the workspace's tables. A data source that came with the server and has none is not there for a project. */
+  readonly sizes: RowCounts;
   /** Data sources that a former deployment dropped and whose tables are still there. */
   readonly kept: readonly DataSourceEntry[];
   /** Whether the tables of what is dropped now are put out of sight instead of removed. */
@@ -63,7 +68,7 @@ export interface PlanOptions {
 export async function planProject(tenant: string, project: readonly Resource[], options: PlanOptions): Promise<Plan> {
   const errors = await check(tenant, project, options);
   if (errors.length > 0) return { steps: [], notices: [], errors };
-  const { catalog, tables, stamp, newId } = options;
+  const { catalog, tables, stamp, newId, sizes } = options;
   const steps: Step[] = [];
   const wanted = new Set(project.map(({ kind, name }) => `${kind} ${name}`));
   for (const resource of project) {
@@ -74,6 +79,8 @@ export async function planProject(tenant: string, project: readonly Resource[], 
       if (kept === undefined)
         steps.push(createStep(tables, resource, { ...stamp, tenant, id: newId(), builtIn: false }));
       else steps.push(restoreStep(tables, kept, stamp));
+    } else if (!isUsed(entry, sizes)) {
+      steps.push(takeOverStep(tables, entry, resource, stamp));
     } else if (entry.builtIn || !sameDefinition(entry.definition, resource)) {
       steps.push(updateStep(tables, entry, resource, stamp));
     }
@@ -91,6 +98,38 @@ export async function planProject(tenant: string, project: readonly Resource[], 
     else steps.push(dropStep(tables, entry, stamp, options.keepsDropped));
   }
   return { steps, notices: steps.flatMap((step) => noticesOf(tenant, step, project, options)), errors: [] };
+}
+
+/** What a deployment says of its plan. Losses that are not allowed are errors. */
+export function reportOf({ steps, notices, errors }: Plan, allowDestructive: boolean): DeploymentReport {
+  const refused = notices.flatMap(({ step, isLoss, message }) =>
+    isLoss && !allowDestructive
+      ? [
+          {
+            kind: step.resource,
+            resource: step.name,
+            error: `cannot deploy ${step.name}: ${message}; allow destructive operations for that`,
+          },
+        ]
+      : [],
+  );
+  const names = (kind: Step['kind'], resource: Step['resource']): string[] =>
+    steps.filter((step) => step.kind === kind && step.resource === resource).map(({ name }) => name);
+  return {
+    newDataSources: names('create', 'datasource'),
+    changedDataSources: names('update', 'datasource'),
+    deletedDataSources: names('drop', 'datasource'),
+    newPipes: names('create', 'pipe'),
+    changedPipes: names('update', 'pipe'),
+    deletedPipes: names('drop', 'pipe'),
+    feedback: notices.map(({ step, isLoss, message }) => ({
+      level: isLoss ? 'warning' : 'info',
+      resource: step.name,
+      message,
+    })),
+    errors: [...errors, ...refused],
+    kept: [],
+  };
 }
 
 function noticesOf(
@@ -113,7 +152,7 @@ function noticesOf(
 async function check(
   tenant: string,
   project: readonly Resource[],
-  { catalog, judges }: PlanOptions,
+  { catalog, judges, sizes }: PlanOptions,
 ): Promise<PlanError[]> {
   const errors: PlanError[] = [];
   const described = new Set(project.map(({ kind, name }) => `${kind} ${name}`));
@@ -128,7 +167,11 @@ async function check(
       checkClash(kind, name, names);
       names.push(name);
       if (kind === 'pipe') await checkPipe(tenant, resource, among, judges);
-      else await checkDataSource(resource, judges, catalog.dataSource(tenant, name)?.definition);
+      else {
+        const former = catalog.dataSource(tenant, name);
+        const isThere = former !== undefined && isUsed(former, sizes);
+        await checkDataSource(resource, judges, isThere ? former.definition : undefined);
+      }
     } catch (error) {
       if (!(error instanceof AppError) || error.kind.httpStatus >= 500) throw error;
       errors.push({ kind, resource: name, error: messageOf(error) });

@@ -4,8 +4,10 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_TOKEN_NAMES } from './default-tokens.ts';
-import type { Platform } from './platform.ts';
+import type { Platform, PlatformOptions } from './platform.ts';
 import { placeOf } from './resource-row.ts';
+import type { Step } from './steps.ts';
+import { commit } from './steps.ts';
 import type { Stand } from './testing/stand.ts';
 import { ADMIN, administrator, column, dataSource, failure, openStand, pipe } from './testing/stand.ts';
 
@@ -92,6 +94,14 @@ describe('a new workspace', () => {
 });
 
 describe('a data source', () => {
+  it('that keeps no rows is emptied as any other', async () => {
+    const { registry } = platform;
+    await registry.createDataSource('acme', dataSource('nothing', { engine: { name: 'Null' } }));
+    await expect(registry.truncate('acme', 'nothing')).resolves.toBeUndefined();
+    await expect(registry.truncate('acme', 'nothing', 'quarantine')).resolves.toBeUndefined();
+    await registry.dropDataSource('acme', 'nothing');
+  });
+
   it('is made, found by name and id, changed in place, moved, renamed, emptied, dropped', async () => {
     const { registry, catalog } = platform;
     const made = await registry.createDataSource('acme', dataSource('events_a'));
@@ -250,6 +260,45 @@ describe('a data source', () => {
     await stand.open();
     expect(stand.events).toContainEqual({ type: 'repaired', tenant: 'acme', name: 'misplaced' });
     expect(stand.events).toContainEqual({ type: 'swept', tables: [`${made.id}_2`] });
+  });
+
+  it.each([
+    ['that a failed change left misplaced is put back', false, 1],
+    ['whose row was written although nobody heard of it is put where that says', true, 2],
+  ])('%s before anything is handed over', async (_, isWritten, version) => {
+    const name = `unsure_${version}`;
+    await platform.registry.createDataSource('acme', dataSource(name));
+    let isAway = false;
+    const lossy: PlatformOptions['store'] = {
+      ...stand.failing(() => false),
+      insertRows: async (table, rows) => {
+        if (!isAway || isWritten) await stand.store.insertRows(table, rows);
+        if (isAway) throw new Error('away');
+      },
+    };
+    const cut = await stand.open({ store: lossy });
+    const entry = cut.registry.dataSource('acme', name);
+    const place = { ...placeOf(entry), version: 2 };
+    await stand.tables.build(place, dataSource(name));
+    isAway = true;
+    const row = { ...entry, tableVersion: 2, version: Date.now() + 1, deleted: false };
+    const step: Step = {
+      ...{ kind: 'update', resource: 'datasource', name, changes: [], losses: [], row },
+      commit: () => stand.tables.place(place),
+      undo: () => Promise.reject(new Error('away')),
+    };
+    expect((await failure(() => commit([step], cut.registry.commitOptions()))).message).toBe('away');
+    isAway = false;
+    await cut.settled();
+    expect(cut.registry.dataSource('acme', name).tableVersion).toBe(version);
+    expect(await stand.tables.repair([placeOf(cut.registry.dataSource('acme', name))])).toEqual({
+      placed: [],
+      lost: [],
+    });
+    const [table] = await stand.store.rows<{ comment: string }>(
+      `SELECT comment FROM system.tables WHERE database = 'tenant_acme' AND name = '${name}'`,
+    );
+    expect(table?.comment).toBe(`${entry.id}:${version}`);
   });
 });
 

@@ -23,6 +23,7 @@ import { Rates } from './rate.ts';
 import { Registry } from './registry.ts';
 import type { StoredResource } from './resource-row.ts';
 import { placeOf } from './resource-row.ts';
+import { Secrets } from './secrets.ts';
 import { loadSnapshot, saveSnapshot } from './snapshot.ts';
 import type { TokenKey } from './token-key.ts';
 import { uuidOf } from './token-key.ts';
@@ -69,6 +70,7 @@ export class Platform {
   readonly workspaces = new Workspaces();
   readonly catalog: Catalog;
   readonly tokens: Tokens;
+  readonly secrets: Secrets;
   readonly credentials: Credentials;
   readonly registry: Registry;
   readonly jobs: Jobs;
@@ -79,7 +81,11 @@ export class Platform {
   private refreshing: Promise<void> | undefined;
   private readonly prepared = new Set<string>();
   private readonly preparing = new Map<string, Promise<void>>();
+  /** True while the tables are where their rows say. */
   private repaired = false;
+  private repairing: Promise<void> | undefined;
+  /** True when what an earlier process left undone was seen to. */
+  private recovered = false;
   private isQuiet = false;
   /** The resources before the store was replaced, until it was read again. */
   private former: readonly StoredResource[] | undefined;
@@ -87,11 +93,23 @@ export class Platform {
   private saved = '';
 
   private constructor(options: PlatformOptions) {
-    const { store, tables, access, judges, now, hold, key, random = randomBytes } = options;
+    const { store, tables, access, judges, now, key, random = randomBytes } = options;
     this.options = options;
+    const hold = (): Promise<() => void> => this.hold();
+    const onUnsure = (): void => void (this.repaired = false);
     this.catalog = new Catalog(store);
     this.tokens = new Tokens({ store, key, judges, now, random });
-    this.registry = new Registry({ catalog: this.catalog, tables, judges, tokens: this.tokens, hold, now, random });
+    this.secrets = new Secrets({ store, key, now, random });
+    this.registry = new Registry({
+      catalog: this.catalog,
+      tables,
+      judges,
+      tokens: this.tokens,
+      hold,
+      onUnsure,
+      now,
+      random,
+    });
     this.jobs = new Jobs({ store, now, random, node: options.node });
     this.rates = new Rates({ now, ...options.limits });
     this.deployments = new Deployments({ store, tables, registry: this.registry, judges, diff: options.diff, now });
@@ -183,8 +201,10 @@ export class Platform {
     this.former ??= this.catalog.snapshot();
     this.catalog.distrust();
     this.tokens.distrust();
+    this.secrets.distrust();
     this.prepared.clear();
     this.repaired = false;
+    this.recovered = false;
     await this.refresh();
     for (const { tenant } of this.workspaces.list()) await this.registry.grantTokens(tenant);
   }
@@ -201,12 +221,13 @@ export class Platform {
       this.workspaces.add(tenants);
       await this.catalog.refresh();
       await this.tokens.refresh();
+      await this.secrets.refresh();
       if (this.former !== undefined) {
         this.workspaces.replace(tenants);
         await this.catalog.bury(this.former);
         this.former = undefined;
       }
-      await this.repair();
+      await this.recover();
     } catch (error) {
       if (this.up) onEvent?.({ type: 'store', up: false, reason: messageOf(error) });
       this.up = false;
@@ -230,23 +251,63 @@ export class Platform {
     }
   }
 
-  /** Once, after the first reading: what a crash in the middle of a change left is put right. */
+  /**
+   * Resolves when the tables are where their rows say; what a change left that ended half-way is put right first. To be asked by whoever
+   * hands over, or holds the hand-over: then no change is under way. Rejects with `unavailable` while the store is down.
+   */
+  settled(): Promise<void> {
+    if (this.repaired) return Promise.resolve();
+    this.repairing ??= this.repair().finally(() => (this.repairing = undefined));
+    return this.repairing;
+  }
+
+  /** Keeps the store free of hand-overs, with the tables where their rows say. */
+  private async hold(): Promise<() => void> {
+    const release = await this.options.hold();
+    try {
+      await this.settled();
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
   private async repair(): Promise<void> {
-    if (this.repaired) return;
+    const { store, tables, onEvent } = this.options;
+    // A row may have been written whose answer was lost.
+    await this.catalog.refresh();
+    // In a shared store another server may be in the middle of a change.
+    if (store.target.readsPaths) {
+      const live = this.catalog
+        .snapshot()
+        .flatMap((entry) => (entry.kind === 'datasource' && !entry.deleted ? [placeOf(entry)] : []));
+      const { placed, lost } = await tables.repair(live);
+      for (const { tenant, name } of placed) onEvent?.({ type: 'repaired', tenant, name });
+      for (const { tenant, name } of lost) onEvent?.({ type: 'lost', tenant, name });
+    }
+    this.repaired = true;
+  }
+
+  /** Once, after the first reading: what an earlier process left undone is seen to. */
+  private async recover(): Promise<void> {
+    if (this.recovered) {
+      // Nobody may hand over or change anything for a long time, and readers see the tables as they are.
+      if (!this.repaired)
+        void this.hold().then(
+          (release) => release(),
+          () => undefined,
+        );
+      return;
+    }
     const { tables, onEvent } = this.options;
     const { readsPaths } = this.options.store.target;
+    await this.settled();
     // In a store of one's own no other server will: a backup may be another one's.
     await this.jobs.recover(readsPaths);
     await this.deployments.recover();
-    const live = this.catalog
-      .snapshot()
-      .flatMap((entry) => (entry.kind === 'datasource' && !entry.deleted ? [placeOf(entry)] : []));
-    this.repaired = true;
-    // In a shared store another server may be in the middle of a change.
+    this.recovered = true;
     if (!readsPaths) return;
-    const { placed, lost } = await tables.repair(live);
-    for (const { tenant, name } of placed) onEvent?.({ type: 'repaired', tenant, name });
-    for (const { tenant, name } of lost) onEvent?.({ type: 'lost', tenant, name });
     const swept = await tables.sweep(this.deployments.kept());
     if (swept.length > 0) onEvent?.({ type: 'swept', tables: swept });
   }

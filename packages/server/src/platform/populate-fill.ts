@@ -2,32 +2,32 @@
  * The filling of one target: the rows of its sources, a range of segments and a partition at a time, go through the pipes into a
  * table that nobody sees.
  *
- * Must stay true: no row is read twice and none is left out between the first segment and the last mark. While rows are told apart
- * by their segments, sources whose rows are added up are not merged.
+ * Must stay true: no row is read twice and none is left out between the first segment and the last cut. Sources whose rows are added
+ * up or replaced are not merged meanwhile (`populate-merges.ts`).
  */
 
 import { composePipe } from '@glasshouse/language';
 import type { Pipe } from '@glasshouse/model';
-import { AppError, SEGMENT } from '@glasshouse/model';
 import type { DataSources } from '@glasshouse/store';
 import { quoteName, quoteText, tenantDatabase } from '@glasshouse/store';
-import { HiddenTable } from './copies-table.ts';
+import type { HiddenTable } from './copies-table.ts';
+import { factOrder } from './fact-order.ts';
 import type { JobContext } from './jobs.ts';
 import type { Materialization } from './materialize.ts';
 import { renderPlain } from './materialize.ts';
+import { between, readCut } from './populate-cut.ts';
+import type { Cut } from './populate-cut.ts';
 import type { Registry } from './registry.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 
-/** The last segment of each source, by name. */
-export type Marks = ReadonlyMap<string, bigint>;
+/** Cuts of data sources, by name. */
+export type Cuts = ReadonlyMap<string, Cut>;
 
-interface FillingOptions {
+export interface FillingOptions {
   readonly registry: Registry;
   readonly tables: DataSources;
 }
 
-/** Two readings of whole seconds differ by less. */
-const CLOCK_SECONDS = 2;
 /** Before the last step a job is not done. */
 const MOST_PERCENT = 99;
 
@@ -36,11 +36,11 @@ export class Filling {
   private readonly tenant: string;
   private readonly steps: readonly Materialization[];
   private readonly condition: string | undefined;
-  private reached: Marks = new Map();
+  private reached: Cuts = new Map();
   private total = 0;
   private read = 0;
-  private engineStart: number | undefined;
 
+  /** All steps have the same target. */
   constructor(options: FillingOptions, tenant: string, steps: readonly Materialization[], condition?: string) {
     this.options = options;
     this.tenant = tenant;
@@ -48,108 +48,82 @@ export class Filling {
     this.condition = condition;
   }
 
-  /** The last segments of the sources. They mean something only if nothing is handed over meanwhile. */
-  async marks(): Promise<Marks> {
-    const marks = new Map<string, bigint>();
-    for (const source of this.sources()) {
-      const [row] = await this.rows<{ top: string }>(
-        `SELECT toString(max(${SEGMENT})) AS top FROM ${this.nameOf(source)}`,
-      );
-      marks.set(source.name, BigInt(row?.top ?? 0));
-    }
-    return marks;
+  /** Where the sources stand. It means something only if nothing is handed over meanwhile. */
+  async cuts(): Promise<Cuts> {
+    const cuts = new Map<string, Cut>();
+    for (const source of this.sources())
+      cuts.set(source.name, await readCut(this.options.tables.client, tableOf(source)));
+    return cuts;
   }
 
   /** Rows of the sources that came after what was read. */
   async missing(): Promise<number> {
     let rows = 0;
     for (const source of this.sources()) {
-      const after = this.reached.get(source.name) ?? 0n;
       const [row] = await this.rows<{ n: string }>(
-        `SELECT count() AS n FROM ${this.nameOf(source)} WHERE ${SEGMENT} > ${after}`,
+        `SELECT count() AS n FROM ${tableOf(source)} WHERE ${between(this.reached.get(source.name), undefined)}`,
       );
       rows += Number(row?.n ?? 0);
     }
     return rows;
   }
 
-  async targetsAreEmpty(): Promise<boolean> {
-    for (const { target } of this.steps) {
-      const entry = this.options.registry.dataSource(this.tenant, target);
-      const [row] = await this.rows<{ n: string }>(`SELECT count() AS n FROM ${this.nameOf(entry)}`);
-      if (Number(row?.n ?? 0) > 0) return false;
-    }
-    return true;
-  }
-
-  /** Lends a hidden table of the target, which all steps share, while nobody else does anything with it or its sources. */
-  alone(act: (hidden: HiddenTable) => Promise<number>): Promise<number> {
-    const { registry, tables } = this.options;
-    const target = registry.dataSource(this.tenant, this.steps[0]?.target ?? '');
-    const sources = this.sources();
-    const keys = [...new Set([target.id, ...sources.map(({ id }) => id)])];
-    return registry.locks.exclusivelyAll(keys, 'a population', async () => {
-      const entry = registry.dataSource(this.tenant, target.id);
-      const hidden = new HiddenTable(entry, tables, entry.tableVersion + 1);
-      const unmerged = sources.filter(({ definition }) => definition.engine.name !== 'MergeTree');
-      if (unmerged.length > 0) this.engineStart = await this.engineStarted();
-      for (const source of unmerged) await this.command(`SYSTEM STOP MERGES ${this.nameOf(source)}`);
-      try {
-        await hidden.create();
-        return await act(hidden);
-      } catch (error) {
-        await hidden.discard().catch(() => undefined);
-        throw error;
-      } finally {
-        for (const source of unmerged)
-          await this.command(`SYSTEM START MERGES ${this.nameOf(source)}`).catch(() => undefined);
-      }
-    });
-  }
-
-  /** To be called before what was filled is used: a restart of the engine forgets that merges are stopped. */
-  async confirm(): Promise<void> {
-    if (this.engineStart === undefined) return;
-    if (Math.abs((await this.engineStarted()) - this.engineStart) <= CLOCK_SECONDS) return;
-    throw new AppError('unavailable', 'cannot finish the population: the engine was restarted meanwhile; start again');
-  }
-
-  /** Puts what the pipes make of all rows up to the marks into the table, but for those that were read already. Answers with how many were. */
-  async fill(
-    hidden: HiddenTable,
-    upTo: Marks,
-    { progress, signal }: Pick<JobContext, 'progress' | 'signal'>,
-  ): Promise<number> {
+  /** Puts what the pipes make of all rows up to the cuts into the table, but for those that were read already. Answers with how many were. */
+  async fill(hidden: HiddenTable, upTo: Cuts, context: Pick<JobContext, 'progress' | 'signal'>): Promise<number> {
     let rows = 0;
     for (const source of this.sources()) {
-      const mark = upTo.get(source.name) ?? 0n;
-      const after = this.reached.get(source.name);
-      const range = `${SEGMENT} <= ${mark} + 40000000000${after === undefined ? '' : ` AND ${SEGMENT} > ${after}`}`;
-      // Columns may have any name that is no better than these.
-      const partitions = await this.rows<{ __id: string; __n: string }>(
-        `SELECT _partition_id AS __id, count() AS __n FROM ${this.nameOf(source)} WHERE ${range} GROUP BY __id ORDER BY __id`,
-      );
-      this.total += partitions.reduce((sum, { __n: n }) => sum + Number(n), 0);
-      for (const { __id: id, __n: n } of partitions) {
-        const where = `${range} AND _partition_id = ${quoteText(id)}`;
-        for (const step of this.steps.filter(({ trigger }) => trigger === source.name))
-          await hidden.fill(this.selectOf(step, source, where), { segment: mark, signal });
-        this.read += Number(n);
-        rows += Number(n);
-        progress(Math.min(MOST_PERCENT, (this.read / this.total) * MOST_PERCENT));
-      }
+      const cut = upTo.get(source.name) ?? { log: 0n, copies: 0n };
+      const range = between(this.reached.get(source.name), cut);
+      rows += await this.fillFrom(hidden, source, tableOf(source), range, { ...context, segment: cut.log });
     }
     this.reached = upTo;
     return rows;
   }
 
+  /** Puts what the pipes make of all rows of a hidden table into another one. */
+  async fillOf(hidden: HiddenTable, source: HiddenTable, context: FillContext): Promise<void> {
+    await this.fillFrom(hidden, source.entry, source.table, '1', context);
+  }
+
+  private async fillFrom(
+    hidden: HiddenTable,
+    source: DataSourceEntry,
+    table: string,
+    range: string,
+    { progress, segment, signal }: FillContext,
+  ): Promise<number> {
+    const { catalog } = this.options.registry;
+    // Columns may have any name that is no better than these.
+    const partitions = await this.rows<{ __id: string; __n: string }>(
+      `SELECT _partition_id AS __id, count() AS __n FROM ${table} WHERE ${range} GROUP BY __id ORDER BY __id`,
+    );
+    const rows = partitions.reduce((sum, { __n: n }) => sum + Number(n), 0);
+    this.total += rows;
+    for (const { __id: id, __n: n } of partitions) {
+      const where = `${range} AND _partition_id = ${quoteText(id)}`;
+      for (const step of this.steps.filter(({ trigger }) => trigger === source.name)) {
+        const sql = this.selectOf(step, source, table, where);
+        const settings = factOrder(sql, (name) => catalog.dataSource(this.tenant, name) !== undefined);
+        await hidden.fill(sql, { segment, settings, signal });
+      }
+      this.read += Number(n);
+      progress(Math.min(MOST_PERCENT, (this.read / this.total) * MOST_PERCENT));
+    }
+    return rows;
+  }
+
   /** What the step makes of some rows of its source. */
-  private selectOf({ pipe, node, trigger }: Materialization, source: DataSourceEntry, where: string): string {
+  private selectOf(
+    { pipe, node, trigger }: Materialization,
+    source: DataSourceEntry,
+    table: string,
+    where: string,
+  ): string {
     const columns = source.definition.columns
       .filter(({ kind }) => kind !== 'EPHEMERAL')
       .map(({ name }) => quoteName(name));
     const condition = this.condition === undefined ? '' : ` AND (${this.condition}\n)`;
-    const sql = `SELECT ${columns.join(', ')} FROM ${this.nameOf(source)} WHERE ${where}${condition}`;
+    const sql = `SELECT ${columns.join(', ')} FROM ${table} WHERE ${where}${condition}`;
     const rows: Pipe = {
       kind: 'pipe',
       name: trigger,
@@ -166,21 +140,17 @@ export class Filling {
     return [...names].map((name) => this.options.registry.dataSource(this.tenant, name));
   }
 
-  private nameOf({ name }: DataSourceEntry): string {
-    return `${quoteName(tenantDatabase(this.tenant))}.${quoteName(name)}`;
-  }
-
   private rows<Row>(sql: string): Promise<Row[]> {
     return this.options.tables.client.rows<Row>(sql);
   }
+}
 
-  private command(sql: string): Promise<void> {
-    return this.options.tables.client.command(sql);
-  }
+export interface FillContext extends Pick<JobContext, 'progress' | 'signal'> {
+  /** What the rows say that brought them. */
+  readonly segment: bigint;
+}
 
-  /** When the engine started, in seconds since 1970. */
-  private async engineStarted(): Promise<number> {
-    const [row] = await this.rows<{ at: string }>('SELECT toInt64(toUnixTimestamp(now())) - toInt64(uptime()) AS at');
-    return Number(row?.at ?? 0);
-  }
+/** Quoted name of the live table. */
+export function tableOf({ tenant, name }: Pick<DataSourceEntry, 'name' | 'tenant'>): string {
+  return `${quoteName(tenantDatabase(tenant))}.${quoteName(name)}`;
 }

@@ -1,9 +1,10 @@
 /**
  * Populations: the target of a materialization is filled with what its pipe makes of the rows that were there before it. The drain
- * sees to all rows that come later, so the two must meet exactly: rows up to a segment are populated, rows after it are not.
+ * sees to all rows that come later, so the two must meet exactly: rows up to a cut are populated, rows after it are not.
  *
- * Must stay true: that segment is read while nothing is handed over, hence between two segments. What is populated is made out of
- * sight (`populate-fill.ts`) and shown at once, with everything that came meanwhile.
+ * Must stay true: the cut is taken while nothing is handed over, and written in one with what lets the materialization take effect. It
+ * stays in the row of the target until the change of tables that shows what was made of it. So whatever ends a population, the next one
+ * finds either what is to be done, or that it is done.
  */
 
 import { composePipe } from '@glasshouse/language';
@@ -17,10 +18,15 @@ import type { Judges } from './judges.ts';
 import type { Materialization } from './materialize.ts';
 import { materializationsOf, renderPlain } from './materialize.ts';
 import { checkClash } from './names.ts';
-import type { Marks } from './populate-fill.ts';
-import { Filling } from './populate-fill.ts';
+import { pendingAt, pendingOf, readCut } from './populate-cut.ts';
+import { tableOf } from './populate-fill.ts';
+import { Merges } from './populate-merges.ts';
+import type { Unmerged } from './populate-merges.ts';
+import { checkUnread, claimOf } from './populate-reach.ts';
+import { addRows, makeAnew } from './populate-target.ts';
 import type { Registry } from './registry.ts';
-import type { PipeEntry } from './resource-row.ts';
+import type { DataSourceEntry, PendingPopulation, PipeEntry } from './resource-row.ts';
+import type { Step } from './steps.ts';
 import { commit, putPipeStep } from './steps.ts';
 import type { Operation } from './usage.ts';
 
@@ -47,115 +53,178 @@ export interface PopulateOptions {
 interface Population {
   readonly entry: PipeEntry;
   readonly steps: readonly Materialization[];
-  /** Last segments of the sources to populate; undefined to make everything anew. */
-  readonly upTo: Marks | undefined;
+  /** Names of targets all of whose rows are made anew; the others get the rows up to the cut that their row has. */
+  readonly anew: ReadonlySet<string>;
   readonly condition: string | undefined;
   readonly unlink: boolean;
 }
 
+/** What is decided when a population begins. */
+type Begun = Pick<Population, 'anew' | 'entry'>;
+
 const POPULATE_JOB = 'populateview';
-/** With less than this to read, the last step is short enough to hold the hand-over for it. */
-const SHORT_ROWS = 100_000;
-const MAX_ROUNDS = 8;
+const WHAT = 'a population';
 
 export class Populations {
   private readonly options: PopulationsOptions;
+  private readonly merges: Merges;
 
   constructor(options: PopulationsOptions) {
     this.options = options;
+    this.merges = new Merges(options.tables.client);
   }
 
   /**
-   * Makes a pipe, or changes it, and fills the targets of its materializations with what is there at that moment. A target that it
-   * filled before is made anew. Rejects like `Registry.putPipe`.
+   * Makes a pipe, or changes it, and fills the targets of its materializations with what is there at that moment. A target whose rows
+   * a pipe of that name made before is made anew. Rejects like `Registry.putPipe`, and with `conflict` while something else is done to
+   * the targets or their sources.
    */
   async put(
     tenant: string,
     definition: Pipe,
     options: PopulateOptions = {},
   ): Promise<{ readonly entry: PipeEntry; readonly job: Job | undefined }> {
-    const { registry } = this.options;
-    const former = registry.catalog.pipe(tenant, definition.name);
-    const filled = new Set(former === undefined ? [] : this.stepsOf(former).map(({ target }) => target));
-    const upTo = await this.putMarked(tenant, definition);
-    const entry = registry.pipe(tenant, definition.name);
-    const steps = this.stepsOf(entry);
-    if (steps.length === 0) return { entry, job: undefined };
-    const isNew = options.truncate !== true && steps.every(({ target }) => !filled.has(target));
-    return { entry, job: await this.begin(entry, steps, isNew ? upTo : undefined, options) };
+    const { judges, now, registry } = this.options;
+    const { catalog, locks } = registry;
+    const { name } = definition;
+    const among = catalog.list(tenant);
+    const definitions = among.map((entry) => entry.definition);
+    await checkPipe(tenant, definition, definitions, judges);
+    const job = await locks.exclusively(`${tenant}/${name.toLowerCase()}`, 'a change of the pipe', () => {
+      const former = catalog.pipe(tenant, name);
+      const names = among.map((entry) => entry.name);
+      if (former === undefined) checkClash('pipe', name, names);
+      const id = former?.id ?? registry.newId();
+      const put = putPipeStep(former, definition, { at: new Date(now()), deployment: '', tenant, id });
+      const steps = materializationsOf([put.row as PipeEntry], catalog, tenant);
+      const filled = this.filledBy(tenant, name);
+      return this.begin(tenant, steps, options, async (unmerged) => {
+        const isAnew = (target: string, isEmpty: boolean): boolean =>
+          options.truncate === true || (filled.has(target) && !isEmpty);
+        const anew = await this.cut(steps, unmerged, [put], isAnew, options);
+        return { entry: registry.pipe(tenant, name), anew };
+      });
+    });
+    await registry.grantTokens(tenant);
+    return { entry: registry.pipe(tenant, name), job };
   }
 
   /**
-   * Starts the population of a materialization that is there. Rejects with `conflict` if its target has rows, because nobody knows
-   * whether they are those that would be added; `truncate` makes all of them anew.
+   * Starts the population of a materialization that is there, or again one that came to nothing. Rejects with `conflict` if its target
+   * has rows and it did not, because nobody knows whether they are those that would be added; `truncate` makes all of them anew.
    */
   async start(entry: PipeEntry, node: string | undefined, options: PopulateOptions = {}): Promise<Job> {
-    const steps = this.stepsOf(entry).filter((step) => node === undefined || step.node.name === node);
-    if (steps.length === 0)
-      throw new AppError('bad_request', `cannot populate pipe=${entry.name}: it has no such materialization`);
-    if (options.truncate === true) return this.begin(entry, steps, undefined, options);
-    const left = await this.interrupted(entry);
-    return this.begin(entry, steps, left ?? (await this.beforeFirst(entry, steps)), options);
-  }
-
-  /** Makes or changes a pipe; resolves with the last segments that its sources had when it took effect. */
-  private async putMarked(tenant: string, definition: Pipe): Promise<Marks> {
-    const { judges, now, registry } = this.options;
-    const { catalog } = registry;
-    const { name } = definition;
-    const among = catalog.list(tenant);
-    await checkPipe(
-      tenant,
-      definition,
-      among.map((entry) => entry.definition),
-      judges,
+    const { catalog } = this.options.registry;
+    const all = materializationsOf([entry], catalog, entry.tenant).filter(
+      (step) => node === undefined || step.node.name === node,
     );
-    let upTo: Marks = new Map();
-    await registry.locks.exclusively(`${tenant}/${name.toLowerCase()}`, 'a change of the pipe', async () => {
-      const former = catalog.pipe(tenant, name);
-      if (former === undefined)
-        checkClash(
-          'pipe',
-          name,
-          among.map((entry) => entry.name),
+    if (all.length === 0)
+      throw new AppError('bad_request', `cannot populate pipe=${entry.name}: it has no such materialization`);
+    const left = options.truncate === true ? [] : all.filter((step) => this.isLeft(step));
+    const steps = left.length > 0 ? left : all;
+    const job = await this.begin(entry.tenant, steps, options, async (unmerged) => {
+      if (left.length > 0) return { entry, anew: new Set() };
+      const isAnew = (_: string, isEmpty: boolean): boolean => {
+        if (isEmpty || options.truncate === true) return options.truncate === true;
+        throw new AppError(
+          'conflict',
+          `cannot populate pipe=${entry.name}: its target has rows already; use truncate=true to make all of them anew`,
         );
-      const id = former?.id ?? registry.newId();
-      const step = putPipeStep(former, definition, { at: new Date(now()), deployment: '', tenant, id });
-      const marked = async (): Promise<void> => {
-        const steps = materializationsOf([step.row as PipeEntry], catalog, tenant);
-        upTo = await new Filling(this.options, tenant, steps).marks();
       };
-      await commit([{ ...step, commit: marked }], registry.commitOptions());
+      return { entry, anew: await this.cut(steps, unmerged, [], isAnew, options) };
     });
-    await registry.grantTokens(tenant);
-    return upTo;
+    return job as Job;
   }
 
-  private async begin(
-    entry: PipeEntry,
+  /**
+   * Starts the job of a population, after `begin` has decided what it is. Nobody else does anything to its targets until it has ended,
+   * or to its sources but populate from them too. Without steps there is no job.
+   */
+  private begin(
+    tenant: string,
     steps: readonly Materialization[],
-    upTo: Marks | undefined,
     { condition, unlink = false }: PopulateOptions,
-  ): Promise<Job> {
-    const { check, jobs, judges } = this.options;
-    const { tenant } = entry;
-    if (condition !== undefined && upTo === undefined)
-      throw new AppError('bad_request', 'cannot populate with a condition and make all rows anew: choose one of them');
-    for (const { pipe, node } of steps) await check(tenant, composePipe(pipe.definition, node.name, renderPlain), {});
-    if (condition !== undefined) await judges.judgeFilter(condition);
-    const details: JobFields = {
-      pipe_id: entry.id,
-      pipe_name: entry.name,
-      nodes: steps.map(({ node }) => node.name),
-      targets: steps.map(({ target }) => target),
-      up_to: upTo === undefined ? null : Object.fromEntries([...upTo].map(([name, id]) => [name, String(id)])),
-      condition: condition ?? null,
+    begin: (unmerged: Unmerged) => Promise<Begun>,
+  ): Promise<Job | undefined> {
+    const { check, jobs, judges, registry } = this.options;
+    const { promise: started, reject, resolve } = Promise.withResolvers<Job | undefined>();
+    const claim = claimOf(registry.catalog, tenant, steps);
+    const act = async (): Promise<void> => {
+      for (const { pipe, node } of steps) await check(tenant, composePipe(pipe.definition, node.name, renderPlain), {});
+      if (condition !== undefined) await judges.judgeFilter(condition);
+      const unmerged = await this.merges.stop(claim.unmerged.map(tableOf));
+      try {
+        const population = { ...(await begin(unmerged)), steps, condition, unlink };
+        const { promise: over, resolve: end } = Promise.withResolvers<void>();
+        const job =
+          steps.length === 0
+            ? undefined
+            : await jobs.start(tenant, POPULATE_JOB, this.detailsOf(population), (context) =>
+                this.run(population, unmerged, context).finally(end),
+              );
+        resolve(job);
+        // Whoever waits for the job begins the next thing as soon as its state says that it is over.
+        if (job !== undefined) await Promise.race([over, jobs.ended(tenant, job.id)]);
+      } finally {
+        await unmerged.release();
+      }
     };
-    const population = { entry, steps, upTo, condition, unlink };
-    return jobs.start(tenant, POPULATE_JOB, details, (context) => this.run(population, context));
+    registry.locks
+      .exclusivelyAll(claim.targets, WHAT, () => registry.locks.sharingAll(claim.sources, WHAT, act))
+      .catch(reject);
+    return started;
   }
 
-  private async run(population: Population, context: JobContext): Promise<JobFields> {
+  /** Takes the cut, in one with other steps, and writes it down. Resolves with the names of targets that are made anew instead. */
+  private async cut(
+    steps: readonly Materialization[],
+    unmerged: Unmerged,
+    others: readonly Step[],
+    isAnew: (target: string, isEmpty: boolean) => boolean,
+    { condition }: PopulateOptions,
+  ): Promise<ReadonlySet<string>> {
+    const { registry, tables } = this.options;
+    const { save, ...options } = registry.commitOptions();
+    const anew = new Set<string>();
+    const pending = new Map<string, readonly PendingPopulation[]>();
+    const take = async (): Promise<void> => {
+      for (const step of steps) {
+        const target = registry.dataSource(step.pipe.tenant, step.target);
+        const source = registry.dataSource(step.pipe.tenant, step.trigger);
+        if (isAnew(target.name, await this.isEmpty(target))) {
+          anew.add(target.name);
+          continue;
+        }
+        const former = pendingOf(target, step, source);
+        const kept = (pending.get(target.name) ?? target.pending ?? []).filter((one) => one !== former);
+        pending.set(target.name, [...kept, pendingAt(step, source, await readCut(tables.client, tableOf(source)))]);
+      }
+      if (anew.size > 0 && condition !== undefined)
+        throw new AppError(
+          'bad_request',
+          'cannot populate with a condition and make all rows anew: choose one of them',
+        );
+      if (anew.size > 0) checkUnread(registry.catalog, steps[0]?.pipe.tenant ?? '', anew);
+      // What was merged until now is on this side of the cut.
+      await unmerged.confirm();
+    };
+    await commit(others, {
+      ...options,
+      save: async (rows) => {
+        await take();
+        const at = this.options.now();
+        const targets = [...pending].map(([name, all]) => {
+          const entry = registry.dataSource(steps[0]?.pipe.tenant ?? '', name);
+          const version = Math.max(at, entry.version + 1);
+          return { ...entry, pending: all, updatedAt: new Date(at), version, deleted: false };
+        });
+        await save([...rows, ...targets]);
+      },
+    });
+    return anew;
+  }
+
+  private async run(population: Population, unmerged: Unmerged, context: JobContext): Promise<JobFields> {
     const { entry, steps, unlink } = population;
     const startedAt = this.options.now();
     const tell = (rows: number, error: string | undefined): void => {
@@ -173,7 +242,7 @@ export class Populations {
       });
     };
     try {
-      const rows = await this.fillAll(population, context);
+      const rows = await this.fillAll(population, unmerged, context);
       tell(rows, undefined);
       return { rows_read: rows };
     } catch (error) {
@@ -183,96 +252,55 @@ export class Populations {
     }
   }
 
-  private async fillAll({ entry, steps, upTo, condition }: Population, context: JobContext): Promise<number> {
-    const { catalog } = this.options.registry;
-    const { tenant } = entry;
+  private async fillAll(
+    { entry, steps, anew, condition }: Population,
+    unmerged: Unmerged,
+    context: JobContext,
+  ): Promise<number> {
+    const options = { ...this.options, unmerged };
     let rows = 0;
-    if (upTo !== undefined) {
-      for (const step of steps)
-        rows += await this.add(new Filling(this.options, tenant, [step], condition), upTo, context);
-      return rows;
-    }
-    const all = materializationsOf(catalog.pipes(tenant), catalog, tenant);
-    for (const target of new Set(steps.map((step) => step.target))) {
-      const filling = new Filling(
-        this.options,
-        tenant,
-        all.filter((step) => step.target === target),
-      );
-      rows += await this.renew(filling, context);
-    }
+    for (const step of steps) if (!anew.has(step.target)) rows += await addRows(options, step, condition, context);
+    for (const target of anew) rows += await makeAnew(options, entry.tenant, target, context);
     return rows;
   }
 
-  /** Adds what a pipe makes of its source's rows up to a segment. */
-  private add(filling: Filling, upTo: Marks, context: JobContext): Promise<number> {
-    const { now, registry } = this.options;
-    return filling.alone(async (hidden) => {
-      const rows = await filling.fill(hidden, upTo, context);
-      context.signal.throwIfAborted();
-      await filling.confirm();
-      if (rows > 0) await hidden.replace({ registry, now, rest: () => hidden.takeLive() });
-      return rows;
+  private detailsOf({ entry, steps, anew, condition }: Population): JobFields {
+    const { registry } = this.options;
+    const upTo = steps.flatMap((step): [string, string][] => {
+      const target = registry.dataSource(entry.tenant, step.target);
+      const source = registry.dataSource(entry.tenant, step.trigger);
+      const pending = anew.has(target.name) ? undefined : pendingOf(target, step, source);
+      return pending === undefined ? [] : [[source.name, pending.log]];
     });
-  }
-
-  /** Makes all rows of a target anew: first those of the segments until now, then what came meanwhile, at last the rest. */
-  private renew(filling: Filling, context: JobContext): Promise<number> {
-    const { now, registry } = this.options;
-    const marks = async (): Promise<Marks> => {
-      const release = await registry.commitOptions().hold();
-      try {
-        return await filling.marks();
-      } finally {
-        release();
-      }
+    return {
+      pipe_id: entry.id,
+      pipe_name: entry.name,
+      nodes: steps.map(({ node }) => node.name),
+      targets: steps.map(({ target }) => target),
+      up_to: upTo.length === 0 ? null : Object.fromEntries(upTo),
+      condition: condition ?? null,
     };
-    return filling.alone(async (hidden) => {
-      let rows = await filling.fill(hidden, await marks(), context);
-      for (let round = 0; round < MAX_ROUNDS && (await filling.missing()) > SHORT_ROWS; round++)
-        rows += await filling.fill(hidden, await marks(), context);
-      context.signal.throwIfAborted();
-      const rest = async (): Promise<void> => {
-        rows += await filling.fill(hidden, await filling.marks(), context);
-        await filling.confirm();
-      };
-      await hidden.replace({ registry, now, rest });
-      return rows;
-    });
   }
 
-  /** What an earlier population was to fill, if it came to nothing. Rejects with `conflict` if it did not. */
-  private async interrupted(entry: PipeEntry): Promise<Marks | undefined> {
+  /** True for a population that came to nothing and whose cut still tells rows apart: those that merge have but the last segment. */
+  private isLeft(step: Materialization): boolean {
+    const { registry } = this.options;
+    const target = registry.dataSource(step.pipe.tenant, step.target);
+    const source = registry.dataSource(step.pipe.tenant, step.trigger);
+    return source.definition.engine.name === 'MergeTree' && pendingOf(target, step, source) !== undefined;
+  }
+
+  /** Targets that a pipe of this name fills, or filled until it was dropped. */
+  private filledBy(tenant: string, name: string): ReadonlySet<string> {
     const { catalog } = this.options.registry;
-    const jobs = await this.options.jobs.list(entry.tenant);
-    const last = jobs.find(({ kind, details }) => kind === POPULATE_JOB && details['pipe_id'] === entry.id);
-    if (last === undefined) return undefined;
-    if (last.status !== 'error' && last.status !== 'cancelled')
-      throw new AppError(
-        'conflict',
-        `cannot populate pipe=${entry.name}: job ${last.id} did, and is ${last.status}; use truncate=true to make all rows anew`,
-      );
-    const upTo = last.details['up_to'] as Readonly<Record<string, string>> | null;
-    // Where rows are added up, those of before and after a segment are one row by now.
-    const isPlain = (name: string): boolean =>
-      catalog.dataSource(entry.tenant, name)?.definition.engine.name === 'MergeTree';
-    if (upTo === null || !Object.keys(upTo).every(isPlain)) return undefined;
-    return new Map(Object.entries(upTo).map(([name, id]) => [name, BigInt(id)]));
+    const pipes = catalog.snapshot().flatMap((row) => (row.kind === 'pipe' && row.tenant === tenant ? [row] : []));
+    const mine = pipes.filter((pipe) => pipe.name === name);
+    return new Set(materializationsOf(mine, catalog, tenant).map(({ target }) => target));
   }
 
-  /** All segments until now, provided that the targets have no row yet. */
-  private async beforeFirst(entry: PipeEntry, steps: readonly Materialization[]): Promise<Marks> {
-    const release = await this.options.registry.commitOptions().hold();
-    try {
-      const filling = new Filling(this.options, entry.tenant, steps);
-      if (await filling.targetsAreEmpty()) return await filling.marks();
-    } finally {
-      release();
-    }
-    throw new AppError(
-      'conflict',
-      `cannot populate pipe=${entry.name}: its target has rows already; use truncate=true to make all of them anew`,
-    );
+  private async isEmpty(entry: DataSourceEntry): Promise<boolean> {
+    const [row] = await this.options.tables.client.rows<{ n: string }>(`SELECT count() AS n FROM ${tableOf(entry)}`);
+    return Number(row?.n ?? 0) === 0;
   }
 
   private async unlink(entry: PipeEntry, steps: readonly Materialization[]): Promise<void> {
@@ -281,10 +309,5 @@ export class Populations {
       names.has(node.name) ? { ...node, type: 'default' as const, settings: {} } : node,
     );
     await this.options.registry.putPipe(entry.tenant, { ...entry.definition, nodes });
-  }
-
-  private stepsOf(entry: PipeEntry): Materialization[] {
-    const { catalog } = this.options.registry;
-    return materializationsOf([entry], catalog, entry.tenant);
   }
 }

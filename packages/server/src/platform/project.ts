@@ -34,6 +34,12 @@ export interface Project {
 /** Files that belong to a project and describe no resource. */
 const IGNORED = /\.(?:incl|ya?ml|json|md|txt|csv|ndjson|parquet|env|gitignore|token)$/iu;
 
+/** They hold keys, which a workspace of this server gets from its operator instead. Nothing of them is read. */
+const CONNECTION = /\.connection$/iu;
+const CONNECTION_NOTICE =
+  'The file is not used: connections of sinks are those that the operator of the server gave the workspace, and there are ' +
+  'none to read from.';
+
 /** Reads all files; what is wrong with them is in the result. Files of other kinds are left out. */
 export function readProject(files: readonly ProjectFile[]): Project {
   const resources: Resource[] = [];
@@ -43,6 +49,10 @@ export function readProject(files: readonly ProjectFile[]): Project {
   const include = finder(files);
   for (const { name, text } of files) {
     if (IGNORED.test(name)) continue;
+    if (CONNECTION.test(name)) {
+      warnings.push({ file: name, message: CONNECTION_NOTICE });
+      continue;
+    }
     try {
       const { resource, warnings: notices } = parseDataFile(text, { file: name, include });
       const key = `${resource.kind} ${resource.name}`;

@@ -9,6 +9,7 @@
 import type { DataSource, Pipe } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { DataSources, TableSize } from '@glasshouse/store';
+import { keepsRows } from '@glasshouse/store';
 import type { RandomBytes } from '../control/secret.ts';
 import type { Catalog } from './catalog.ts';
 import { checkDataSource, checkPipe } from './definitions.ts';
@@ -29,6 +30,8 @@ export interface RegistryOptions {
   readonly tokens: Pick<Tokens, 'grant'>;
   /** Keeps the store free of hand-overs until the returned function is called. No segment may be there in part meanwhile. */
   readonly hold: () => Promise<() => void>;
+  /** Told when a change failed and it is not known whether all of it was taken back. Nothing is handed over at that time. */
+  readonly onUnsure?: () => void;
   readonly now: () => number;
   readonly random: RandomBytes;
 }
@@ -182,6 +185,7 @@ export class Registry {
   /** Removes all rows of a data source, or of its quarantine. */
   async truncate(tenant: string, which: string, what: 'rows' | 'quarantine' = 'rows'): Promise<void> {
     const entry = this.dataSource(tenant, which);
+    if (what === 'rows' && !keepsRows(entry.definition.engine)) return;
     await this.locks.exclusively(entry.id, 'a truncation', () => this.options.tables.truncate(placeOf(entry), what));
   }
 
@@ -232,8 +236,9 @@ export class Registry {
 
   /** What steps need to take effect, for those who run several. */
   commitOptions(options: ChangeOptions = {}): CommitOptions {
-    const { catalog, hold } = this.options;
-    return { hold, save: (rows) => catalog.save(rows), ...options };
+    const { catalog, hold, onUnsure } = this.options;
+    const unsure = onUnsure === undefined ? {} : { onUnsure };
+    return { hold, save: (rows) => catalog.save(rows), ...unsure, ...options };
   }
 
   /** Gives the workspace's tokens what its resources grant. */

@@ -19,9 +19,25 @@ interface Entry {
   readonly version: number;
 }
 
+/**
+ * A population that is yet to come: what a node of a pipe makes of those rows of a data source that were there before the
+ * hand-over began to see to it. Kept in the row of the data source that it fills, so that it ends with the change of tables.
+ */
+export interface PendingPopulation {
+  /** Id of the pipe, and name of its node. */
+  readonly pipe: string;
+  readonly node: string;
+  /** Id of the data source that is read. */
+  readonly source: string;
+  /** The last segment of the log, and of the copies, whose rows are populated; in digits. */
+  readonly log: string;
+  readonly copies: string;
+}
+
 export interface DataSourceEntry extends Entry {
   readonly kind: 'datasource';
   readonly definition: DataSource;
+  readonly pending?: readonly PendingPopulation[];
   /** Which of its tables is the live one. */
   readonly tableVersion: number;
   /** Names of its columns. */
@@ -60,9 +76,22 @@ export function placeOf({ tenant, name, id, tableVersion }: DataSourceEntry): Ta
 }
 
 /** Puts an entry together. */
-export function entryOf(rest: Entry, definition: Resource, tableVersion: number): ResourceEntry {
+export function entryOf(
+  rest: Entry,
+  definition: Resource,
+  tableVersion: number,
+  pending: readonly PendingPopulation[] = [],
+): ResourceEntry {
   if (definition.kind === 'pipe') return { ...rest, kind: 'pipe', definition };
-  return { ...rest, kind: 'datasource', definition, tableVersion, columns: definition.columns.map(({ name }) => name) };
+  const columns = definition.columns.map(({ name }) => name);
+  return {
+    ...rest,
+    kind: 'datasource',
+    definition,
+    tableVersion,
+    columns,
+    ...(pending.length === 0 ? {} : { pending }),
+  };
 }
 
 export function fromRow(row: ResourceRow): StoredResource {
@@ -77,7 +106,8 @@ export function fromRow(row: ResourceRow): StoredResource {
     updatedAt: new Date(Number(row.updated_at)),
     version: Number(row.version),
   };
-  return { ...entryOf(rest, JSON.parse(row.definition) as Resource, row.table_version), deleted };
+  const { pending, ...definition } = JSON.parse(row.definition) as Resource & Pick<DataSourceEntry, 'pending'>;
+  return { ...entryOf(rest, definition, row.table_version, pending), deleted };
 }
 
 export function toRow(entry: StoredResource): ResourceRow {
@@ -87,7 +117,10 @@ export function toRow(entry: StoredResource): ResourceRow {
     id,
     kind,
     name,
-    definition: JSON.stringify(entry.definition),
+    // In one text with the definition: what is to be done for it is part of it, and no other reader needs a column of it.
+    definition: JSON.stringify(
+      entry.kind === 'pipe' ? entry.definition : { ...entry.definition, pending: entry.pending },
+    ),
     table_version: entry.kind === 'datasource' ? entry.tableVersion : 0,
     built_in: builtIn,
     deployment,

@@ -53,6 +53,8 @@ interface Export {
   readonly entry: PipeEntry;
   readonly sql: string;
   readonly params: Readonly<Record<string, string>>;
+  /** With which the statement was let through. */
+  readonly judged: Readonly<Record<string, string>>;
   readonly template: FileTemplate;
   readonly destination: Destination;
   readonly format: ExportFormat;
@@ -113,7 +115,7 @@ export class Sinks {
     const node = sinkNodeOf(entry);
     const composed = endpoints.node(entry.tenant, entry.definition, node, call);
     const params = composed.options.params ?? {};
-    const { sql, columns } = await check(entry.tenant, composed.sql, params);
+    const { sql, columns, settings: judged } = await check(entry.tenant, composed.sql, params);
     const named = columns.map(({ name }) => name);
     const { settings } = node;
     const template = readFileTemplate(settings['EXPORT_FILE_TEMPLATE'] ?? entry.name, named, new Date(now()));
@@ -122,6 +124,7 @@ export class Sinks {
       entry,
       sql,
       params,
+      judged,
       template,
       destination: this.destinationOf(entry.tenant, settings),
       format: chosen('EXPORT_FORMAT', settings['EXPORT_FORMAT'] ?? 'csv', FORMATS),
@@ -172,7 +175,7 @@ export class Sinks {
     const { entry, sql, params } = wanted;
     const result = await this.options.store.read(entry.tenant, sql, {
       params,
-      settings: this.settingsOf(wanted),
+      settings: { ...wanted.judged, ...this.settingsOf(wanted) },
       signal,
     });
     return { files: [await this.write(wanted, result.stream, wanted.template.nameOf([]), signal)], rows: undefined };
@@ -195,7 +198,12 @@ export class Sinks {
         {
           database: tenantDatabase(entry.tenant),
           params,
-          settings: { allow_suspicious_low_cardinality_types: 1, max_execution_time: 0, max_insert_threads: 1 },
+          settings: {
+            ...wanted.judged,
+            allow_suspicious_low_cardinality_types: 1,
+            max_execution_time: 0,
+            max_insert_threads: 1,
+          },
         },
       );
       const keys = await client.rows<{ key: string[]; n: string }>(

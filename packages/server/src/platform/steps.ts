@@ -52,6 +52,8 @@ export interface CommitOptions {
   readonly hold: () => Promise<() => void>;
   /** Writes the rows, all or none. */
   readonly save: (rows: readonly StoredResource[]) => Promise<void>;
+  /** Told when it is not known whether everything was taken back: the store may have gone away in the middle. */
+  readonly onUnsure?: () => void;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,6 +71,8 @@ export async function commit(steps: readonly Step[], options: CommitOptions): Pr
     }
     await options.save(steps.map(({ row }) => row));
   } catch (error) {
+    // Before anything else is handed over, rows and tables are compared: a row may be written whose answer was lost.
+    options.onUnsure?.();
     for (const step of begun.toReversed()) await step.undo?.().catch(() => undefined);
     throw error;
   } finally {
@@ -131,10 +135,19 @@ export function updateStep(tables: DataSources, entry: DataSourceEntry, definiti
     name: entry.name,
     changes: change.changes,
     losses: change.losses,
-    row: { ...changed(entry, stamp), ...entryOf(changed(entry, stamp), definition, tableVersion), deleted: false },
+    row: { ...entryOf(changed(entry, stamp), definition, tableVersion, entry.pending), deleted: false },
   };
   if (change.kind === 'none') return common;
   return { ...common, ...(change.kind === 'alter' ? altering : rebuilding)(tables, entry, definition, change) };
+}
+
+/** Another definition of a data source that nobody has used: it is made anew, in the place of the one that is there. */
+export function takeOverStep(tables: DataSources, entry: DataSourceEntry, definition: DataSource, stamp: Stamp): Step {
+  const { forwardQuery } = definition;
+  // There is nothing that the query could be run over.
+  const asked = forwardQuery === undefined ? {} : { forwardQuery };
+  const former = { ...entry, createdAt: stamp.at, definition: { ...entry.definition, ...asked } };
+  return { ...updateStep(tables, former, definition, stamp), kind: 'create', changes: ['creates it'], losses: [] };
 }
 
 type Acts = Omit<Step, 'changes' | 'kind' | 'losses' | 'name' | 'resource' | 'row'>;

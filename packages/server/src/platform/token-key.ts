@@ -107,6 +107,11 @@ export class TokenKey {
     if (this.dataDir !== undefined) rmSync(join(this.dataDir, STAGED_FILE), { force: true });
   }
 
+  /** A key of 32 bytes for another purpose, from which this one does not follow. It is another one after a restore. */
+  derived(purpose: string): Buffer {
+    return createHmac('sha256', this.#key).update(`key for ${purpose}`).digest();
+  }
+
   private get print(): string {
     return createHmac('sha256', this.#key).update('print').digest('hex').slice(0, 16);
   }

@@ -300,7 +300,9 @@ export class Tokens {
         `cannot give away ${scopes.map(printScope).join(', ')}: only an administrator may`,
       );
     const judged: TokenScope[] = [];
-    for (const scope of scopes) judged.push(await withColumns(scope, this.options.judges));
+    // A command line that adds a scope sends it again with those that are there.
+    const wanted = new Map(scopes.map((scope) => [JSON.stringify(scope), scope]));
+    for (const scope of wanted.values()) judged.push(await withColumns(scope, this.options.judges));
     return judged;
   }
 

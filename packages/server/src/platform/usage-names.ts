@@ -16,6 +16,11 @@ const SERVICE_SOURCES: ReadonlySet<string> = new Set([PIPE_STATS_RT, PIPE_STATS,
 
 const SERVICE_DATABASE = 'tinybird';
 
+/** True for the name of a data source that the server itself fills: it is there for queries and in nobody's project. */
+export function isServiceSource(name: string): boolean {
+  return SERVICE_SOURCES.has(name);
+}
+
 /** The statement with `pipe_stats` for each `tinybird.pipe_stats`. A text that cannot be read comes back as it is. */
 export function withoutServiceDatabase(sql: string): string {
   if (!/\btinybird\b/iu.test(sql)) return sql;

@@ -94,11 +94,12 @@ export class WorkspaceNames {
         'forbidden',
         `cannot remove workspace=${name}: it is a tenant of the server and was not made here`,
       );
-    const { catalog, registry, tokens } = platform;
+    const { catalog, registry, secrets, tokens } = platform;
     const by = principalOf({ tenant, tokenId: 'removal', name: 'removal', kind: 'admin', scopes: [{ type: 'ADMIN' }] });
     for (const pipe of catalog.pipes(tenant)) await registry.dropPipe(tenant, pipe.id, true);
     for (const source of catalog.dataSources(tenant)) await registry.dropDataSource(tenant, source.id, true);
     for (const token of tokens.list(by)) if (token.origin !== 'default') await tokens.remove(by, token.id);
+    for (const secret of secrets.list(by)) await secrets.remove(by, secret.name);
     const at = now();
     await store.insertRows('workspaces', [
       { tenant, name, created_at: dateTime(new Date(at)), deleted: true, version: String(at) },

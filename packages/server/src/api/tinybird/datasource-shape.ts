@@ -2,10 +2,12 @@
 
 import type { DataSource, DataSourceColumn } from '@glasshouse/model';
 import { QUARANTINE_SUFFIX } from '@glasshouse/model';
+import { isUsed } from '../../platform/built-in.ts';
 import { hasPaths, schemaText } from '../../platform/definition-form.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import type { DataSourceEntry } from '../../platform/resource-row.ts';
+import { isServiceSource } from '../../platform/usage-names.ts';
 import { timeText } from './times.ts';
 
 /** Rows and bytes of tables, by name. */
@@ -20,16 +22,15 @@ export function refOf({ name, id, columns }: DataSourceEntry): {
   return { name, id, columns };
 }
 
-/** Data sources that the principal may know of. One that came with the server is there as soon as it has rows. */
+/**
+ * Data sources that the principal may know of. One that came with the server is there as soon as it has rows, but for those
+ * about the use of the workspace: whoever lists data sources wants those of a project, and would pull the others into it.
+ */
 export function visibleOf(platform: Platform, principal: WorkspacePrincipal, sizes: Sizes): DataSourceEntry[] {
   const entries = platform.catalog.dataSources(principal.tenant);
-  return entries.filter((entry) => isUsed(entry, sizes) && maySee(principal, entry));
-}
-
-/** False for one that the server made and nobody has used or changed. */
-export function isUsed(entry: DataSourceEntry, sizes: Sizes): boolean {
-  if (!entry.builtIn) return true;
-  return (sizes.get(entry.name)?.rows ?? 0) > 0 || (sizes.get(entry.name + QUARANTINE_SUFFIX)?.rows ?? 0) > 0;
+  return entries.filter(
+    (entry) => !(entry.builtIn && isServiceSource(entry.name)) && isUsed(entry, sizes) && maySee(principal, entry),
+  );
 }
 
 export function maySee(principal: WorkspacePrincipal, entry: DataSourceEntry): boolean {
@@ -88,7 +89,10 @@ export function shownDataSource(
     quarantine_rows: readsAll ? (sizes.get(name + QUARANTINE_SUFFIX)?.rows ?? 0) : 0,
     new_columns_detected: {},
     kafka_topic: null,
-    used_by: platform.registry.dependents(tenant, name).map((pipe) => ({ id: pipe.id, name: pipe.name })),
+    used_by: platform.registry
+      .dependents(tenant, name)
+      .filter((pipe) => principal.may('PIPES:READ', pipe))
+      .map((pipe) => ({ id: pipe.id, name: pipe.name })),
   };
 }
 

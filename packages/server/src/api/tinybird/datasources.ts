@@ -8,13 +8,14 @@
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import type { Route } from '../../http/router.ts';
 import { send, sendJson } from '../../http/router.ts';
+import { isUsed } from '../../platform/built-in.ts';
 import { alteredBy, alteredBySql, dataFileOf } from '../../platform/definition-form.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { DataSourceEntry } from '../../platform/resource-row.ts';
 import type { Call } from './call.ts';
 import { baseUrl, guarded, sendNothing } from './call.ts';
 import type { Sizes } from './datasource-shape.ts';
-import { isUsed, mayChange, maySee, shownDataSource, visibleOf } from './datasource-shape.ts';
+import { mayChange, maySee, shownDataSource, visibleOf } from './datasource-shape.ts';
 import type { Fields } from './fields.ts';
 import { readFields } from './fields.ts';
 import { shownJob } from './jobs.ts';

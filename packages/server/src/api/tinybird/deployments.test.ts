@@ -22,6 +22,8 @@ beforeEach(async () => {
 
 type Files = Readonly<Record<string, string>>;
 
+const ONE = 'NODE a\nSQL >\n    SELECT 1\nTYPE endpoint\n';
+
 const HITS =
   'TOKEN "sender" APPEND\n\nSCHEMA >\n    `ts` DateTime `json:$.ts`,\n    `page` String `json:$.page`\n\nENGINE "MergeTree"\nENGINE_SORTING_KEY "page"\n';
 const TOP =
@@ -151,16 +153,13 @@ describe('a deployment', () => {
 
   it('says what would be lost, and loses it only when told so', async () => {
     await live(PROJECT);
-    const refused = await deploy({ 'endpoints/one.pipe': 'NODE a\nSQL >\n    SELECT 1\nTYPE endpoint\n' });
+    const refused = await deploy({ 'endpoints/one.pipe': ONE });
     expect([refused.status, refused.json['result']]).toEqual([400, 'failed']);
     expect(refused.json['errors']).toEqual([
       { filename: 'hits.datasource', error: expect.stringContaining('drops all its rows') as unknown },
     ]);
     expect(await sourceNames()).toEqual(['hits']);
-    await live(
-      { 'endpoints/one.pipe': 'NODE a\nSQL >\n    SELECT 1\nTYPE endpoint\n' },
-      'auto_promote=true&allow_destructive_operations=true',
-    );
+    await live({ 'endpoints/one.pipe': ONE }, 'auto_promote=true&allow_destructive_operations=true');
     expect(await sourceNames()).toEqual([]);
   });
 
@@ -218,7 +217,7 @@ describe('a deployment', () => {
       { 'a/x.datasource': 'SCHEMA >\n    a String\n', 'b/x.datasource': 'SCHEMA >\n    a String\n' },
       { 'b/x.datasource': /same name/u },
     ],
-    ['a file of another kind', { 'x.connection': 'TYPE kafka\n' }, { 'x.connection': /connectors/u }],
+    ['a file of another kind', { 'x.table': 'SCHEMA >\n    a String\n' }, { 'x.table': /no resource/u }],
     [
       'a name like a path',
       { '../../../etc/x y.datasource': 'SCHEMA >\n    a String\n' },
@@ -245,6 +244,19 @@ describe('a deployment', () => {
     expect((json['deployment'] as Shown).feedback).toEqual(
       expect.arrayContaining([expect.objectContaining({ level: 'WARNING', resource: 'old.datasource' })]),
     );
+  });
+
+  it('warns that connections of the project are not used, and deploys the rest', async () => {
+    const files = { 'connections/x.connection': 'TYPE s3\nS3_SECRET secret\n', 'endpoints/one.pipe': ONE };
+    const { json } = await deploy(files);
+    expect(json['result']).toBe('success');
+    expect((json['deployment'] as Shown).feedback).toEqual([
+      {
+        level: 'WARNING',
+        resource: 'connections/x.connection',
+        message: expect.stringContaining('operator') as unknown,
+      },
+    ]);
   });
 
   it('takes what one file includes of another, files in vendor, and no data', async () => {

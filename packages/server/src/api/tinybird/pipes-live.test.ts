@@ -2,6 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EVENT_SCHEMA, live } from './testing/live.ts';
 import type { TestServer } from './testing/server.ts';
 import { startTestServer } from './testing/server.ts';
 
@@ -15,57 +16,60 @@ beforeAll(async () => {
 
 afterAll(() => server?.close());
 
-const source = async (name: string, schema: string, engine: Readonly<Record<string, string>> = {}): Promise<void> => {
-  const body = new URLSearchParams({ name, schema, format: 'ndjson', ...engine });
-  const answer = await server.call('POST /v0/datasources', { body });
-  if (answer.status !== 200) throw new Error(`cannot make ${name}: ${answer.text}`);
-};
-const pipe = async (name: string, nodes: readonly Json[], query = ''): Promise<Json> => {
-  const answer = await server.call(`POST /v0/pipes?force=true${query}`, {
-    body: JSON.stringify({ name, nodes }),
-    headers: { 'content-type': 'application/json' },
-  });
-  if (answer.status !== 200) throw new Error(`cannot make ${name}: ${answer.text}`);
-  return answer.json;
-};
+const { source, pipe, ended, sending } = live(() => server);
 const publish = async (name: string, sql: string): Promise<void> => {
   await pipe(name, [{ name: 'answer', sql, type: 'endpoint' }]);
 };
-const ended = (answer: Json): Promise<Json> => server.ended(String((answer['job'] as Json)['id']));
 
-/** Sends events until it is told to stop; each has the next id. Then resolves with the id behind the last. */
-function sending(name: string, from = 0): { stop(): Promise<number> } {
-  const sender = { on: true };
-  let sent = from;
-  const run = async (): Promise<void> => {
-    while (sender.on) {
-      const first = sent;
-      sent += 50;
-      const body = Array.from({ length: 50 }, (_, index) =>
-        JSON.stringify({ id: first + index, k: `k${index % 7}` }),
-      ).join('\n');
-      const { status, text } = await server.call(`POST /v0/events?name=${name}`, { body });
-      if (status !== 202) throw new Error(`cannot send: ${status} ${text}`);
-      await pause(5);
-    }
-  };
-  const running = run();
-  return {
-    stop: async () => {
-      sender.on = false;
-      await running;
-      // One more that waits for the table: what came before is there then.
-      await server.events(name, { id: sent, k: 'last' });
-      return sent + 1;
+describe('a population while events come in', () => {
+  it.each([
+    ['MergeTree', 'SELECT id, k FROM SOURCE', '`id` UInt64, `k` String', 'count()', 'uniqExact(id)'],
+    ['SummingMergeTree', 'SELECT k, count() AS n FROM SOURCE GROUP BY k', '`k` String, `n` UInt64', 'sum(n)', 'sum(n)'],
+    [
+      'AggregatingMergeTree',
+      'SELECT k, countState() AS n, uniqExactState(id) AS ids FROM SOURCE GROUP BY k',
+      '`k` String, `n` AggregateFunction(count), `ids` AggregateFunction(uniqExact, UInt64)',
+      'countMerge(n)',
+      'uniqExactMerge(ids)',
+    ],
+  ])(
+    'into a %s neither loses nor doubles a row',
+    async (engine, sql, schema, total, distinct) => {
+      const name = `from_${engine.toLowerCase()}`;
+      const target = `to_${engine.toLowerCase()}`;
+      // Many partitions, so that populating takes a while and segments come in between.
+      await source(name, EVENT_SCHEMA, {
+        engine: 'MergeTree',
+        engine_sorting_key: 'id',
+        engine_partition_key: 'id % 16',
+      });
+      await source(target, schema, { engine, engine_sorting_key: 'k' });
+      const rows = async (): Promise<Json | undefined> => {
+        const query = `SELECT ${total} AS total, ${distinct} AS ids, (SELECT uniqExact(id) FROM ${name}) AS sent FROM ${target}`;
+        return (await server.rows(query))[0];
+      };
+      const node = { name: 'made', type: 'materialized', datasource: target, sql: sql.replace('SOURCE', name) };
+      const first = sending(name);
+      await pause(700);
+      expect(await ended(await pipe(`${target}_mv`, [node], '&populate=true'))).toMatchObject({ status: 'done' });
+      await pause(200);
+      const sent = await first.stop();
+      expect(await rows()).toEqual({ total: sent, ids: sent, sent });
+      const second = sending(name, sent);
+      await pause(300);
+      const again = await server.call(`POST /v0/pipes/${target}_mv/nodes/made/population?truncate=true`);
+      expect(await ended(again.json)).toMatchObject({ status: 'done' });
+      await pause(200);
+      const all = await second.stop();
+      expect(await rows()).toEqual({ total: all, ids: all, sent: all });
     },
-  };
-}
-
-const SCHEMA = '`id` UInt64 `json:$.id`, `k` String `json:$.k`';
+    120_000,
+  );
+});
 
 describe('a copy while events come in', () => {
   it('keeps every acknowledged row of its target, appending and replacing', async () => {
-    await source('copied', SCHEMA);
+    await source('copied', EVENT_SCHEMA);
     const copy = {
       name: 'made',
       type: 'copy',
@@ -186,9 +190,11 @@ describe('the use of endpoints', () => {
     expect(Number(one?.['p99_ms'])).toBeGreaterThanOrEqual(Number(one?.['p50_ms']));
   }, 60_000);
 
-  it('is in no list of pipes', async () => {
+  it('is in no list of pipes or data sources', async () => {
     const { json } = await server.call('/v0/pipes');
     expect((json['pipes'] as Json[]).map(({ name }) => name)).not.toContain('pipe_stats_by_minute');
+    const { datasources } = (await server.call('/v0/datasources')).json;
+    expect((datasources as Json[]).map(({ name }) => name)).not.toContain('pipe_stats_rt');
   });
 
   it('has copies and populations in the log of operations', async () => {

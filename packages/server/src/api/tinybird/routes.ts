@@ -12,7 +12,9 @@ import { dataRoutes } from './datasource-data.ts';
 import { dataSourceRoutes } from './datasources.ts';
 import { deploymentRoutes } from './deployments.ts';
 import { jobRoutes } from './jobs.ts';
+import { secretRoutes } from './secrets.ts';
 import { sqlToolRoutes } from './sql-tools.ts';
+import { tagRoutes } from './tags.ts';
 import { tokenRoutes } from './tokens.ts';
 import { workspaceRoutes } from './workspaces.ts';
 
@@ -36,7 +38,9 @@ export function tinybirdRoutes(parts: TinybirdParts): Route[] {
     ...tokenRoutes(platform),
     ...jobRoutes(platform),
     ...deploymentRoutes(platform),
+    ...secretRoutes(platform),
     ...sqlToolRoutes(parts),
+    ...tagRoutes(platform),
     ...workspaceRoutes(parts),
   ];
   // Local tokens are never for a page, so none is told that it may ask.

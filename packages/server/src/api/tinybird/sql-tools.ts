@@ -9,9 +9,11 @@ import { AppError } from '@glasshouse/model';
 import type { Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
 import type { Platform } from '../../platform/platform.ts';
+import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import { namesOf, withReplacements } from '../../platform/sql-names.ts';
 import type { Call } from './call.ts';
 import { guarded } from './call.ts';
+import { maySee } from './datasource-shape.ts';
 import { readFields } from './fields.ts';
 
 export interface SqlToolParts {
@@ -50,7 +52,7 @@ export function sqlToolRoutes({ platform, format }: SqlToolParts): Route[] {
     }),
     on('GET', '/v0/dependencies', ({ principal, response }) =>
       sendJson(response, 200, {
-        dependencies: dependenciesOf(platform, principal.tenant),
+        dependencies: dependenciesOf(platform, principal),
         incompatible_datasources: {},
       }),
     ),
@@ -91,11 +93,15 @@ function plainName(value: unknown): string {
   throw new TypeError('it is no name');
 }
 
-/** Pipes by the data source that they read or write. */
-function dependenciesOf(platform: Platform, tenant: string): Record<string, readonly string[]> {
+/** Pipes by the data source that they read or write, as far as the principal may know of both. */
+function dependenciesOf(platform: Platform, principal: WorkspacePrincipal): Record<string, readonly string[]> {
   const { catalog, registry } = platform;
-  const sources = catalog.dataSources(tenant).filter(({ builtIn }) => !builtIn);
+  const { tenant } = principal;
+  const sources = catalog.dataSources(tenant).filter((entry) => !entry.builtIn && maySee(principal, entry));
   return Object.fromEntries(
-    sources.map(({ name }) => [name, registry.dependents(tenant, name).map((pipe) => pipe.name)]),
+    sources.map(({ name }) => {
+      const pipes = registry.dependents(tenant, name).filter((pipe) => principal.may('PIPES:READ', pipe));
+      return [name, pipes.map((pipe) => pipe.name)];
+    }),
   );
 }

@@ -65,7 +65,6 @@ export function workspaceRoutes(parts: WorkspaceParts): Route[] {
     nothing('/v1/environments', 'environments'),
     nothing('/v0/connectors', 'connectors'),
     nothing('/v0/integrations', 'integrations'),
-    nothing('/v0/tags', 'tags'),
   ];
 }
 

@@ -32,6 +32,8 @@ export interface TestServer {
   readonly base: string;
   /** Of the port that is only for this interface. */
   readonly port: number;
+  /** Of the port that is only for ClickHouse's interface. */
+  readonly clickhousePort: number;
   readonly dataDir: string;
   /** The default workspace's administrator. */
   readonly admin: string;
@@ -90,6 +92,7 @@ export async function startTestServer(env: Readonly<Record<string, string>> = {}
   const server = {
     base,
     port: portOf('tinybird'),
+    clickhousePort: portOf('clickhouse'),
     dataDir,
     admin: ADMIN,
     faults,

@@ -22,8 +22,9 @@ let tb: TinybirdCli;
 beforeAll(async () => {
   server = await startServer();
   workspace = await localWorkspace(server);
-  const before = ['--cloud', '--host', workspace.url, '--token', workspace.token];
-  tb = await tinybirdCli({ client: 'tb-forward', project: 'forward', before });
+  // As arguments it would write them into a file of the folder, which commands at the same time may find half written.
+  const env = { TB_HOST: workspace.url, TB_TOKEN: workspace.token };
+  tb = await tinybirdCli({ client: 'tb-forward', project: 'forward', before: ['--cloud'], env });
 }, INSTALL_MS);
 
 afterAll(async () => {
@@ -149,10 +150,13 @@ describe('data', () => {
       ['c.csv', 'ts,page,n\n2026-01-02 00:00:00,c,5\n'],
       ['d.ndjson.gz', gzipSync('{"ts":"2026-01-03 00:00:00","page":"d","n":7}\n')],
     ];
-    for (const [name, content] of files) {
-      await writeFile(join(tb.folder, name), content);
-      expect(await append('--file', join(tb.folder, name))).toContain('Rows appended');
-    }
+    const outputs = await Promise.all(
+      files.map(async ([name, content]) => {
+        await writeFile(join(tb.folder, name), content);
+        return append('--file', join(tb.folder, name));
+      }),
+    );
+    for (const output of outputs) expect(output).toContain('Rows appended');
     await expectRows(workspace, `${HITS} WHERE ts >= '2026-01-01' ORDER BY ts`, [
       { ts: '2026-01-01 10:00:00.123', page: 'a', n: 2 },
       { ts: '2026-01-01 11:00:00.000', page: 'b', n: 1 },
@@ -189,17 +193,22 @@ describe('data', () => {
 
   it('is queried as a table, as JSON and as CSV', async () => {
     const query = "SELECT page, sum(n) AS total FROM hits WHERE page IN ('c', 'd') GROUP BY page ORDER BY page";
-    expect(await tb.run('sql', query)).toMatch(/d\s+7/);
-    const json = JSON.parse(await tb.run('--output', 'json', 'sql', query)) as object;
-    expect(json).toMatchObject({
+    const [text, json = '', csv, stats] = await Promise.all([
+      tb.run('sql', query),
+      tb.run('--output', 'json', 'sql', query),
+      tb.run('--output', 'csv', 'sql', query),
+      tb.run('sql', '--stats', query),
+    ]);
+    expect(text).toMatch(/d\s+7/);
+    expect(JSON.parse(json)).toMatchObject({
       data: [
         { page: 'c', total: 5 },
         { page: 'd', total: 7 },
       ],
       rows: 2,
     });
-    expect(await tb.run('--output', 'csv', 'sql', query)).toContain('"page","total"\n"c",5\n"d",7');
-    expect(await tb.run('sql', '--stats', query)).toContain('Rows read');
+    expect(csv).toContain('"page","total"\n"c",5\n"d",7');
+    expect(stats).toContain('Rows read');
   });
 
   it('is not found by a query that is wrong', async () => {
@@ -209,15 +218,22 @@ describe('data', () => {
   });
 
   it('is read from an endpoint', async () => {
-    expect(await tb.run('endpoint', 'data', 'top_hits', '--page', 'd', '--format', 'csv')).toContain(
-      '"page","total"\n"d",7',
-    );
-    expect(await tb.run('endpoint', 'data', 'top_hits', '--limit', '1')).toMatch(/d\W+7/);
-    const url = (await tb.run('endpoint', 'url', 'top_hits')).trim().split('\n').at(-1) ?? '';
+    const [csv, text, address = '', shown, hidden] = await Promise.all([
+      tb.run('endpoint', 'data', 'top_hits', '--page', 'd', '--format', 'csv'),
+      tb.run('endpoint', 'data', 'top_hits', '--limit', '1'),
+      tb.run('--show-tokens', 'endpoint', 'url', 'top_hits'),
+      tb.run('--show-tokens', 'endpoint', 'token', 'top_hits'),
+      // Unless told so, it shows the ends of tokens only.
+      tb.run('endpoint', 'token', 'top_hits'),
+    ]);
+    expect(csv).toContain('"page","total"\n"d",7');
+    expect(text).toMatch(/d\W+7/);
+    const url = address.trim().split('\n').at(-1) ?? '';
     const { data } = (await (await fetch(`${url}&page=c`)).json()) as { data: unknown };
     expect(data).toEqual([{ page: 'c', total: 5 }]);
     const { token } = await tokenNamed(workspace, 'hits_read');
-    expect(await tb.run('endpoint', 'token', 'top_hits')).toContain(token);
+    expect(shown).toContain(token);
+    expect(hidden).not.toContain(token);
   });
 
   it('is copied on demand', async () => {
@@ -289,8 +305,29 @@ describe('tokens', () => {
   });
 });
 
+describe('secrets', () => {
+  it('are set, used by endpoints, changed and removed, and never shown', async () => {
+    const answer = { salt: 'none' };
+    const used = async (): Promise<unknown> => (await endpointRows(workspace, 'salted'))[0];
+    const sql = "%\n    SELECT {{ tb_secret('salt', 'none') }} AS salt";
+    await writeFile(join(tb.folder, 'endpoints/salted.pipe'), `NODE salted_node\nSQL >\n    ${sql}\nTYPE endpoint\n`);
+    await tb.run('deploy', '--wait', '--auto');
+    expect(await used()).toEqual(answer);
+    expect(await tb.run('secret', 'set', 'salt', 'hush-hush')).toContain("Secret 'salt' set");
+    expect(await used()).toEqual({ salt: 'hush-hush' });
+    await tb.run('secret', 'set', 'salt', 'second');
+    expect(await used()).toEqual({ salt: 'second' });
+    const listed = await tb.run('secret', 'ls');
+    expect(listed).toContain('salt');
+    expect(listed).not.toMatch(/hush|second/u);
+    expect(await tb.run('secret', 'rm', 'salt')).toContain("Secret 'salt' deleted");
+    expect(await used()).toEqual(answer);
+  });
+});
+
+// Several at a time: most of what a command takes is its own start.
 describe('lists', () => {
-  it.each([
+  it.concurrent.each([
     [
       ['datasource', 'ls'],
       ['hits', 'hits_daily'],
@@ -306,12 +343,16 @@ describe('lists', () => {
       ['job', 'ls'],
       ['copy', 'done'],
     ],
-    [['workspace', 'ls'], ['True']],
-    [['secret', 'ls'], ['Secrets']],
   ])('of %s', async (command, names) => {
     const output = await tb.run(...command);
     for (const name of names) expect(output).toContain(name);
   });
+});
+
+it('knows its workspace, by an address and a token that it is given as arguments', async () => {
+  const { name } = JSON.parse((await call(workspace, 'GET /v1/workspace')).text) as { name: string };
+  const output = await tb.run('--host', workspace.url, '--token', workspace.token, 'workspace', 'ls');
+  expect(output).toMatch(new RegExp(`${name}[^]*True`, 'u'));
 });
 
 it('pulls files that deploy to no change', async () => {

@@ -3,35 +3,40 @@
  * asynchronous twins, and its logging handlers. What arrived is read back value by value.
  */
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pythonEnvironment } from './support/python-environment.ts';
 import type { Row, Server } from './support/server.ts';
 import { showLogsOfFailures, startServer } from './support/server.ts';
+import type { Storage } from './support/storage.ts';
+import { startStorage } from './support/storage.ts';
 import { INSTALL_MS, runProgram } from './support/toolbox.ts';
 import type { Workspace } from './support/workspace.ts';
 import { call, deployFolder, expectRows, localWorkspace, rowsOf, tokenNamed } from './support/workspace.ts';
 
 const PROGRAMS = join(import.meta.dirname, 'interop/python');
+const JOB_MS = 30_000;
 const EVENTS = 'SELECT kind, n, text, ratio FROM events';
 
 let server: Server;
+let storage: Storage;
 let workspace: Workspace;
 let python: string;
 
 beforeAll(async () => {
+  storage = await startStorage();
   [server, python] = await Promise.all([
-    startServer(),
+    startServer({ env: { GLASSHOUSE_IMPORT_ALLOW: storage.place } }),
     pythonEnvironment('python-sdk').then((programs) => join(programs, 'python')),
   ]);
   workspace = await localWorkspace(server);
   await deployFolder(workspace, 'python-sdk');
 }, INSTALL_MS);
 
-afterAll(() => server?.stop());
+afterAll(async () => {
+  await server?.stop();
+  await storage?.close();
+});
 showLogsOfFailures(() => server);
 
 /** Runs a program with the server and a token, and reads the last line that it printed. */
@@ -121,20 +126,6 @@ describe('the limit of the rate', () => {
 });
 
 describe('the API', () => {
-  /** Serves NDJSON as somebody else's storage would. */
-  async function withFile<T>(lines: readonly unknown[], use: (url: string) => Promise<T>): Promise<T> {
-    const body = lines.map((line) => JSON.stringify(line)).join('\n');
-    const storage = createServer((_request, response) => response.end(body));
-    storage.listen(0, '127.0.0.1');
-    await once(storage, 'listening');
-    try {
-      return await use(`http://127.0.0.1:${(storage.address() as AddressInfo).port}/events.ndjson`);
-    } finally {
-      storage.closeAllConnections();
-      storage.close();
-    }
-  }
-
   interface Import {
     readonly names: readonly string[];
     readonly sql?: readonly Row[];
@@ -142,22 +133,18 @@ describe('the API', () => {
   }
 
   it.each(['api', 'api-async'])('lists, queries, and appends from a URL (%s)', async (command) => {
-    const lines = [
-      { kind: command, n: 1 },
-      { kind: command, n: 2, text: 'two' },
-    ];
-    const answer = await withFile(lines, async (url) => {
-      const started = await send<Import>(command, url);
-      await expectRows(workspace, `${EVENTS} WHERE kind = '${command}' ORDER BY n`, [
-        { kind: command, n: 1, text: '', ratio: null },
-        { kind: command, n: 2, text: 'two', ratio: null },
-      ]);
-      return started;
-    });
+    const lines = `{"kind":"${command}","n":1}\n{"kind":"${command}","n":2,"text":"two"}`;
+    const answer = await send<Import>(command, storage.put(`${command}.ndjson`, lines));
+    await expectRows(workspace, `${EVENTS} WHERE kind = '${command}' ORDER BY n`, [
+      { kind: command, n: 1, text: '', ratio: null },
+      { kind: command, n: 2, text: 'two', ratio: null },
+    ]);
     expect(answer.names).toEqual(['events', 'tb_logs']);
     if (command === 'api') expect(answer.sql).toEqual([{ one: 1 }]);
-    const job = JSON.parse((await call(workspace, `GET /v0/jobs/${answer.import.id}`)).text) as { status: string };
-    expect(job.status).toBe('done');
+    const status = async (): Promise<unknown> =>
+      (JSON.parse((await call(workspace, `GET /v0/jobs/${answer.import.id}`)).text) as { status: string }).status;
+    // The rows are there a moment before the job says so.
+    await expect.poll(status, { timeout: JOB_MS }).toBe('done');
   });
 
   it('empties a data source', async () => {
@@ -174,15 +161,19 @@ describe.each(['direct', 'queue'])('a logger (%s)', (kind) => {
     readonly name: string;
     readonly level: number;
     readonly levelname: string;
+    readonly pathname: string;
     readonly filename: string;
+    readonly module: string;
     readonly funcName: string;
     readonly lineno: number;
     readonly created: number;
     readonly asctime: string;
     readonly msecs: number;
+    readonly relativeCreated: number;
     readonly thread: number;
     readonly threadName: string;
     readonly process: number;
+    readonly processName: string;
     readonly message: string;
     readonly args?: unknown;
     readonly stack_info?: string;
@@ -198,22 +189,26 @@ describe.each(['direct', 'queue'])('a logger (%s)', (kind) => {
     expect(records.map(({ levelname }) => levelname)).toEqual(['INFO', 'WARNING', 'ERROR', 'CRITICAL']);
     await expectRows(workspace, `SELECT count() AS rows FROM tb_logs WHERE app_name = '${app}'`, [{ rows: 4 }]);
     const columns =
-      'name, level, levelname, filename, func_name, lineno, created, msecs, thread, thread_name, process, user_id, ' +
-      'toString(asctime) AS at';
+      'name, level, levelname, pathname, filename, module, func_name, lineno, created, msecs, relative_created, ' +
+      'thread, thread_name, process, process_name, user_id, toString(asctime) AS at';
     const rows = await rowsOf(workspace, `SELECT ${columns} FROM tb_logs WHERE app_name = '${app}' ORDER BY created`);
     expect(rows).toEqual(
       records.map((record) => ({
         name: 'e2e.interop',
         level: record.level,
         levelname: record.levelname,
+        pathname: join(PROGRAMS, 'logger.py'),
         filename: 'logger.py',
+        module: 'logger',
         func_name: 'talk',
         lineno: record.lineno,
         created: record.created,
         msecs: record.msecs,
+        relative_created: record.relativeCreated,
         thread: record.thread,
         thread_name: 'MainThread',
         process: record.process,
+        process_name: 'MainProcess',
         user_id: record.extra.user_id ?? null,
         // Python leaves out a fraction of nothing.
         at: record.asctime.replace('T', ' ').replace(/:\d\d$/, '$&.000000'),

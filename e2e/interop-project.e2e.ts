@@ -1,7 +1,8 @@
 /**
  * One whole project with everything that data files can say, deployed with Tinybird's own command line: every engine,
  * materializations, copies, a sink, endpoints with every function of the templates. Rows go in, exact numbers come out;
- * then it is deployed again, unchanged and changed. And the data files of the source documents, to the letter.
+ * then it is deployed again, unchanged and changed: a million rows move while more come in. And the data files of the source
+ * documents, to the letter.
  */
 
 import { cp, readdir, rm } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Row, Server } from './support/server.ts';
 import { showLogsOfFailures, startServer } from './support/server.ts';
+import { send, startStream } from './support/stream.ts';
 import type { TinybirdCli } from './support/tinybird-cli.ts';
 import { tinybirdCli } from './support/tinybird-cli.ts';
 import { INSTALL_MS } from './support/toolbox.ts';
@@ -480,18 +482,63 @@ describe('endpoints', () => {
 });
 
 describe('a change of the schema', () => {
-  it('moves the rows by the query of the data file, and nothing else', async () => {
+  const ROWS = 1_000_000;
+  const BATCH = 100_000;
+  const START = Date.parse('2020-01-01T00:00:00Z');
+  /** A reading that both schemas can take; each has a second and a value that tell it from the others. */
+  const reading = (sensor: string, number: number): object => {
+    const millivolts = number % 5_000;
+    const at = new Date(START + number * 1_000).toISOString();
+    return { sensor, at, millivolts, volts: millivolts / 1_000 };
+  };
+  /** What there is of a sensor: rows, different rows, and how far they are from what they have to be. */
+  const state = (sensor: string, value: string): string =>
+    `SELECT count() AS rows, uniqExact(at) AS different, countIf(${value} != (toUnixTimestamp(at) - ${START / 1_000}) % 5000) AS wrong ` +
+    `FROM readings WHERE sensor = '${sensor}'`;
+  let streamed = 0;
+
+  it('comes upon a million rows', async () => {
     await postEvents(workspace, 'readings', [
       { sensor: 'a', at: '2026-01-01 00:00:00', millivolts: 3700 },
       { sensor: 'b', at: '2026-01-01 00:00:01', millivolts: -5 },
     ]);
-    await expectRows(workspace, 'SELECT count() AS rows FROM readings', [{ rows: 2 }]);
+    for (let from = 0; from < ROWS; from += BATCH) {
+      const rows = Array.from({ length: BATCH }, (_, index) => JSON.stringify(reading('m', from + index)));
+      await send(workspace, 'readings', rows.join('\n'));
+    }
+    await expectRows(workspace, state('m', 'millivolts'), [{ rows: ROWS, different: ROWS, wrong: 0 }]);
+  });
+
+  it('moves them by the query of the data file while more come in', async () => {
     await cp(join(PROJECTS, 'complete-changed'), tb.folder, { recursive: true });
+    const stream = startStream(workspace, 'readings', 10, (number) => reading('s', number));
+    await expect.poll(() => stream.sent).toBeGreaterThan(0);
+    const before = stream.sent;
     const output = await deploy();
+    const after = stream.sent;
     expect(output).toMatch(/modified[^]*readings[^]*datasource/);
     expect(output).toMatch(/Deployment #\d+ is live/);
+    expect(after).toBeGreaterThan(before);
+    await expect.poll(() => stream.sent).toBeGreaterThan(after);
+    streamed = await stream.stop();
+  });
+
+  it('loses none of them and has none twice', async () => {
+    const value = 'round(volts * 1000)';
+    await expectRows(workspace, state('s', value), [{ rows: streamed, different: streamed, wrong: 0 }]);
+    await expectRows(workspace, state('m', value), [{ rows: ROWS, different: ROWS, wrong: 0 }]);
+    // Of the stream some came before the change and were moved, and some after it.
+    await expectRows(workspace, "SELECT DISTINCT source FROM readings WHERE sensor = 's' ORDER BY source", [
+      { source: 'migrated' },
+      { source: 'unknown' },
+    ]);
+    await expectRows(workspace, "SELECT DISTINCT source FROM readings WHERE sensor = 'm'", [{ source: 'migrated' }]);
+    await expectRows(workspace, 'SELECT count() AS rows FROM readings_quarantine', [{ rows: 0 }]);
+  });
+
+  it('leaves rows of the new schema where they belong, and everything else as it was', async () => {
     await postEvents(workspace, 'readings', [{ sensor: 'c', at: '2026-01-01T00:00:02.500Z', volts: 3.3 }]);
-    await expectRows(workspace, 'SELECT * FROM readings ORDER BY at', [
+    await expectRows(workspace, "SELECT * FROM readings WHERE sensor IN ('a', 'b', 'c') ORDER BY at", [
       { sensor: 'a', at: '2026-01-01 00:00:00.000', volts: 3.7, source: 'migrated' },
       { sensor: 'b', at: '2026-01-01 00:00:01.000', volts: -0.005, source: 'migrated' },
       { sensor: 'c', at: '2026-01-01 00:00:02.500', volts: 3.3, source: 'unknown' },
@@ -515,6 +562,7 @@ describe('the data files of the source documents', () => {
 
   it('deploy as they are', async () => {
     expect(await deploy('--allow-destructive-operations')).toMatch(/Deployment #\d+ is live/);
+    expect(await deploy()).toContain('Not deploying. No changes.');
   });
 
   it('take a trace, with columns that have no path and one that is computed', async () => {

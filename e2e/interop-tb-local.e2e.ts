@@ -12,13 +12,16 @@ import type { TinybirdCli } from './support/tinybird-cli.ts';
 import { tinybirdCli } from './support/tinybird-cli.ts';
 import { INSTALL_MS } from './support/toolbox.ts';
 
+/** The command line can be told another one, other tools cannot. */
+const USUAL_PORT = 7181;
+
 let server: Server;
 let tb: TinybirdCli;
 let other: TinybirdCli;
 
 beforeAll(async () => {
   server = await startServer();
-  const env = { TB_LOCAL_HOST: '127.0.0.1', TB_LOCAL_PORT: String(server.ports.main) };
+  const env = { TB_LOCAL_HOST: '127.0.0.1', TB_LOCAL_PORT: String(server.ports.tinybird) };
   tb = await tinybirdCli({ client: 'tb-forward', project: 'forward', env });
   other = await tinybirdCli({ client: 'tb-forward', project: 'forward', env });
 }, INSTALL_MS);
@@ -50,6 +53,15 @@ describe('build', () => {
     expect(await rowsOf(tb, TOTAL)).toEqual([{ rows: 2, total: 4 }]);
   });
 
+  it('brings the secrets of the folder along', async () => {
+    await writeFile(join(tb.folder, '.env.local'), 'salt=hush-hush\n');
+    const sql = "%\n    SELECT {{ tb_secret('salt') }} AS salt";
+    const path = join(tb.folder, 'endpoints/salted.pipe');
+    await writeFile(path, `NODE salted_node\nSQL >\n    ${sql}\nTYPE endpoint\n`);
+    await tb.run('build');
+    expect(await tb.run('--local', 'endpoint', 'data', 'salted', '--format', 'csv')).toContain('"hush-hush"');
+  });
+
   it('says what is wrong', async () => {
     const path = join(tb.folder, 'endpoints/wrong.pipe');
     await writeFile(path, 'NODE wrong_node\nSQL >\n    SELECT nothing FROM nowhere\nTYPE endpoint\n');
@@ -76,4 +88,17 @@ it('deploys what was built as no change', async () => {
 it('runs tests in a workspace that goes away', async () => {
   expect(await other.run('test', 'run')).toContain('No tests to run');
   expect(await rowsOf(other, TOTAL)).toEqual([{ rows: 3, total: 14 }]);
+});
+
+it('is found without being told where, on the port that such tools expect', async () => {
+  const usual = await startServer({ env: { GLASSHOUSE_TINYBIRD_PORT: String(USUAL_PORT) } });
+  const plain = await tinybirdCli({ client: 'tb-forward', project: 'forward' });
+  try {
+    if (usual.ports.tinybird !== USUAL_PORT)
+      throw new Error(`cannot listen on port ${USUAL_PORT}: another process does; end it and run the test again`);
+    expect(await plain.run('build')).toContain('datasources/hits.datasource created');
+  } finally {
+    await plain.close();
+    await usual.stop();
+  }
 });

@@ -1,0 +1,207 @@
+/**
+ * Pricing at the rate of ingestion. Which rows may apply depends on names, tier and size only, of which there are few: they are
+ * looked up once and kept; for each generation only the time, the length and the multiplication are left.
+ *
+ * Must stay true: the result is that of `costOf`, to the last digit. Products of whole numbers below 2^53 are exact as doubles,
+ * and that is what prices of tokens come to; every other product is made of big integers.
+ */
+
+import { costOfSplit, onBill, type Cost } from './cost.ts';
+import { KINDS, PER, type Kind } from './kinds.ts';
+import { multiply, unitPrice, type Money } from './money.ts';
+import { normaliseProvider, providerOfModel } from './names.ts';
+import { normaliseSize, priceKind, type PriceRow } from './row.ts';
+import { usageRule, type Dialect, type UsageRule } from './rules.ts';
+import { applies, type Alternative, type Found, type PriceKey, type PriceTable } from './table.ts';
+import { faultOf, splitUsage, type Split, type Usage } from './usage.ts';
+
+/** A generation, as far as its price goes. */
+export interface Generation {
+  /** When the request was made, in milliseconds since 1970. */
+  readonly at: number;
+  /** As the client writes it; empty if it names none. */
+  readonly provider: string;
+  readonly model: string;
+  readonly usage: Usage;
+  /** How the usage is reported; absent means as the provider itself does. */
+  readonly dialect?: Dialect;
+  readonly tenant?: string;
+  /** The provider's word for how the request was served; absent is standard. */
+  readonly tier?: string;
+  /** Of images and videos, as `1024x1024` or `1080p`. */
+  readonly size?: string;
+  readonly quality?: string;
+}
+
+/** What a generation costs, and why. */
+export interface Priced {
+  readonly cost: Cost;
+  readonly found: Found;
+  readonly rule: UsageRule;
+  readonly split: Split | undefined;
+}
+
+/** The total alone, as it is stored: the cost, the row that it is of, or why there is none. */
+export type Total =
+  | { readonly money: Money; readonly row: string; readonly split: Split }
+  | { readonly money: undefined; readonly row: string | undefined; readonly reason: string };
+
+/** Names that are kept; beyond, all are forgotten, because only an attacker or a bug has as many. */
+const MAX_KEYS = 20_000;
+
+/** A row with its prices multiplied out. */
+interface ReadyRow {
+  readonly alternative: Alternative;
+  readonly row: PriceRow;
+  /** By kind: 1e-12 dollars a unit; NaN where that is no whole number, or there is no price. */
+  readonly pico: Readonly<Record<Kind, number>>;
+  /** By kind: 1e-18 dollars a unit; undefined where there is no price. */
+  readonly atto: Readonly<Partial<Record<Kind, bigint>>>;
+  readonly plain: boolean;
+}
+
+interface Entry {
+  readonly key: PriceKey;
+  readonly rule: UsageRule;
+  readonly rows: readonly ReadyRow[];
+}
+
+export class Pricer {
+  readonly table: PriceTable;
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(table: PriceTable) {
+    this.table = table;
+  }
+
+  /** What a generation costs, with the parts: what is shown and explained. */
+  price(generation: Generation): Priced {
+    const rule = ruleOf(generation);
+    const fault = faultOf(generation.usage);
+    if (fault !== undefined) {
+      const reason = `${fault} is no count`;
+      const cost: Cost = { total: undefined, parts: [], missing: [reason], unbilled: [], notes: [] };
+      return { cost, found: { found: false, reason }, rule, split: undefined };
+    }
+    const split = splitUsage(withPixels(generation), rule);
+    const found = this.table.find(keyOf(generation, split), { at: generation.at, context: split.context });
+    if (!found.found) {
+      const cost: Cost = { total: undefined, parts: [], missing: [found.reason], unbilled: [], notes: split.notes };
+      return { cost, found, rule, split };
+    }
+    return { cost: costOfSplit(split, found.alternative.row), found, rule, split };
+  }
+
+  /** The same total, fast: what is stored for every generation. */
+  total(generation: Generation): Total {
+    const fault = faultOf(generation.usage);
+    if (fault !== undefined) return { money: undefined, row: undefined, reason: `${fault} is no count` };
+    const named = this.entry(generation);
+    const split = splitUsage(withPixels(generation), named.rule);
+    const { rows } = split.measure === named.key.measure ? named : this.entry(generation, split);
+    const point = { at: generation.at, context: split.context };
+    for (const ready of rows) {
+      if (applies(ready.alternative, point)) return totalOf(split, ready);
+    }
+    const found = this.table.find(keyOf(generation, split), point);
+    return { money: undefined, row: undefined, reason: found.found ? '' : found.reason };
+  }
+
+  private entry(generation: Generation, split?: Split): Entry {
+    const measure = split?.measure ?? 'tokens';
+    const tenant =
+      generation.tenant !== undefined && this.table.hasOwn(generation.tenant) ? generation.tenant : undefined;
+    const { provider, model, dialect, tier, size, quality } = generation;
+    const name = `${provider}\n${model}\n${measure}\n${dialect ?? ''}\n${tenant ?? ''}\n${tier ?? ''}\n${size ?? ''}\n${quality ?? ''}`;
+    const known = this.entries.get(name);
+    if (known !== undefined) return known;
+    if (this.entries.size >= MAX_KEYS) this.entries.clear();
+    const key: PriceKey = {
+      provider,
+      model,
+      measure,
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(tier === undefined ? {} : { tier }),
+      ...(size === undefined ? {} : { size }),
+      ...(quality === undefined ? {} : { quality }),
+    };
+    const rows = this.table.alternatives(key).map(readyRow);
+    const entry = { key, rule: ruleOf(generation), rows };
+    this.entries.set(name, entry);
+    return entry;
+  }
+}
+
+function readyRow(alternative: Alternative): ReadyRow {
+  const { row } = alternative;
+  const atto: Partial<Record<Kind, bigint>> = {};
+  const pico = {} as Record<Kind, number>;
+  for (const kind of KINDS) {
+    const priced = priceKind(kind, row);
+    const price = priced === undefined ? undefined : row.prices[priced];
+    pico[kind] = Number.NaN;
+    if (priced === undefined || price === undefined) continue;
+    const unit = unitPrice(price, PER[priced]);
+    atto[kind] = unit;
+    if (unit % 1_000_000n === 0n) pico[kind] = Number(unit / 1_000_000n);
+  }
+  const plain = row.minimum === undefined && row.prices.requests === undefined;
+  return { alternative, row, pico, atto, plain };
+}
+
+function totalOf(split: Split, ready: ReadyRow): Total {
+  const { row, pico, atto } = ready;
+  if (!split.reported || !ready.plain) return slowly(split, row);
+  let small = 0;
+  let large = 0n;
+  const { quantities } = split;
+  for (const name in quantities) {
+    const kind = name as Kind;
+    const quantity = quantities[kind] as number;
+    if (!onBill(kind, split.measure, row)) continue;
+    const product = quantity * pico[kind];
+    // Also false for NaN. Both factors are whole, so a product that is small enough is exact.
+    if (product <= Number.MAX_SAFE_INTEGER - small) {
+      small += product;
+      continue;
+    }
+    const unit = atto[kind];
+    if (unit === undefined) return slowly(split, row);
+    large += multiply(quantity, unit);
+  }
+  return { money: large + BigInt(small), row: row.id, split };
+}
+
+function slowly(split: Split, row: PriceRow): Total {
+  const cost = costOfSplit(split, row);
+  return cost.total === undefined
+    ? { money: undefined, row: row.id, reason: cost.missing.join('; ') }
+    : { money: cost.total, row: row.id, split };
+}
+
+function ruleOf(generation: Generation): UsageRule {
+  const named = normaliseProvider(generation.provider);
+  return usageRule(generation.dialect, named === '' ? (providerOfModel(generation.model) ?? '') : named);
+}
+
+function keyOf(generation: Generation, split: Split): PriceKey {
+  const { provider, model, tenant, tier, size, quality } = generation;
+  return {
+    provider,
+    model,
+    measure: split.measure,
+    ...(tenant === undefined ? {} : { tenant }),
+    ...(tier === undefined ? {} : { tier }),
+    ...(size === undefined ? {} : { size }),
+    ...(quality === undefined ? {} : { quality }),
+  };
+}
+
+/** The usage with the pixels of its images, for those who bill by them, if the size tells. */
+function withPixels(generation: Generation): Usage {
+  const { usage, size } = generation;
+  if (size === undefined || usage.images === undefined || usage.pixels !== undefined) return usage;
+  const match = /^(\d{1,6})x(\d{1,6})$/.exec(normaliseSize(size));
+  if (match === null) return usage;
+  return { ...usage, pixels: usage.images * Number(match[1]) * Number(match[2]) };
+}
