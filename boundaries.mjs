@@ -7,7 +7,7 @@
  * Must stay true: the graph has no cycle, and every folder of `packages` and of `packages/server/src` has a row.
  */
 
-const EVERY_PACKAGE = ['model', 'schema', 'native', 'language', 'pricing', 'engine', 'store'];
+const EVERY_PACKAGE = ['model', 'schema', 'native', 'language', 'pricing', 'generations', 'engine', 'store'];
 
 const SERVER_ROOMS = [
   'server/config.ts',
@@ -33,6 +33,7 @@ export const ROOMS = {
   native: ['model', 'schema'],
   language: ['model'],
   pricing: ['model'],
+  generations: ['model'],
   engine: ['model'],
   store: ['model', 'schema', 'engine'],
   server: EVERY_PACKAGE,

@@ -193,7 +193,7 @@ describe('data', () => {
 
   it('is queried as a table, as JSON and as CSV', async () => {
     const query = "SELECT page, sum(n) AS total FROM hits WHERE page IN ('c', 'd') GROUP BY page ORDER BY page";
-    const [text, json = '', csv, stats] = await Promise.all([
+    const [text, json, csv, stats] = await Promise.all([
       tb.run('sql', query),
       tb.run('--output', 'json', 'sql', query),
       tb.run('--output', 'csv', 'sql', query),
@@ -218,7 +218,7 @@ describe('data', () => {
   });
 
   it('is read from an endpoint', async () => {
-    const [csv, text, address = '', shown, hidden] = await Promise.all([
+    const [csv, text, address, shown, hidden] = await Promise.all([
       tb.run('endpoint', 'data', 'top_hits', '--page', 'd', '--format', 'csv'),
       tb.run('endpoint', 'data', 'top_hits', '--limit', '1'),
       tb.run('--show-tokens', 'endpoint', 'url', 'top_hits'),

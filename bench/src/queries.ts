@@ -122,7 +122,7 @@ function questions(traceIds: readonly string[], nowMs: number): Question[] {
         WHERE http_status_code = ${[503, 502, 404, 304][run % 4]} AND ${lastDay(run)} ${newest}`,
     },
     {
-      name: 'promoted attribute user_id (1 of 100,000), 24 h',
+      name: 'attribute user.id by its alias (1 of 100,000), 24 h',
       sql: (run) => `SELECT timestamp, trace_id, name, duration_ns FROM spans
         WHERE user_id = 'usr_${digits(5)}' AND ${lastDay(run)} ${newest}`,
     },

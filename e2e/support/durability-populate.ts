@@ -48,7 +48,7 @@ async function made(server: KillableServer, path: string, body: URLSearchParams 
 /** The data source that is read; many partitions, so that reading it takes a while. */
 export async function prepareSource(server: KillableServer): Promise<void> {
   const schema = 'batch UInt32, item UInt32';
-  const engine = { engine: 'MergeTree', engine_sorting_key: 'batch, item', engine_partition_key: 'item % 12' };
+  const engine = { engine: 'MergeTree', engine_sorting_key: 'batch, item', engine_partition_key: 'item % 8' };
   await made(server, '/datasources', new URLSearchParams({ name: FROM, format: 'ndjson', schema, ...engine }));
 }
 

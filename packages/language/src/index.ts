@@ -22,6 +22,7 @@ export { judgeExpression, splitExpression } from './sql/expression.ts';
 export type { Expression, ExpressionRules } from './sql/expression.ts';
 export { fallibility, scalarsCanFail } from './sql/fallible.ts';
 export type { Fallibility } from './sql/fallible.ts';
+export { isUnfolded } from './sql/unfolded.ts';
 export { EXPLAIN_SETTINGS, EXPLAIN_TREE, parseResolved } from './sql/resolved.ts';
 export { judgeCodec, judgeEngineSettings, judgeIndexType } from './sql/table-parts.ts';
 export { judgeType } from './sql/types.ts';

@@ -37,7 +37,7 @@ const NO_COST = { parts: [], unbilled: [], notes: [] } as const;
 /** What a usage costs by a row. */
 export function costOf(usage: Usage, row: PriceRow, rule: Containment): Cost {
   const fault = faultOf(usage);
-  if (fault !== undefined) return { ...NO_COST, total: undefined, missing: [`${fault} is no count`] };
+  if (fault !== undefined) return { ...NO_COST, total: undefined, missing: [fault] };
   return costOfSplit(splitUsage(usage, rule), row);
 }
 

@@ -105,7 +105,7 @@ export const MEASURE_OF: Readonly<Record<Kind, Measure | undefined>> = {
  * Whose price a kind has where it has none of its own, in this order: what a provider doesn't list apart it bills as the whole
  * that it is a part of. A kind that is not here has its own price or none.
  */
-export const PRICED_AS: Readonly<Partial<Record<Kind, readonly Kind[]>>> = {
+const PRICED_AS: Readonly<Partial<Record<Kind, readonly Kind[]>>> = {
   cacheRead: ['input'],
   cacheWrite: ['input'],
   // Not `cacheWrite`: whoever charges for writes charges more for an hour, and a guess would be too low.

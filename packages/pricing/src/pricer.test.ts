@@ -45,7 +45,7 @@ const FIELDS: readonly UsageField[] = [
   'searches',
   'storageSearches',
 ];
-const count = fc.oneof(fc.nat(5_000), fc.nat(2_000_000), fc.integer({ min: 0, max: 2 ** 50 }));
+const count = fc.oneof(fc.nat(5_000), fc.nat(2_000_000), fc.integer({ min: 0, max: 1e14 }));
 const usages: fc.Arbitrary<Usage> = fc.dictionary(fc.constantFrom(...FIELDS), count, {
   maxKeys: 8,
   noNullPrototype: true,
@@ -177,6 +177,14 @@ describe('any cost', () => {
     for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60]) {
       const generation = { at: 0, provider: 'openai', model: 'gpt-4o', usage: { inputTokens: bad } };
       expect(pricer.total(generation).money).toBeUndefined();
+      expect(pricer.price(generation).cost.total).toBeUndefined();
+    }
+  });
+
+  it('is unknown for a time that is none', () => {
+    for (const at of [Number.NaN, Number.POSITIVE_INFINITY, -9e15]) {
+      const generation = { at, provider: 'openai', model: 'gpt-4o', usage: { inputTokens: 1 } };
+      expect(pricer.total(generation)).toMatchObject({ money: undefined, reason: `at=${at} is no time` });
       expect(pricer.price(generation).cost.total).toBeUndefined();
     }
   });

@@ -77,9 +77,8 @@ export class Pricer {
   /** What a generation costs, with the parts: what is shown and explained. */
   price(generation: Generation): Priced {
     const rule = ruleOf(generation);
-    const fault = faultOf(generation.usage);
-    if (fault !== undefined) {
-      const reason = `${fault} is no count`;
+    const reason = faultIn(generation);
+    if (reason !== undefined) {
       const cost: Cost = { total: undefined, parts: [], missing: [reason], unbilled: [], notes: [] };
       return { cost, found: { found: false, reason }, rule, split: undefined };
     }
@@ -94,8 +93,8 @@ export class Pricer {
 
   /** The same total, fast: what is stored for every generation. */
   total(generation: Generation): Total {
-    const fault = faultOf(generation.usage);
-    if (fault !== undefined) return { money: undefined, row: undefined, reason: `${fault} is no count` };
+    const fault = faultIn(generation);
+    if (fault !== undefined) return { money: undefined, row: undefined, reason: fault };
     const named = this.entry(generation);
     const split = splitUsage(withPixels(generation), named.rule);
     const { rows } = split.measure === named.key.measure ? named : this.entry(generation, split);
@@ -177,6 +176,14 @@ function slowly(split: Split, row: PriceRow): Total {
   return cost.total === undefined
     ? { money: undefined, row: row.id, reason: cost.missing.join('; ') }
     : { money: cost.total, row: row.id, split };
+}
+
+/** The last instant that a Date can be. */
+const MAX_TIME = 8.64e15;
+
+function faultIn({ at, usage }: Generation): string | undefined {
+  if (!(at >= -MAX_TIME && at <= MAX_TIME)) return `at=${at} is no time`;
+  return faultOf(usage);
 }
 
 function ruleOf(generation: Generation): UsageRule {

@@ -70,8 +70,9 @@ describe('splitUsage', () => {
   });
 
   it('knows what is no count', () => {
-    expect(faultOf({ inputTokens: -1 })).toBe('inputTokens=-1');
-    expect(faultOf({ inputTokens: 1.5 })).toBe('inputTokens=1.5');
+    expect(faultOf({ inputTokens: -1 })).toBe('inputTokens=-1 is no count');
+    expect(faultOf({ inputTokens: 1.5 })).toBe('inputTokens=1.5 is no count');
+    expect(faultOf({ inputTokens: 1e15 })).toBe('inputTokens=1000000000000000 is no count');
     expect(faultOf({ inputTokens: 0 })).toBeUndefined();
   });
 });

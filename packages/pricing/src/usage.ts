@@ -69,12 +69,17 @@ export interface Split {
   readonly notes: readonly string[];
 }
 
-/** The first count of a usage that is none, as `field=value`; undefined if all are whole numbers that aren't negative. */
+/** More than any request has; sums of such counts are exact as doubles. */
+const MAX_COUNT = 1e14;
+
+/** The first count of a usage that is none, as `field=value is no count`; undefined if all are whole, not negative and not absurd. */
 export function faultOf(usage: Usage): string | undefined {
   // Not Object.entries: this runs for every generation.
   for (const field in usage) {
     const value = usage[field as UsageField];
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) return `${field}=${value}`;
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 0 || value > MAX_COUNT)) {
+      return `${field}=${value} is no count`;
+    }
   }
   return undefined;
 }

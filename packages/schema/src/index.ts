@@ -3,7 +3,7 @@ import { METRIC_TABLES } from './metrics.ts';
 import { SPANS } from './spans.ts';
 import type { FactTable } from './table.ts';
 
-export { OPTIONAL_TRACE_ID_HEX, TRACE_ID_HEX } from './columns.ts';
+export { OPTIONAL_TRACE_ID_HEX } from './columns.ts';
 export { EVENTS } from './events.ts';
 export { LOGS } from './logs.ts';
 export {

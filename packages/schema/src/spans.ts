@@ -83,5 +83,6 @@ export const SPANS: FactTable = {
   partitionBy: 'toDate(timestamp)',
   orderBy: ['tenant_id', 'project_id', 'environment', 'service_name', 'name', 'toStartOfHour(timestamp)', 'timestamp'],
   ttlFrom: 'toDateTime(timestamp)',
-  settings: {},
+  // Who asks for a trace reads a granule for each of its spans.
+  settings: { index_granularity: 4096 },
 };

@@ -152,6 +152,9 @@ function openPipesOf(config: Config, log: Logger, parts: Served): OpenPipes {
 /** How long a server that a URL names may say nothing. */
 const IMPORT_IDLE_MS = 30_000;
 
+/** Longest statement that is put in neat lines, as it stands in an address: parameters go there, and the engine takes no longer one. */
+const MAX_FORMATTED = 11_000;
+
 function tinybirdParts(config: Config, parts: Served): TinybirdParts {
   const { platform, tables, loads, outcomes, ingest: sink, access, store, flush } = parts;
   const spool = new Spool({
@@ -186,6 +189,7 @@ function tinybirdParts(config: Config, parts: Served): TinybirdParts {
     maxImportBytes: config.importMaxBytes,
     isLocal: config.auth === 'open',
     format: async (sql) => {
+      if (encodeURIComponent(sql).length > MAX_FORMATTED) return sql;
       const [row] = await store.rows<{ q: string }>('SELECT formatQuery({sql:String}) AS q', { params: { sql } });
       return row?.q ?? sql;
     },

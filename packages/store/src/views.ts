@@ -6,7 +6,7 @@
  * Must stay true: a view has no row to show unless a tenant is named. Nothing selects from a fact table without the filter.
  */
 
-import { OPTIONAL_TRACE_ID_HEX, TRACE_ID_HEX } from '@glasshouse/schema';
+import { OPTIONAL_TRACE_ID_HEX } from '@glasshouse/schema';
 import { quoteName, quoteText } from './ddl.ts';
 
 /** Database of the views that every tenant may name. */
@@ -113,7 +113,7 @@ interface View {
   readonly select: (facts: string, tenant: string) => string;
 }
 
-const hexId = (column: string): string => (column === 'trace_id' ? TRACE_ID_HEX : `lower(hex(${column}))`);
+const hexId = (column: string): string => `lower(hex(${column}))`;
 /** An id of zero bytes is no id. */
 const hexIdOrEmpty = (column: string, bytes: number): string =>
   column === 'trace_id'

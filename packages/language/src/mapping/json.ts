@@ -104,8 +104,8 @@ export function markedText(markedLine: string, keys: readonly string[]): string 
  * A text that is rewritten as the line has it: byte for byte where its key stands in the line but once, so that what stands behind it is
  * the value; else with its digits, but without the spaces in it. A string stays as it is, whatever it looks like.
  *
- * Objects in text columns are common, so what stands behind the key is compared for all rows at once. Only where it may be another's
- * is it parsed to see whether it is the value.
+ * Objects in text columns are common, so what stands behind the key is compared for all rows at once, and only where it differs looked
+ * at further; only where it may be another's is it parsed to see whether it is the value.
  */
 export function exactText(
   rewritten: string,
@@ -114,39 +114,57 @@ export function exactText(
   keys: readonly string[],
   bind: (sql: string) => string,
 ): string {
-  const slow = (empty: string): string => markedText(marked(source, empty), keys);
+  // Not found is what stands in a string that is an object's text.
+  const slow = (empty: string): string => `ifNull(${markedText(marked(source, empty), keys)}, ${text})`;
+  const key = soughtKey(keys);
+  if (key === undefined) return `if(${rewritten}, ${forSome(rewritten, slow)}, ${text})`;
   // Nothing is searched in the rows that need no search.
-  const raw = rawValue(bind(`if(${rewritten}, ${source.line}, '')`), keys);
-  if (raw === undefined) return `if(${rewritten}, ${forSome(rewritten, slow)}, ${text})`;
-  const found = bind(raw);
-  const differs = bind(all([rewritten, `NOT ${any([`startsWith(${found}, '"')`, `ifNull(${found} = ${text}, 0)`])}`]));
-  // The key could be written with escapes, or stand in a string that is an object's text, and what was found be another's.
-  const escaped = [String.raw`\u00`, String.raw`\"${keys.at(-1) ?? ''}`].map(quoteText).join(', ');
-  const elsewhere = `multiSearchAny(if(${differs}, ${source.line}, ''), [${escaped}])`;
-  const certain = bind(all([differs, `notEmpty(${found})`, source.plain, `NOT ${elsewhere}`]));
-  const doubtful = bind(all([differs, `NOT ${certain}`]));
-  const parsed = forSome(doubtful, (empty) => {
-    const again = `concat(${found}, ${empty})`;
-    return `if(JSONExtract(${again}, 'String') = ${text}, ${again}, ${slow(empty)})`;
+  const sought = bind(`if(${rewritten}, ${source.line}, '')`);
+  const isSame = all([standsOnce(sought, key), `ifNull(${rawAfter(sought, key)} = ${text}, 0)`]);
+  const differs = bind(all([rewritten, `NOT ${isSame}`]));
+  const exact = forSome(differs, (empty) => {
+    const line = `concat(${source.line}, ${empty})`;
+    const raw = rawValue(line, key);
+    // The key could be written with escapes, or stand in a string that is an object's text, and what was found be another's.
+    const elsewhere = `multiSearchAny(${line}, [${[String.raw`\u00`, String.raw`\"${key}`].map(quoteText).join(', ')}])`;
+    const cases = [
+      [any([`startsWith(${raw}, '"')`, `ifNull(${raw} = ${text}, 0)`]), text],
+      [all([`notEmpty(${raw})`, source.plain, `NOT ${elsewhere}`]), raw],
+      [`JSONExtract(${raw}, 'String') = ${text}`, raw],
+    ];
+    return `multiIf(${[...cases.flat(), slow(empty)].join(', ')})`;
   });
-  return `if(${doubtful}, ${parsed}, if(${certain}, ${found}, ${text}))`;
+  return `if(${differs}, ${exact}, ${text})`;
 }
 
 /** True if the value, or the line where the value is not found in it, has a number with a fraction or an exponent. */
 export function hasFraction(condition: string, line: string, keys: readonly string[]): string {
   return forSome(condition, (empty) => {
     const text = `concat(${line}, ${empty})`;
-    const raw = rawValue(text, keys);
-    const searched = raw === undefined ? text : `if(empty(${raw}), ${text}, ${raw})`;
+    const key = soughtKey(keys);
+    const raw = key === undefined ? `''` : rawValue(text, key);
+    const searched = key === undefined ? text : `if(empty(${raw}), ${text}, ${raw})`;
     return `match(${searched}, '[:,[]\\\\s*-?[0-9]+[.eE]')`;
   });
 }
 
-/** The bytes behind the first `"key":` of the line if the key stands in it but once, else empty. Undefined for keys that are not looked for. */
-function rawValue(line: string, keys: readonly string[]): string | undefined {
+/** The last key of a path, if the line can be searched for it: others could be escaped in more ways than one. */
+function soughtKey(keys: readonly string[]): string | undefined {
   const key = keys.at(-1);
-  // Others could be escaped in more ways than one.
-  if (key === undefined || !/^[\w .$@:-]+$/.test(key)) return undefined;
-  const once = `countSubstrings(${line}, ${quoteText(`"${key}"`)}) = 1`;
-  return `if(${once}, trimBoth(simpleJSONExtractRaw(${line}, ${quoteText(key)}), ' \\t\\r\\n'), '')`;
+  return key !== undefined && /^[\w .$@:-]+$/.test(key) ? key : undefined;
+}
+
+/** UInt8: the key stands in the line but once. */
+function standsOnce(line: string, key: string): string {
+  return `countSubstrings(${line}, ${quoteText(`"${key}"`)}) = 1`;
+}
+
+/** The bytes behind the first `"key":` of the line up to the end of the value, with the spaces around it. */
+function rawAfter(line: string, key: string): string {
+  return `simpleJSONExtractRaw(${line}, ${quoteText(key)})`;
+}
+
+/** The bytes behind `"key":` if the key stands in the line but once, else empty. */
+function rawValue(line: string, key: string): string {
+  return `if(${standsOnce(line, key)}, trimBoth(${rawAfter(line, key)}, ' \\t\\r\\n'), '')`;
 }

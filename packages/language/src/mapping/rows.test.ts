@@ -123,6 +123,32 @@ describe('a JSON path', () => {
     expect(good.map(({ v }) => v)).toEqual(['1.10', '1.10', '1.10', '1.10', '1.1']);
     expect(new Set(good.map(({ d }) => d))).toEqual(new Set(['0.1234567890123456789']));
   });
+
+  it('keeps an object in a text as it is written, and not what stands behind the same key elsewhere', async () => {
+    const source = dataSource([
+      ['v', 'String', '$.v', `'none'`],
+      ['o', 'String', '$.o', `'none'`],
+      ['inner', 'String', '$.o.k', `'none'`],
+    ]);
+    const lines = [
+      '{"v":{"a" : [1, 1.10], "s":"x  y"}}',
+      '{"v": [ {"b":"\\u00e9"} , 1e2 ] }',
+      '{"\\u0076":{"a": 1.10},"x":{"v":{"a":2}}}',
+      '{"x":{"v":"\\"v\\":{}"},"v":{"a": "b"}}',
+      '{"o":"{\\"k\\":{\\"a\\": 1.10}}","x":{"k":{"a":2}}}',
+      '{"o":"{\\"k\\":12}"}',
+    ];
+    const { good } = await stage.run(source, lines);
+    expect(good.map(({ v }) => v)).toEqual([
+      '{"a" : [1, 1.10], "s":"x  y"}',
+      '[ {"b":"\\u00e9"} , 1e2 ]',
+      '{"a":1.10}',
+      '{"a":"b"}',
+      'none',
+      'none',
+    ]);
+    expect(good.map(({ inner }) => inner)).toEqual(['none', 'none', 'none', 'none', '{"a":1.1}', '12']);
+  });
 });
 
 describe('a default', () => {

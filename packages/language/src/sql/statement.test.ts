@@ -51,6 +51,14 @@ describe('splitStatement', () => {
     expect(statement.ctesInOrder).toBe(true);
   });
 
+  it.each(['(', '[', 'f(', '(SELECT * FROM ', 'WITH a AS ('])(
+    'refuses %s without end, and does not read it for each level',
+    (part) => {
+      expect(() => splitStatement(`SELECT ${part.repeat(10_000)}`)).toThrow('nested more than 1000 levels deep');
+      expect(splitStatement(`SELECT ${'('.repeat(900)}1${')'.repeat(900)}`).kind).toBe('SELECT');
+    },
+  );
+
   it('knows a recursive name that follows a subquery with a WITH clause of its own', () => {
     const { ctes } = splitStatement(
       'WITH RECURSIVE a AS (WITH b AS (SELECT 1) SELECT * FROM b), c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 3) SELECT * FROM (WITH d AS (SELECT 2) SELECT * FROM d), c',

@@ -43,6 +43,7 @@ export interface Statement {
  */
 export function splitStatement(sql: string): Statement {
   let tokens = tokenize(sql);
+  checkDepth(tokens);
   while (isOperator(tokens.at(-1), ';')) tokens = tokens.slice(0, -1);
   const first = tokens[0];
   if (first === undefined) throw new AppError('bad_request', 'cannot run the query: it is empty');
@@ -61,6 +62,18 @@ export function splitStatement(sql: string): Statement {
     ctesInOrder: !hasFromFirst(tokens),
     applied: tokens.flatMap((token, index) => (isWord(token, 'APPLY') ? [appliedFunction(tokens, index)] : [])),
   };
+}
+
+/** The engine's parser refuses what is nested deeper. Whoever reads tokens may go through the same ones once for each level. */
+const MAX_DEPTH = 1_000;
+
+function checkDepth(tokens: readonly Token[]): void {
+  let depth = 0;
+  for (const token of tokens) {
+    if (isOperator(token, '(') || isOperator(token, '[')) depth += 1;
+    else if (isOperator(token, ')') || isOperator(token, ']')) depth -= 1;
+    if (depth > MAX_DEPTH) throw lexError(token.start, `it is nested more than ${MAX_DEPTH} levels deep`);
+  }
 }
 
 /**

@@ -120,9 +120,15 @@ class Reader {
   private readonly frames: Frame[] = [frame(true, new Map())];
   /** Opening parenthesis of a common table expression → its name. */
   private readonly bodies = new Map<number, string>();
+  /** For each token, whether a query begins there, behind any number of parentheses. Looking for each anew would take for ever. */
+  private readonly begins: readonly boolean[];
 
   constructor(tokens: readonly Token[]) {
     this.tokens = tokens;
+    const begins = tokens.map((token) => isWord(token, 'SELECT', 'WITH', 'FROM'));
+    for (let index = tokens.length - 2; index >= 0; index -= 1)
+      if (isOperator(tokens[index], '(')) begins[index] = begins[index + 1] === true;
+    this.begins = begins;
   }
 
   read(index: number): void {
@@ -146,7 +152,7 @@ class Reader {
 
   /** The frame of a parenthesis. The own name of a common table expression is not visible in its body unless it is recursive. */
   private inside(open: number, here: Frame): Frame {
-    const query = startsQuery(this.tokens, open + 1);
+    const query = this.begins[open + 1] === true;
     const body = this.bodies.get(open);
     if (body === undefined || here.recursive || here.outer.has(body)) return frame(query, here.names);
     return frame(query, new Map([...here.names].filter(([name]) => name !== body)));
@@ -185,7 +191,7 @@ class Reader {
   /** `* EXCEPT (a, b)` leaves columns out; before a query the word is an operator. */
   private joinsQueries(index: number): boolean {
     const next = isWord(this.tokens[index + 1], 'ALL', 'DISTINCT') ? index + 2 : index + 1;
-    return startsQuery(this.tokens, next);
+    return this.begins[next] === true;
   }
 
   private with(index: number, here: Frame): void {
@@ -208,7 +214,7 @@ class Reader {
       const open = isWord(this.tokens[index + 1], 'MATERIALIZED') ? index + 2 : index + 1;
       const at = nameBefore(this.tokens, index);
       const name = this.tokens[at]?.value;
-      if (name === undefined || !isOperator(this.tokens[open], '(') || !startsQuery(this.tokens, open + 1)) continue;
+      if (name === undefined || !isOperator(this.tokens[open], '(') || this.begins[open + 1] !== true) continue;
       own.push({ name, token: at, uses: [] });
       this.bodies.set(open, name);
     }
@@ -236,13 +242,6 @@ class Reader {
 
 function frame(query: boolean, names: Names): Frame {
   return { query, clause: 'start', table: false, names, outer: names, recursive: false };
-}
-
-/** Whether a query begins here, behind any number of parentheses. */
-function startsQuery(tokens: readonly Token[], from: number): boolean {
-  let index = from;
-  while (isOperator(tokens[index], '(')) index += 1;
-  return isWord(tokens[index], 'SELECT', 'WITH', 'FROM');
 }
 
 /** Index of the name before AS, also before the list of columns of `name (a, b) AS (…)`; -1 when there is none. */

@@ -19,7 +19,9 @@ export type Fact = readonly [
 export function factRows(provider: string, facts: readonly Fact[], source: Source): PriceRow[] {
   return facts.map(([names, { unpriced, ...when }, prices, from]) => {
     const models = names.split(' ');
-    const conditions = Object.values(when).map(String).join(',');
+    const conditions = Object.values(when)
+      .map((value) => (typeof value === 'object' ? `${value.from}-${value.until}` : String(value)))
+      .join(',');
     return {
       id: `${provider}/${models[0] ?? ''}${conditions === '' ? '' : `[${conditions}]`}${from === undefined ? '' : `@${from}`}`,
       provider,

@@ -7,6 +7,7 @@
 
 import type { PriceRow, Source } from '../row.ts';
 import { BEDROCK_CLAUDE, CLAUDE_BATCHES, CLAUDE_OLD_BATCHES } from './claude-facts.ts';
+import { DEEPSEEK_FLASH } from './deepseek.ts';
 import { factRows } from './facts.ts';
 import { GEMINI_TIERS } from './google-tiers.ts';
 import {
@@ -58,6 +59,10 @@ export function ownRows(): PriceRow[] {
       date: READ,
     }),
     ...factRows('aws', BEDROCK_CLAUDE, listed('https://aws.amazon.com/bedrock/pricing/')),
+    ...factRows('deepseek', DEEPSEEK_FLASH, {
+      url: 'https://github.com/benderandrew069/deepseek-api-pricing-2026/wiki',
+      date: READ,
+    }),
     ...factRows('bfl', BFL_IMAGES, listed('https://bfl.ai/pricing')),
     ...factRows('x-ai', XAI_IMAGES, listed('https://docs.x.ai/docs/models')),
     ...factRows('pollinations', POLLINATIONS_IMAGES, {

@@ -18,6 +18,7 @@ import type { Door, QueryOptions } from '../query/door.ts';
 import { fromAppError } from '../query/errors.ts';
 import { callerOf } from './caller.ts';
 import { acceptedCoding, deliver, signalOf } from './deliver.ts';
+import { checkJsonDepth } from './json-depth.ts';
 
 const MAX_SQL_BYTES = 1 << 20;
 /** Less than this fits into one packet anyway. */
@@ -108,6 +109,7 @@ async function readFields({ request, query }: Exchange): Promise<URLSearchParams
 }
 
 function jsonFields(body: string): [string, string][] {
+  checkJsonDepth(body);
   let value: unknown;
   try {
     value = JSON.parse(body);

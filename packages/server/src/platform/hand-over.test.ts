@@ -25,6 +25,8 @@ let tables: DataSources;
 let log: Log;
 let reader: EventsReader;
 let handOver: EventHandOver;
+let eventStore: EventStore;
+let materializer: Materializer;
 let outcomes: Outcomes;
 const entries = new Map<string, DataSourceEntry>();
 const pipes: PipeEntry[] = [];
@@ -105,17 +107,18 @@ beforeAll(async () => {
   const now = (): number => Date.now();
   log = new Log({ directory, node: 1, maxSegmentRows: 1e6, maxSegmentBytes: 1e9, now });
   reader = new EventsReader({ maxBodyBytes: 1e7, now });
-  const eventStore = new EventStore(store);
+  eventStore = new EventStore(store);
   outcomes = new Outcomes();
   const catalog = {
     dataSource: (_: string, name: string) => entries.get(`t_${name}`),
     pipes: () => pipes,
   };
+  materializer = new Materializer({ store: eventStore, catalog, onFailed: (one) => failed.push(one) });
   handOver = new EventHandOver({
     store: eventStore,
     dataSource: (id) => (id === 't_gone' ? 'deleted' : entries.get(id)),
     mappings: new Mappings(),
-    materializer: new Materializer({ store: eventStore, catalog, onFailed: (one) => failed.push(one) }),
+    materializer,
     outcomes,
     onDropped: (one) => dropped.push(one),
   });
@@ -276,6 +279,84 @@ describe('the hand-over of events', () => {
     await handOver.complete(segment);
     expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
     expect(await ask('SELECT total FROM sums')).toEqual([[1]]);
+  });
+
+  test('makes of rows that are sent to a target what is made of those that pipes put there', async () => {
+    addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
+    addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
+    await handOver.insert(segmentOf({ sums: [{ month: 202_601, total: 5 }] }));
+    expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month')).toEqual([[202_601, 5]]);
+    expect(await ask('SELECT sum(total) FROM twice')).toEqual([[10]]);
+    await handOver.insert(segmentOf({ plain: [{ t: JANUARY, n: 1 }], sums: [{ month: 202_601, total: 100 }, 'bad'] }));
+    expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month')).toEqual([[202_601, 106]]);
+    expect(await ask('SELECT sum(total) FROM twice')).toEqual([[212]]);
+    expect(await ask('SELECT c__line FROM sums_quarantine')).toEqual([['bad']]);
+    expect(failed).toEqual([]);
+  });
+
+  test.each(['before', 'after'])(
+    'neither loses nor doubles rows of a target that come by two ways when it ends %s any insert',
+    async (when) => {
+      addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
+      addPipe('of_latest', 'SELECT 202603 AS month, n + d AS total FROM latest', 'sums');
+      addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
+      const insert = eventStore.insert.bind(eventStore);
+      for (let fatal = 1, isOver = false; !isOver; fatal++) {
+        for (const entry of entries.values()) if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
+        const segment = segmentOf({
+          plain: [{ t: JANUARY, n: 1 }, { t: FEBRUARY, n: 10 }],
+          latest: [{ k: 'a', n: 100 }],
+          sums: [{ month: 202_601, total: 1000 }, { month: 202_604, total: 10_000 }],
+        });
+        let count = 0;
+        eventStore.insert = async (...call) => {
+          const isFatal = ++count === fatal;
+          if (!isFatal || when === 'after') await insert(...call);
+          if (isFatal) throw new Error('killed');
+        };
+        try {
+          await handOver.insert(segment);
+          isOver = true;
+        } catch (error) {
+          expect(error).toMatchObject({ message: 'killed' });
+          eventStore.insert = insert;
+          await handOver.complete(segment);
+        } finally {
+          eventStore.insert = insert;
+        }
+        expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month ORDER BY month'), `${fatal}`).toEqual([
+          [202_601, 1001],
+          [202_602, 10],
+          [202_603, 300],
+          [202_604, 10_000],
+        ]);
+        expect(await ask('SELECT sum(total) FROM twice'), `${fatal}`).toEqual([[22_622]]);
+        expect(await handOver.complete(segment)).toEqual({ missing: 0, of: 3 });
+        expect(await ask('SELECT sum(total) FROM twice')).toEqual([[22_622]]);
+        expect(fatal).toBeLessThan(20);
+      }
+      expect(failed).toEqual([]);
+      expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
+    },
+  );
+
+  test('inserts rows that were sent to a target whose materialization is broken', async () => {
+    addPipe('broken', 'SELECT nothing AS total FROM other', 'sums');
+    addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
+    await handOver.insert(segmentOf({ other: [{ n: 3 }], sums: [{ month: 1, total: 5 }] }));
+    expect(await ask('SELECT total FROM sums')).toEqual([[5]]);
+    expect(await ask('SELECT total FROM twice')).toEqual([[10]]);
+    expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
+  });
+
+  test('makes of rows that were copied into a target what is made of it', async () => {
+    addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
+    addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
+    await store.command('INSERT INTO sums (month, total, _segment) VALUES (1, 4, 77)', { database: 'tenant_acme' });
+    const copy = { table: 'copies', id: 77n, path: '', days: new Map<number, number>() };
+    await materializer.run(copy, TENANT, [{ name: 'sums', landing: undefined }], false);
+    expect(await ask('SELECT total FROM twice')).toEqual([[8]]);
+    expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
   });
 
   test('does not let a broken materialization hold up the rows', async () => {

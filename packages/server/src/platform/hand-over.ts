@@ -222,7 +222,7 @@ class Transfer {
   /** How many of the lines fitted. Where rows are kept as they came the table says so, which costs no second parse. */
   private async good(mapping: EventMapping, where: string): Promise<number> {
     if (keepsEveryRow(this.entry.definition.engine.name)) {
-      const stored = await this.options.store.count(this.target, this.segment);
+      const stored = await this.options.store.countNew(this.target, this.segment);
       if (stored === this.lines.lines) return stored;
     }
     const [row] = await this.options.store.rows<{ good: string }>(

@@ -57,3 +57,16 @@ describe('closed locks', () => {
     open();
   });
 });
+
+test('a key is shared by operations of one name only', async () => {
+  const locks = new Locks();
+  const copy = until();
+  const running = locks.sharing('a', 'a copy', () => copy.promise);
+  expect(await locks.sharing('a', 'a copy', () => Promise.resolve(1))).toBe(1);
+  const refused = await failure(() => locks.sharingAll(['b', 'a'], 'a population', () => Promise.resolve()));
+  expect(refused).toMatchObject({ code: 'conflict' });
+  expect(await locks.exclusively('b', 'a move', () => Promise.resolve(1))).toBe(1);
+  copy.end();
+  await running;
+  expect(await locks.sharingAll(['b', 'a'], 'a population', () => Promise.resolve(1))).toBe(1);
+});

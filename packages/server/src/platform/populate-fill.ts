@@ -145,7 +145,7 @@ export class Filling {
   }
 }
 
-export interface FillContext extends Pick<JobContext, 'progress' | 'signal'> {
+interface FillContext extends Pick<JobContext, 'progress' | 'signal'> {
   /** What the rows say that brought them. */
   readonly segment: bigint;
 }

@@ -10,7 +10,7 @@ import { materializationsOf, reached } from './materialize.ts';
 import { livePending } from './populate-cut.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 
-export interface Claim {
+interface Claim {
   /** Ids of data sources that get other tables. */
   readonly targets: readonly string[];
   /** Ids of the others that are read. */

@@ -20,7 +20,7 @@ import type { DataSourceEntry } from './resource-row.ts';
 import type { Step } from './steps.ts';
 import { commit } from './steps.ts';
 
-export interface TargetOptions extends FillingOptions {
+interface TargetOptions extends FillingOptions {
   readonly now: () => number;
   readonly unmerged: Unmerged;
 }

@@ -193,6 +193,34 @@ describe('what a credential reads', () => {
   });
 });
 
+describe('a statement over the views of facts', () => {
+  const judged = async (sql: string): Promise<number> => {
+    asked = [];
+    await run(sql, { kind: 'all' });
+    return asked.filter((one) => one.startsWith('EXPLAIN')).length;
+  };
+
+  it('is judged once for all values that it is compared with', async () => {
+    const sql = (service: string, from: number): string =>
+      `SELECT name, count() FROM spans WHERE service_name = '${service}'
+       AND timestamp >= fromUnixTimestamp64Milli(toInt64(${from})) AND upper(name) != 'X' GROUP BY name`;
+    expect(await judged(sql('checkout', 1_700_000_000_000))).toBe(2);
+    expect(await judged(sql('billing', 1_700_000_060_000))).toBe(0);
+  });
+
+  it('is run as if it were judged alone where a value decides which of its branches there are', async () => {
+    for (const condition of ['1 = $', 'one = $', '(SELECT 1) = $', 'one BETWEEN $ AND 1', "'2026' = toDate('$')"]) {
+      const sql = (value: number): string =>
+        `WITH 1 AS one SELECT count() FROM spans WHERE NOT if(${condition.replace('$', String(value))}, toUInt8(service_name), 0)`;
+      const fresh = new Door({ store: stand.store, limits: LIMITS, audit: () => undefined, now: Date.now });
+      const alone = await fresh.check(WHO, sql(1)).catch(String);
+      await door.check(WHO, sql(2)).catch(String);
+      const after = await door.check(WHO, sql(1)).catch(String);
+      expect([condition, after]).toEqual([condition, alone]);
+    }
+  });
+});
+
 describe('a statement that nodes were put in front of', () => {
   const reads: Reads = { kind: 'some', tables: new Map([['totals', undefined]]) };
   const composed = 'WITH top AS (SELECT org, count() AS n FROM events GROUP BY org) ';

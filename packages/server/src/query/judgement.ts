@@ -9,6 +9,7 @@
 import {
   confirm,
   fallibility,
+  isUnfolded,
   judge,
   judgeExpression,
   parseAst,
@@ -35,7 +36,7 @@ export interface Ruling {
   readonly settings: Readonly<Record<string, string>>;
   /** Tables that it reads, those behind views and in arguments of table functions not among them. */
   readonly tables: readonly TableName[];
-  /** True if it holds for every statement of the shape, since nothing stands between the rows and who asks. */
+  /** True if it holds for every statement of the shape. */
   readonly isGeneral: boolean;
 }
 
@@ -83,7 +84,7 @@ export class Judgement {
     const { statement, rights, names, params, resolving } = one;
     const who = [rights.tenant, rights.key, names, resolving];
     const general = JSON.stringify([...who, shapeOf(statement.tokens)]);
-    // Where rows are hidden, the value of a literal can decide whether something fails.
+    // Where rows are hidden by a filter, the value of a literal can decide whether something fails.
     const exact = JSON.stringify([...who, statement.sql, params]);
     const known = this.rulings.get(general) ?? this.rulings.get(exact);
     if (known !== undefined) return known;
@@ -151,7 +152,11 @@ export class Judgement {
     judgeNames(tables, one, denied);
     const hiding = hidingOf([...suspects, ...tables], rights);
     const order = orderOf(hiding, () => fallibility(parseResolved(tree)));
-    return { settings: { ...orderSettings(order), ...conditions }, tables, isGeneral: hiding === 'nothing' };
+    return {
+      settings: { ...orderSettings(order), ...conditions },
+      tables,
+      isGeneral: hiding === 'nothing' || (hiding === 'facts' && isUnfolded(ast, parseResolved(tree))),
+    };
   }
 
   private explain(

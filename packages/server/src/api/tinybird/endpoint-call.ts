@@ -8,6 +8,7 @@
 import { AppError } from '@glasshouse/model';
 import type { CallValues } from '../../platform/endpoints-templates.ts';
 import type { Exchange } from '../../http/router.ts';
+import { checkJsonDepth } from '../json-depth.ts';
 import { readUnpacked } from '../unpack.ts';
 
 export interface EndpointCall extends CallValues {
@@ -57,6 +58,7 @@ function jsonOf(body: string, type: string): Readonly<Record<string, unknown>> |
   const claims = type.toLowerCase().startsWith('application/json');
   const trimmed = body.trim();
   if (trimmed === '' || (!claims && !trimmed.startsWith('{'))) return undefined;
+  checkJsonDepth(trimmed);
   const value = parsed(trimmed);
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Readonly<Record<string, unknown>>;

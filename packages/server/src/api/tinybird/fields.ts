@@ -8,6 +8,7 @@
 import { Readable } from 'node:stream';
 import { AppError } from '@glasshouse/model';
 import type { Exchange } from '../../http/router.ts';
+import { checkJsonDepth } from '../json-depth.ts';
 import { readUnpacked } from '../unpack.ts';
 import { isMultipart, readMultipart } from './multipart.ts';
 
@@ -91,6 +92,7 @@ export function fieldsOf(query: Iterable<readonly [string, string]>, body: strin
   if (trimmed === '') return new Fields(query);
   const isJson = type.startsWith('application/json');
   if (isJson || /^\{\s*(?:"|\})/u.test(trimmed)) {
+    checkJsonDepth(trimmed);
     const json = parsed(trimmed);
     if (json !== undefined) return new Fields([...query, ...pairsOf(json)], json);
     if (isJson)

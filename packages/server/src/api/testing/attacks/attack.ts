@@ -23,6 +23,8 @@ export interface Victim {
   readonly tokenId: string;
   readonly job: string;
   readonly deployment: string;
+  /** Of its secrets, which clients call variables. */
+  readonly variable: string;
   /** `host:port` of a server that only answers on this machine. */
   readonly hidden: string;
   /** Ports of the server itself. */
@@ -48,8 +50,7 @@ export type Who =
   | 'jwt_fixed'
   | 'caller'
   | 'writer'
-  | 'writer_all'
-  | 'creator';
+  | 'writer_all';
 
 export const NARROW: ReadonlySet<Who> = new Set<Who>([
   'filtered',

@@ -30,7 +30,7 @@ function signed(head: Claims, claims: Claims, key: string, algorithm = 'sha256')
 }
 
 /** Texts that look like JWTs and must not be believed. */
-export function forgedTokens({ workspace, secret, jwt }: Attacker, victim: Victim, now: number): readonly string[] {
+function forgedTokens({ workspace, secret, jwt }: Attacker, victim: Victim, now: number): readonly string[] {
   const head = { alg: 'HS256', typ: 'JWT' };
   const scopes = [{ type: 'DATASOURCES:READ', resource: victim.source }];
   const claims = { workspace_id: victim.workspace, name: 'forged', exp: now + HOUR, scopes };

@@ -4,7 +4,7 @@
  */
 
 import type { Attack, Step, Victim } from './attack.ts';
-import { form, json, one, parts } from './attack.ts';
+import { form, json, one, parts, sql as query } from './attack.ts';
 import { foreignTables, ON_FACTS } from './queries.ts';
 
 /** A pipe of one node under a name of its own, and whatever runs it. */
@@ -84,7 +84,27 @@ export function definitionAttacks(victim: Victim): readonly Attack[] {
     }),
     must: 'works',
   };
+  // What the drain makes of new rows: if it failed on rows of others, nothing would come.
+  const drained: Attack = {
+    surface: 'materialized nodes',
+    steps: [
+      form('POST /v0/datasources', { name: 'sent', schema: '`k` UInt64 `json:$.k`' }),
+      ...ON_FACTS.flatMap((sql, index) => {
+        const joined = `SELECT m.k AS k FROM sent AS m WHERE m.k >= (SELECT count() * 0 FROM (${sql}))`;
+        const node = { name: 'n', type: 'materialized', datasource: `drained_${index}`, sql: joined };
+        return [
+          form('POST /v0/datasources', { name: `drained_${index}`, schema: '`k` UInt64' }),
+          json('POST /v0/pipes', { name: `drain_${index}`, nodes: [node] }),
+        ];
+      }),
+      { request: 'POST /v0/events?name=sent&wait=true', body: '{"k":1}', as: 'admin' },
+      ...ON_FACTS.map((_, index) => query(`SELECT throwIf(count() = 0) FROM drained_${index}`)),
+      ...ON_FACTS.map((_, index): Step => ({ request: `DELETE /v0/pipes/drain_${index}`, as: 'admin' })),
+    ],
+    must: 'works',
+  };
   return [
+    drained,
     ...named,
     ...tricky,
     ...facts,

@@ -31,7 +31,7 @@ export function foreignTables({ database, source, sourceId, target }: Victim): r
 }
 
 /** Tricks that need both an own table and a foreign one: aliases, names of common table expressions, sets, functions. */
-export function tricks({ database, source, column }: Victim): readonly string[] {
+function tricks({ database, source, column }: Victim): readonly string[] {
   const t = `${database}.${source}`;
   return [
     `WITH ${source} AS (SELECT 1) SELECT * FROM ${t}`,

@@ -173,6 +173,7 @@ class Builder {
     await this.until(async () => (await this.rows(token, "SHOW TABLES LIKE 'pipe_stats'")).length > 0);
     await this.call(token, `/v0/pipes/page_4f7a.json?v=1&note=${SECRET}`);
     await this.until(async () => (await this.rows(token, 'SELECT count() AS n FROM pipe_stats'))[0]?.['n'] !== 0);
+    await this.call(token, 'POST /v0/variables', new URLSearchParams({ name: 'salt_4f7a', value: SECRET }));
     const kept = await this.call(token, `POST /v0/tokens?name=${SECRET}&scope=DATASOURCES:READ:${SOURCE}`);
     await this.call(
       token,
@@ -206,6 +207,7 @@ class Builder {
       tokenId: String(kept['id']),
       job: jobId,
       deployment: deployed,
+      variable: 'salt_4f7a',
     };
   }
 
@@ -227,6 +229,7 @@ class Builder {
       ...[4, 5, 6].map((k) => ({ k, name: `${HIDDEN}-${k}`, tenant_id: 'z' })),
       { k: `${HIDDEN}-7`, name: HIDDEN, tenant_id: 'z' },
     ]);
+    await this.call(token, 'POST /v0/variables', new URLSearchParams({ name: 'KEY', value: HIDDEN }));
     await events(PRIVATE, [{ k: 1, name: HIDDEN }]);
     const pipe = (name: string, ...nodes: readonly string[]): Promise<unknown> => {
       const list = nodes.map((sql, index) => ({
@@ -296,9 +299,15 @@ class Builder {
 
 async function possessions(made: Builder, token: string): Promise<string> {
   const tables = (await made.rows(token, 'SHOW TABLES')).map(({ name }) => String(name));
-  const texts = ['/v0/datasources', '/v0/pipes', '/v0/tokens', '/v0/jobs', '/v1/deployments', '/v0/workspace'].map(
-    async (path) => (await made.server.call(path, { token })).text,
-  );
+  const texts = [
+    '/v0/datasources',
+    '/v0/pipes',
+    '/v0/tokens',
+    '/v0/jobs',
+    '/v1/deployments',
+    '/v0/workspace',
+    '/v0/variables',
+  ].map(async (path) => (await made.server.call(path, { token })).text);
   const rows = tables.map(async (table) => {
     const found = await made.rows(token, `SELECT * FROM \`${table}\``);
     return [table, found.map((row) => JSON.stringify(row)).toSorted()];

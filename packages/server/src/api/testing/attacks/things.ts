@@ -105,8 +105,41 @@ export function thingAttacks(victim: Victim): readonly Attack[] {
     ...(['admin', 'key', 'none'] as const).map((who) =>
       one('control plane', json('POST /api/v1/admin/keys', { name: 'x', tenant, scopes: ['admin'] }, who), 'refused'),
     ),
+    ...variables(victim),
     ...usage(victim),
     ...tools(victim),
+  ];
+}
+
+/** Secrets: those of the victim are nobody else's, and those of the attacker's workspace are not for who reads some of it. */
+function variables({ variable, tenant }: Victim): readonly Attack[] {
+  const texts = [
+    `% SELECT {{ tb_secret('KEY') }} AS got`,
+    `% SELECT {{ tb_secret('${variable}') }} AS got`,
+    `% SELECT * FROM mine WHERE name = {{ tb_secret('KEY') }} OR throwIf(1, {{ tb_secret('KEY') }})`,
+    `% {% if tb_secret('KEY') != '' %} SELECT {{ tb_secret('KEY') }} {% end %}`,
+    'SELECT {tb_secret_KEY:String}',
+    `SELECT {tb_secret_${variable}:String}`,
+  ];
+  const narrow = ['filtered', 'jwt', 'jwt_filtered', 'caller', 'writer'] as const;
+  return [
+    ...[variable, `..%2F${tenant}%2F${variable}`].flatMap((which) => [
+      one('variables', { request: `/v0/variables/${which}`, as: 'admin' }, 'refused'),
+      one('variables', form(`PUT /v0/variables/${which}`, { value: 'x' }), 'refused'),
+      one('variables', { request: `DELETE /v0/variables/${which}`, as: 'admin' }, 'refused'),
+    ]),
+    ...narrow.flatMap((who) => [
+      one('variables', { request: '/v0/variables', as: who }, 'refused'),
+      one('variables', { request: '/v0/variables/KEY', as: who }, 'refused'),
+      one('variables', form('PUT /v0/variables/KEY', { value: 'x' }, who), 'refused'),
+      ...texts.map((text, index) => one('variables', sql(text, who, index))),
+      ...texts.map((text) =>
+        one('variables', { request: `/v0/pipes/open_page.json?q=${encodeURIComponent(text)}`, as: who }),
+      ),
+    ]),
+    one('variables', { request: '/v0/variables', as: 'admin' }),
+    one('variables', sql(texts[1] as string), 'refused'),
+    one('variables', { request: '/v0/variables', as: 'none' }, 'refused'),
   ];
 }
 

@@ -8,12 +8,12 @@ type Json = Readonly<Record<string, unknown>>;
 /** Columns of the events that `sending` sends. */
 export const EVENT_SCHEMA = '`id` UInt64 `json:$.id`, `k` String `json:$.k`';
 
-export interface Sending {
+interface Sending {
   /** Sends no more; then resolves with the id behind the last, when everything before it is in the table. */
   stop(): Promise<number>;
 }
 
-export interface Live {
+interface Live {
   /** Makes a data source; `engine` has fields such as `engine_sorting_key`. */
   readonly source: (name: string, schema: string, engine?: Readonly<Record<string, string>>) => Promise<void>;
   /** Makes a pipe; resolves with the answer. */
