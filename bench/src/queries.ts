@@ -102,6 +102,11 @@ function questions(traceIds: readonly string[], nowMs: number): Question[] {
       sql: (run) => `SELECT * FROM spans WHERE trace_id = '${traceIds[run % traceIds.length] ?? ''}'`,
     },
     {
+      name: 'trace by id, what a waterfall shows',
+      sql: (run) => `SELECT timestamp, span_id, parent_span_id, service_name, name, kind, status_code, duration_ns
+        FROM spans WHERE trace_id = '${traceIds[run % traceIds.length] ?? ''}'`,
+    },
+    {
       name: 'RED by service, 24 h',
       sql: (run) => `SELECT service_name, count() AS requests, countIf(status_code = 2) AS errors,
         quantiles(0.5, 0.95, 0.99)(duration_ns) AS durations FROM spans WHERE ${lastDay(run)} GROUP BY service_name`,

@@ -54,4 +54,5 @@ export { parsePath } from './mapping/path.ts';
 export type { JsonPath } from './mapping/path.ts';
 export { guessSchema } from './mapping/guess.ts';
 export type { Guess } from './mapping/guess.ts';
+export { keyParts } from './mapping/expression.ts';
 export { isolateFaults } from './mapping/isolate.ts';

@@ -124,14 +124,14 @@ export function createDataSourceTable(dataSource: DataSource, name: string, comm
   ].join('\n');
 }
 
-/** CREATE TABLE of one that has the columns of the data source and keeps every row, in memory and for a moment. */
-export function createLandingTable(dataSource: DataSource, name: string): string {
+/** CREATE TABLE of one that has the columns of the data source and keeps every row, for a moment: in memory, or on disk. */
+export function createLandingTable(dataSource: DataSource, name: string, isOnDisk: boolean): string {
   const columns = dataSource.columns.map((column) => {
     const { codec: _, ...plain } = column;
     return columnDdl(plain);
   });
   const parts = [...columns, `${quoteName(SEGMENT)} UInt64 MATERIALIZED 0`];
-  return `CREATE TABLE ${name}\n(\n  ${parts.join(',\n  ')}\n)\nENGINE = Memory`;
+  return `CREATE TABLE ${name}\n(\n  ${parts.join(',\n  ')}\n)\nENGINE = ${isOnDisk ? 'MergeTree ORDER BY tuple()' : 'Memory'}`;
 }
 
 /** CREATE TABLE of the quarantine. Its columns are texts, because what they hold did not fit. */

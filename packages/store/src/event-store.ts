@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DataSource } from '@glasshouse/model';
 import { EVENTS } from '@glasshouse/schema';
+import { buildingDatabase } from './backup.ts';
 import { createLandingTable } from './datasource-ddl.ts';
 import { quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import type { SegmentFile, Store } from './store.ts';
@@ -53,18 +54,33 @@ export class EventStore {
 
   /**
    * Makes a table for the rows of a data source that the segment brings, for whoever reads them after the data source's own
-   * table has merged them, or has not kept them. Its quoted name; `number` tells it from others of the segment.
+   * table has merged them, or has not kept them, or before it gets them. Its quoted name. One that `isLarge` is on
+   * disk, where nobody looks for what is left of a segment, but a start removes it.
    */
-  async makeLanding(segment: SegmentFile, number: number, dataSource: DataSource): Promise<string> {
-    const name = `${quoteName(this.store.target.database)}.${quoteName(`${landingPrefix(segment)}${number}`)}`;
-    await this.store.command(createLandingTable(dataSource, name), { settings: TABLE_MAKING });
+  async makeLanding(segment: SegmentFile, dataSource: DataSource, isLarge = false): Promise<string> {
+    const { database } = this.store.target;
+    const place = isLarge ? buildingDatabase(database) : database;
+    const name = `${quoteName(place)}.${quoteName(landingPrefix(segment) + randomUUID())}`;
+    await this.store.command(createLandingTable(dataSource, name, isLarge), { settings: TABLE_MAKING });
     return name;
   }
 
+  /** Rows in a table that `makeLanding` made; of those that a condition picks, if there is one. */
+  async countLanded(landing: string, condition = '1'): Promise<number> {
+    const [row] = await this.store.rows<{ count: string }>(
+      `SELECT count() AS count FROM ${landing} WHERE ${condition}`,
+    );
+    return Number(row?.count ?? 0);
+  }
+
   /** Drops the staging table, and these others of the segment. */
-  async unload(segment: SegmentFile, landings: readonly string[]): Promise<void> {
-    for (const table of [this.staging(segment), ...landings])
-      await this.store.command(`DROP TABLE IF EXISTS ${table} SYNC`);
+  unload(segment: SegmentFile, landings: readonly string[]): Promise<void> {
+    return this.drop([this.staging(segment), ...landings]);
+  }
+
+  /** Drops tables that `makeLanding` made. */
+  async drop(landings: readonly string[]): Promise<void> {
+    for (const table of landings) await this.store.command(`DROP TABLE IF EXISTS ${table} SYNC`);
   }
 
   /** Resolves when nothing of the segment is under way any more, and no table of its own is left. */
@@ -163,9 +179,12 @@ export function linesOf(dataSource: string): string {
   return `datasource_id = ${quoteText(dataSource)}`;
 }
 
-/** A condition on rows: that they belong to none of the partitions. Without a partition key there is but one. */
-export function outside(partitionKey: string | undefined, partitions: readonly string[]): string {
-  const key = partitionKey?.trim() ?? '';
-  const partition = key === '' || key === 'tuple()' ? "'all'" : `partitionID(${key})`;
+/**
+ * A condition on rows: that they belong to none of the partitions. The parts of the key have to be given one by one, because of a
+ * tuple the function makes another id than the table does. Without a partition key there is but one.
+ */
+export function outside(keyParts: readonly string[], partitions: readonly string[]): string {
+  if (partitions.length === 0) return '1';
+  const partition = keyParts.length === 0 ? "'all'" : `partitionID(${keyParts.join(', ')})`;
   return `${partition} NOT IN (${partitions.map(quoteText).join(', ')})`;
 }

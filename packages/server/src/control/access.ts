@@ -13,7 +13,7 @@ import type { AdminToken } from './admin-token.ts';
 import type { ApiKey, KeyStore } from './keys.ts';
 import { Keys } from './keys.ts';
 import type { Principals } from './principals.ts';
-import type { RandomBytes } from './secret.ts';
+import type { ParsedKey, RandomBytes } from './secret.ts';
 import { parseKey } from './secret.ts';
 import { loadKeys, saveKeys } from './snapshot.ts';
 import type { TenantStore } from './tenants.ts';
@@ -80,8 +80,13 @@ export class Access implements Principals {
     if (this.options.adminToken.matches(secret)) return ADMIN;
     const parsed = parseKey(secret);
     if (parsed === undefined) throw unknownKey();
-    if (this.keys.has(parsed.id)) return this.judge(this.keys.find(parsed.id, parsed.secret), scope);
-    return this.resolveUnknown(parsed.id, parsed.secret, scope);
+    return this.resolveKey(parsed, scope);
+  }
+
+  /** Resolves the secret of a key whose form says its id in another way than `parseKey` knows. Rejects as `resolve` does. */
+  resolveKey({ id, secret }: ParsedKey, scope: Scope): Principal | Promise<Principal> {
+    if (this.keys.has(id)) return this.judge(this.keys.find(id, secret), scope);
+    return this.resolveUnknown(id, secret, scope);
   }
 
   /** Reads keys and tenants again; concurrent calls share one reading. Rejects with `unavailable` when the store is down. */

@@ -116,19 +116,33 @@ export class Keys {
     return key !== undefined && sameHash(hashSecret(secret), key.hash) ? key : undefined;
   }
 
+  /** The key of this id, whatever its state. */
+  get(id: string): ApiKey | undefined {
+    const key = this.known.get(id);
+    return key === undefined ? undefined : withoutHash(key);
+  }
+
   /** True if a key of this id is known. */
   has(id: string): boolean {
     return this.known.has(id);
   }
 
-  /** Makes a key and returns it with its secret, which cannot be had again. */
-  async create(wanted: NewKey): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+  /**
+   * Makes a key and returns it with its secret, which cannot be had again. `secretFor` makes one of another form for the id of
+   * the key; it is found by that id and the whole of it.
+   */
+  async create(
+    wanted: NewKey,
+    secretFor?: (id: string) => string,
+  ): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     check(wanted);
-    const { id, key, hash } = makeKey(this.random);
+    const made = makeKey(this.random);
+    const { id } = made;
+    const key = secretFor?.(id) ?? made.key;
     const stored: StoredKey = {
       ...wanted,
       id,
-      hash,
+      hash: secretFor === undefined ? made.hash : hashSecret(key),
       createdAt: new Date(this.now()),
       revokedAt: undefined,
       version: this.now(),
@@ -143,9 +157,21 @@ export class Keys {
     if (key === undefined)
       throw new AppError('not_found', `cannot revoke key=${id.slice(0, 40)}: there is no such key`);
     if (key.revokedAt !== undefined) return withoutHash(key);
-    const revoked = { ...key, revokedAt: new Date(this.now()), version: Math.max(this.now(), key.version + 1) };
-    await this.save(revoked);
-    return withoutHash(revoked);
+    return this.change(key, { revokedAt: new Date(this.now()) });
+  }
+
+  /** Lets a key expire at this time, if it would not do so before. Rejects with `not_found` for an unknown id. */
+  async expire(id: string, expiresAt: Date): Promise<ApiKey> {
+    const key = this.known.get(id);
+    if (key === undefined) throw new AppError('not_found', `cannot end key=${id.slice(0, 40)}: there is no such key`);
+    if (key.expiresAt !== undefined && key.expiresAt <= expiresAt) return withoutHash(key);
+    return this.change(key, { expiresAt });
+  }
+
+  private async change(key: StoredKey, change: Partial<StoredKey>): Promise<ApiKey> {
+    const changed = { ...key, ...change, version: Math.max(this.now(), key.version + 1) };
+    await this.save(changed);
+    return withoutHash(changed);
   }
 
   private async save(key: StoredKey): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Data sources that every workspace has from the start, so that clients which expect one by its name can send at once: those
- * of Tinybird's Python SDK (LiteLLM and logging handlers) and the traces of its setup guide.
+ * of Tinybird's Python SDK (LiteLLM and logging handlers), the traces of its setup guide, and the events of Observa.
  *
  * Must stay true: a column takes whatever those clients send. Counts and amounts are wider than in the published schemas, where
  * 70 000 tokens do not fit into 16 bits.
@@ -147,8 +147,36 @@ const TB_LOGS = dataSource({
   },
 });
 
+/** What Observa's SDK sends, as its server keeps it. */
+const CANONICAL_EVENTS = dataSource({
+  name: 'canonical_events',
+  description: 'Events of agents and of calls of language models, from Observa',
+  columns: [
+    column('tenant_id', 'String'),
+    column('project_id', 'String'),
+    column('environment', "Enum8('dev' = 1, 'prod' = 2)"),
+    column('trace_id', 'String'),
+    column('span_id', 'String'),
+    column('parent_span_id', 'Nullable(String)'),
+    column('timestamp', 'DateTime64(3)'),
+    column('event_type', 'String'),
+    column('conversation_id', 'String'),
+    column('session_id', 'String'),
+    column('user_id', 'String'),
+    column('agent_name', 'Nullable(String)'),
+    column('version', 'Nullable(String)'),
+    column('route', 'Nullable(String)'),
+    column('attributes_json', 'String'),
+  ],
+  engine: {
+    name: 'MergeTree',
+    partitionKey: 'toYYYYMM(timestamp)',
+    sortingKey: 'tenant_id, project_id, timestamp, trace_id, span_id',
+  },
+});
+
 /** In the order in which they are made. */
-export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS];
+export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS, CANONICAL_EVENTS];
 
 /** Rows of tables, by name. */
 export type RowCounts = ReadonlyMap<string, { readonly rows: number }>;

@@ -15,6 +15,7 @@ import type { Endpoints } from './endpoints.ts';
 import type { CallValues } from './endpoints-templates.ts';
 import { NO_VALUES } from './endpoints-templates.ts';
 import type { Job, JobContext, JobFields, Jobs } from './jobs.ts';
+import type { Arrival } from './materialize.ts';
 import type { Registry } from './registry.ts';
 import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
 import { placeOf } from './resource-row.ts';
@@ -40,8 +41,11 @@ export interface CopiesOptions {
   readonly jobs: Jobs;
   readonly endpoints: Endpoints;
   readonly check: CheckSql;
-  /** Fills what is made of a data source with what is made of the rows that were appended under this segment. */
-  readonly materialize: (segment: bigint, tenant: string, dataSource: string) => Promise<void>;
+  /**
+   * Makes what is to be made of rows with this segment that are not in their data source yet, runs `append`, which puts them there, and
+   * inserts what was made.
+   */
+  readonly materialize: (segment: bigint, tenant: string, rows: Arrival, append: () => Promise<void>) => Promise<void>;
   readonly now: () => number;
   /** Told when a copy has ended. */
   readonly onEnd?: (operation: Operation) => void;
@@ -93,11 +97,7 @@ export class Copies {
     return { job, target };
   }
 
-  private async judged(
-    entry: PipeEntry,
-    node: PipeNode,
-    call: CallValues,
-  ): Promise<Judged> {
+  private async judged(entry: PipeEntry, node: PipeNode, call: CallValues): Promise<Judged> {
     const { check, endpoints } = this.options;
     const composed = endpoints.node(entry.tenant, entry.definition, node, call);
     const params = composed.options.params ?? {};
@@ -137,9 +137,12 @@ export class Copies {
         await stage.create();
         await stage.fill(sql, { segment, params, settings, signal });
         const rows = await stage.rows();
+        const append = (): Promise<void> => {
+          signal.throwIfAborted();
+          return stage.append();
+        };
         signal.throwIfAborted();
-        if (rows > 0) await stage.append();
-        if (rows > 0) await materialize(segment, tenant, source.name);
+        if (rows > 0) await materialize(segment, tenant, { name: source.name, landing: stage.table }, append);
         return rows;
       } finally {
         await stage.discard().catch(() => undefined);

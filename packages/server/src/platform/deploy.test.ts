@@ -51,6 +51,7 @@ describe('a deployment', () => {
     expect(await deployments.remove(tenant, '0')).toMatchObject({ status: 'deleted' });
     expect(deployments.list(tenant)).toHaveLength(1);
     expect(catalog.list(tenant).map(({ name, deployment: by }) => `${name} ${by === deployment.id}`)).toEqual([
+      'canonical_events false',
       'events true',
       'litellm false',
       'tb_logs false',
@@ -82,7 +83,7 @@ describe('a deployment', () => {
       builtIn: false,
       tableVersion: 1,
     });
-    expect(platform.catalog.dataSources(tenant)).toHaveLength(3);
+    expect(platform.catalog.dataSources(tenant)).toHaveLength(4);
     const { result, deployment } = await platform.deployments.deploy(tenant, []);
     expect([result, deployment.deletedDataSources]).toEqual(['failed', ['traces']]);
   });

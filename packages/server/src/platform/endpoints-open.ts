@@ -74,13 +74,10 @@ export function openPipes(options: PipesOptions): OpenPipes {
   const copies = new Copies({
     ...common,
     endpoints,
-    materialize: (segment, tenant, dataSource) =>
-      options.materializer.run(
-        { table: 'copies', id: segment, path: '', days: new Map() },
-        tenant,
-        [{ name: dataSource, landing: undefined }],
-        false,
-      ),
+    materialize: async (id, tenant, rows, append) => {
+      const segment = { table: 'copies', id, path: '', days: new Map<number, number>() };
+      await options.materializer.run(segment, tenant, [rows], false, append);
+    },
   });
   const sinks = new Sinks({
     ...common,

@@ -303,10 +303,14 @@ describe('the hand-over of events', () => {
       const insert = eventStore.insert.bind(eventStore);
       for (let fatal = 1, isOver = false; !isOver; fatal++) {
         for (const entry of entries.values()) if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
+        await tables.truncate(placeOf(entries.get('t_sums') as DataSourceEntry), 'quarantine');
         const segment = segmentOf({
-          plain: [{ t: JANUARY, n: 1 }, { t: FEBRUARY, n: 10 }],
+          plain: [
+            { t: JANUARY, n: 1 },
+            { t: FEBRUARY, n: 10 },
+          ],
           latest: [{ k: 'a', n: 100 }],
-          sums: [{ month: 202_601, total: 1000 }, { month: 202_604, total: 10_000 }],
+          sums: [{ month: 202_601, total: 1000 }, { month: 202_604, total: 10_000 }, 'bad'],
         });
         let count = 0;
         eventStore.insert = async (...call) => {
@@ -331,6 +335,7 @@ describe('the hand-over of events', () => {
           [202_604, 10_000],
         ]);
         expect(await ask('SELECT sum(total) FROM twice'), `${fatal}`).toEqual([[22_622]]);
+        expect(await ask('SELECT c__line FROM sums_quarantine'), `${fatal}`).toEqual([['bad']]);
         expect(await handOver.complete(segment)).toEqual({ missing: 0, of: 3 });
         expect(await ask('SELECT sum(total) FROM twice')).toEqual([[22_622]]);
         expect(fatal).toBeLessThan(20);
@@ -338,6 +343,7 @@ describe('the hand-over of events', () => {
       expect(failed).toEqual([]);
       expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
     },
+    180_000,
   );
 
   test('inserts rows that were sent to a target whose materialization is broken', async () => {
@@ -349,14 +355,96 @@ describe('the hand-over of events', () => {
     expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
   });
 
-  test('makes of rows that were copied into a target what is made of it', async () => {
+  test.each(['nothing', 'latest'])('computes columns of %s alike for rows that come by two ways', async (name) => {
+    addPipe('of_other', "SELECT 'b' AS k, n FROM other", name);
+    addPipe('to_twice', `SELECT sum(n + d) AS total FROM ${name}`, 'twice');
+    const segment = segmentOf({ [name]: [{ k: 'a' }, { k: 'a', n: 7 }, 'bad'], other: [{ n: 1 }] });
+    const check = async (): Promise<void> => {
+      expect(await ask(`SELECT k, n, d FROM ${name}${name === 'latest' ? ' FINAL' : ''} ORDER BY k`)).toEqual(
+        name === 'nothing'
+          ? []
+          : [
+              ['a', 7, 14],
+              ['b', 1, 2],
+            ],
+      );
+      expect(await ask('SELECT sum(total) FROM twice')).toEqual([[39]]);
+      expect(await ask(`SELECT c__line FROM ${name}_quarantine`)).toEqual([['bad']]);
+    };
+    await handOver.insert(segment);
+    await check();
+    await handOver.complete(segment);
+    await check();
+    expect(failed).toEqual([]);
+  });
+
+  test('inserts rows that were sent where the table refuses those that a pipe makes', async () => {
+    const strict = { name: 'MergeTree', sortingKey: 'n', partitionKey: 'intDiv(100, n)' };
+    await make('strict', [column('n', 'Int32')], strict);
+    addPipe('of_other', 'SELECT n FROM other', 'strict');
+    await handOver.insert(segmentOf({ other: [{ n: 0 }], strict: [{ n: 5 }, { n: 0 }] }));
+    expect(await ask('SELECT n FROM strict')).toEqual([[5]]);
+    expect(await ask('SELECT count() FROM strict_quarantine')).toEqual([[1]]);
+    expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'of_other' }]);
+  });
+
+  test('keeps the segment when the store has no room for what a pipe makes', async () => {
+    addPipe('to_sums', 'SELECT 1 AS month, sum(n) AS total FROM other', 'sums');
+    const segment = segmentOf({ other: [{ n: 3 }] });
+    const insert = eventStore.insert.bind(eventStore);
+    eventStore.insert = (one, sql, settings, ...rest) =>
+      insert(
+        one,
+        sql,
+        sql.includes('`sums`') ? { ...settings, max_memory_usage: 1, max_untracked_memory: 1 } : settings,
+        ...rest,
+      );
+    await expect(handOver.insert(segment).finally(() => (eventStore.insert = insert))).rejects.toThrow('emory limit');
+    await handOver.complete(segment);
+    expect(await ask('SELECT total FROM sums')).toEqual([[3]]);
+    expect(failed).toEqual([]);
+  });
+
+  test('inserts a partition once whose key has several parts', async () => {
+    const parted = { name: 'MergeTree', sortingKey: 'n', partitionKey: '(toYYYYMM(t), n)' };
+    await make('parted', [column('t', 'DateTime'), column('n', 'Int32')], parted);
+    addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM parted GROUP BY month', 'sums');
+    const segment = segmentOf({
+      parted: [
+        { t: JANUARY, n: 1 },
+        { t: FEBRUARY, n: 2 },
+      ],
+    });
+    await handOver.insert(segment);
+    await store.command("ALTER TABLE parted DROP PARTITION ID '202601-1'", { database: 'tenant_acme' });
+    expect(await handOver.complete(segment)).toEqual({ missing: 1, of: 1 });
+    expect(await ask('SELECT n FROM parted ORDER BY n')).toEqual([[1], [2]]);
+    expect(await ask('SELECT sum(total) FROM sums')).toEqual([[3]]);
+  });
+
+  test('makes of rows that are copied into a target what is made of it, before they are seen', async () => {
     addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
     addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
-    await store.command('INSERT INTO sums (month, total, _segment) VALUES (1, 4, 77)', { database: 'tenant_acme' });
+    addPipe('broken', 'SELECT nothing AS total FROM sums', 'twice');
+    await make('copied', [column('month', 'UInt32'), column('total', 'Int64')], { name: 'MergeTree' });
+    const given = { database: 'tenant_acme', settings: { insert_allow_materialized_columns: 1 } };
+    await store.command('INSERT INTO copied (month, total, _segment) SELECT 1, 4, 77', given);
     const copy = { table: 'copies', id: 77n, path: '', days: new Map<number, number>() };
-    await materializer.run(copy, TENANT, [{ name: 'sums', landing: undefined }], false);
+    const rows = { name: 'sums', landing: 'tenant_acme.copied' };
+    const left = "SELECT name FROM system.tables WHERE name LIKE 'replay%'";
+    const append = async (fails: boolean): Promise<void> => {
+      expect(await ask('SELECT count() FROM twice')).toEqual([[0]]);
+      expect(await ask(left)).toHaveLength(1);
+      if (fails) throw new Error('cancelled');
+    };
+    const failing = materializer.run(copy, TENANT, [rows], false, () => append(true));
+    await expect(failing).rejects.toThrow('cancelled');
+    expect(await ask('SELECT count() FROM twice')).toEqual([[0]]);
+    failed.length = 0;
+    await materializer.run(copy, TENANT, [rows], false, () => append(false));
     expect(await ask('SELECT total FROM twice')).toEqual([[8]]);
-    expect(await ask("SELECT name FROM system.tables WHERE name LIKE 'replay%'")).toEqual([]);
+    expect(await ask(left)).toEqual([]);
+    expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
   });
 
   test('does not let a broken materialization hold up the rows', async () => {

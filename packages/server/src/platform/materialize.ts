@@ -3,19 +3,21 @@
  * targets. These are steps of the hand-over and not materialized views of the engine, so that they are exact: a target has
  * a segment's share in a partition whole or not at all, and after a crash gets only what it lacks.
  *
- * Must stay true: whatever fills a target from one segment is one insert, because its rows are told apart by the segment only.
- * A pipe sees of its trigger the rows of the segment as they came, also where the table merges them or keeps none, and of every
- * other table all that is there.
+ * Must stay true: whatever fills a target from one segment is one insert, because its rows are told apart by the segment only. So
+ * where there is more than one way into it, rows that were sent to it among them, they meet in a table of their own first: the landing.
+ * A pipe sees of its trigger the rows of the segment as they came, whichever way, also where the table merges them or keeps none,
+ * and of every other table all that is there.
  */
 
-import { composePipe, namedTables, parseTemplate, renderTemplate } from '@glasshouse/language';
+import { composePipe, keyParts, namedTables, parseTemplate, renderTemplate } from '@glasshouse/language';
 import type { Pipe, PipeNode } from '@glasshouse/model';
-import { AppError, messageOf } from '@glasshouse/model';
+import { AppError, messageOf, SEGMENT } from '@glasshouse/model';
 import type { EventStore, SegmentFile } from '@glasshouse/store';
-import { outside, quoteName, tenantDatabase } from '@glasshouse/store';
+import { keepsRows, outside, quoteName, StoreError, tenantDatabase } from '@glasshouse/store';
 import type { Catalog } from './catalog.ts';
 import { factOrder } from './fact-order.ts';
 import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
+import { isOfRow, mergesRows } from './transfer.ts';
 
 /** A pipe that fills a target from a trigger. */
 export interface Materialization {
@@ -31,6 +33,8 @@ export interface Arrival {
   readonly name: string;
   /** The table, quoted, that has them as they came; undefined where the data source's own still does. */
   readonly landing: string | undefined;
+  /** Given for rows that are nowhere but in the landing yet: inserts what the data source lacks of them, without anything else. */
+  readonly insertAlone?: (() => Promise<boolean>) | undefined;
 }
 
 export interface MaterializerOptions {
@@ -39,6 +43,20 @@ export interface MaterializerOptions {
   /** Told of a materialization that failed; the rows that it was to be made of are in the data source all the same. */
   readonly onFailed: (failed: { readonly tenant: string; readonly pipe: string; readonly error: unknown }) => void;
 }
+
+/** What a target gets of a segment. */
+interface Share {
+  readonly segment: SegmentFile;
+  readonly entry: DataSourceEntry;
+  /** True if some of it may be there. */
+  readonly doubtful: boolean;
+}
+
+/** Where the rows of a segment are, by data source; only those that got some are in it. */
+type Flow = ReadonlyMap<string, Arrival>;
+
+/** Lets values be given for the columns that the engine computes, the segment among them. */
+const GIVEN = { insert_allow_materialized_columns: 1 };
 
 /** Targets of targets of targets … beyond this many steps are refused when they are deployed. */
 const MAX_DEPTH = 10;
@@ -50,56 +68,139 @@ export class Materializer {
     this.options = options;
   }
 
-  /** Whether rows that come into the data source set off anything. */
-  reads({ tenant, name }: DataSourceEntry): boolean {
+  /** Whether pipes are set off by rows that come into the data source, and whether pipes fill it. */
+  partOf({ tenant, name }: DataSourceEntry): { readonly isRead: boolean; readonly isFilled: boolean } {
     const { catalog } = this.options;
-    return materializationsOf(catalog.pipes(tenant), catalog, tenant).some(({ trigger }) => trigger === name);
+    const all = materializationsOf(catalog.pipes(tenant), catalog, tenant);
+    return { isRead: all.some(({ trigger }) => trigger === name), isFilled: all.some(({ target }) => target === name) };
   }
 
-  /** Fills every target of the workspace that depends on the data sources, directly or through others. */
-  async run(segment: SegmentFile, tenant: string, arrivals: readonly Arrival[], doubtful: boolean): Promise<void> {
-    const { catalog, onFailed } = this.options;
+  /**
+   * Inserts the arrivals that are not inserted yet, and fills every target of the workspace that depends on any, directly or through
+   * others. Resolves with how many of the arrivals lacked some of it.
+   *
+   * `append` is given for rows that come by no segment of the log, as many as they may be, and shows them: all that is made of them
+   * is made before, and inserted after it. From there on nothing rejects, because nobody would try again.
+   */
+  async run(
+    segment: SegmentFile,
+    tenant: string,
+    arrivals: readonly Arrival[],
+    doubtful: boolean,
+    append?: () => Promise<void>,
+  ): Promise<number> {
+    const { catalog, store } = this.options;
     const all = materializationsOf(catalog.pipes(tenant), catalog, tenant);
-    const landings = new Map(arrivals.map(({ name, landing }) => [name, landing]));
-    const rowsOf = (source: string): string =>
-      rowsOfSegment(catalog.dataSource(tenant, source), segment, landings.get(source));
-    for (const target of reached(
-      all,
-      arrivals.map(({ name }) => name),
-    )) {
-      const entry = catalog.dataSource(tenant, target);
-      if (entry === undefined) continue;
-      try {
-        await this.fill(segment, entry, selectOf(target, all, rowsOf), doubtful);
-      } catch (error) {
-        // The store's own troubles are the drain's business: it tries the segment again.
-        if (!isOwnFault(error)) throw error;
-        for (const step of all) {
-          if (step.target === target) onFailed({ tenant, pipe: step.pipe.name, error: messageOf(error) });
+    const flow = new Map(arrivals.map((arrival): [string, Arrival] => [arrival.name, arrival]));
+    const targets = reached(all, [...flow.keys()]);
+    const held = arrivals.filter(({ insertAlone }) => insertAlone !== undefined).map(({ name }) => name);
+    const landings: string[] = [];
+    const later: (() => Promise<unknown>)[] = [];
+    let missing = 0;
+    try {
+      for (const name of [...held.filter((one) => !targets.includes(one)), ...targets]) {
+        const entry = catalog.dataSource(tenant, name);
+        if (entry === undefined) continue;
+        const arrival = flow.get(name);
+        const steps = all.filter(({ target, trigger }) => target === name && flow.has(trigger));
+        const share: Share = { segment, entry, doubtful };
+        const isShort = steps.length === 1 && arrival === undefined && !all.some(({ trigger }) => trigger === name);
+        // After a failure the rows have to be sorted by partition, which takes all columns of the table.
+        if (isShort && !doubtful && append === undefined) {
+          for (const step of steps)
+            await this.attempt(step, () => this.put(share, tableOf(entry), this.selectOf(share, step, flow)));
+          continue;
         }
+        let landing = arrival?.insertAlone === undefined ? undefined : arrival.landing;
+        if (landing === undefined) {
+          landing = await store.makeLanding(segment, entry.definition, append !== undefined);
+          landings.push(landing);
+        }
+        const into = landing;
+        for (const step of steps)
+          await this.attempt(step, () => this.put(share, into, this.selectOf(share, step, flow)));
+        flow.set(name, { name, landing });
+        const insert = (): Promise<boolean> => this.insertLanded(share, into, steps, arrival);
+        if (append !== undefined) later.push(() => insert().catch((error: unknown) => this.tell(steps, error)));
+        else if (await insert()) missing += arrival === undefined ? 0 : 1;
       }
+      await append?.();
+      for (const insert of later) await insert();
+    } finally {
+      await store.drop(landings).catch(() => undefined);
+    }
+    return missing;
+  }
+
+  /**
+   * Inserts what has landed for a data source, but for partitions that have it; true if something was missing. Rows that were sent are
+   * not to blame for what pipes make, and go in without it if they have to.
+   */
+  private async insertLanded(
+    { segment, entry, doubtful }: Share,
+    landing: string,
+    steps: readonly Materialization[],
+    arrival: Arrival | undefined,
+  ): Promise<boolean> {
+    const { store } = this.options;
+    const { columns, engine } = entry.definition;
+    if (!keepsRows(engine)) return false;
+    const table = tableOf(entry);
+    const present = doubtful ? await store.partitions(table, segment, mergesRows(engine.name)) : [];
+    const only = outside(keyParts(engine.partitionKey ?? ''), present);
+    const stored = columns.filter(({ kind }) => kind !== 'ALIAS' && kind !== 'EPHEMERAL');
+    const list = [...stored.map(({ name }) => quoteName(name)), SEGMENT].join(', ');
+    try {
+      if ((await store.countLanded(landing, only)) === 0) return false;
+      await store.insert(segment, `INSERT INTO ${table} (${list}) SELECT ${list} FROM ${landing} WHERE ${only}`, GIVEN);
+      return true;
+    } catch (error) {
+      if (!isOwnFault(error)) throw error;
+      this.tell(steps, error);
+      if (arrival?.insertAlone !== undefined) return arrival.insertAlone();
+      return true;
     }
   }
 
-  private async fill(segment: SegmentFile, target: DataSourceEntry, sql: string, doubtful: boolean): Promise<void> {
-    const { store } = this.options;
-    const table = `${quoteName(tenantDatabase(target.tenant))}.${quoteName(target.name)}`;
-    const { engine } = target.definition;
-    const isAdditive = engine.name === 'AggregatingMergeTree' || engine.name === 'SummingMergeTree';
-    const present = doubtful ? await store.partitions(table, segment, isAdditive) : [];
-    const order = factOrder(sql, (name) => this.options.catalog.dataSource(target.tenant, name) !== undefined);
-    const made = await store.columns(segment, sql, order, tenantDatabase(target.tenant));
-    const columns = target.definition.columns.map(({ name }) => name).filter((name) => made.includes(name));
+  /** Does a step; whoever is told of its own faults, they end nothing else. */
+  private async attempt(step: Materialization, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      // The store's own troubles are the drain's business: it tries the segment again.
+      if (!isOwnFault(error)) throw error;
+      this.tell([step], error);
+    }
+  }
+
+  private tell(steps: readonly Materialization[], error: unknown): void {
+    for (const { pipe } of steps)
+      this.options.onFailed({ tenant: pipe.tenant, pipe: pipe.name, error: messageOf(error) });
+  }
+
+  /** Puts what a statement makes into a table with the columns of the target. */
+  private async put({ segment, entry }: Share, table: string, sql: string): Promise<void> {
+    const { catalog, store } = this.options;
+    const database = tenantDatabase(entry.tenant);
+    const order = factOrder(sql, (name) => catalog.dataSource(entry.tenant, name) !== undefined);
+    const made = await store.columns(segment, sql, order, database);
+    const columns = entry.definition.columns.filter(({ name, kind }) => made.includes(name) && kind !== 'ALIAS');
     if (columns.length === 0)
-      throw new AppError('bad_request', `cannot fill ${target.name}: the pipe has none of its columns`);
-    const list = columns.map(quoteName).join(', ');
-    const only = present.length === 0 ? '' : ` WHERE ${outside(engine.partitionKey, present)}`;
+      throw new AppError('bad_request', `cannot fill ${entry.name}: the pipe has none of its columns`);
+    const list = columns.map(({ name }) => quoteName(name)).join(', ');
     await store.insert(
       segment,
-      `INSERT INTO ${table} (${list}, _segment) SELECT ${list}, toUInt64(${segment.id}) AS _segment FROM (\n${sql}\n)${only}`,
-      { ...order, insert_allow_materialized_columns: 1 },
-      tenantDatabase(target.tenant),
+      `INSERT INTO ${table} (${list}, ${SEGMENT}) SELECT ${list}, toUInt64(${segment.id}) AS ${SEGMENT} FROM (\n${sql}\n)`,
+      { ...order, ...GIVEN },
+      database,
     );
+  }
+
+  /** What a step makes of the rows of the segment. */
+  private selectOf({ segment }: Share, { pipe, node, trigger }: Materialization, flow: Flow): string {
+    const source = this.options.catalog.dataSource(pipe.tenant, trigger);
+    const rows = asPipe(trigger, rowsOfSegment(source, segment, flow.get(trigger)?.landing));
+    return composePipe(pipe.definition, node.name, renderPlain, { pipes: new Map([[trigger, rows]]) });
   }
 }
 
@@ -157,32 +258,14 @@ export function reached(all: readonly Materialization[], sources: readonly strin
   return order;
 }
 
-/**
- * What all pipes of a target make of a segment. A trigger that is a target itself is not read from its table, where rows may
- * be added to older ones already, but made again.
- */
-function selectOf(target: string, all: readonly Materialization[], rowsOf: (source: string) => string): string {
-  const parts = all
-    .filter((step) => step.target === target)
-    .map(({ pipe, node, trigger }) => {
-      const isMade = all.some((step) => step.target === trigger);
-      const rows = isMade ? selectOf(trigger, all, rowsOf) : rowsOf(trigger);
-      const pipes = new Map([[trigger, asPipe(trigger, rows)]]);
-      return composePipe(pipe.definition, node.name, renderPlain, { pipes });
-    });
-  return parts.length === 1
-    ? (parts[0] as string)
-    : parts.map((part) => `SELECT * FROM (\n${part}\n)`).join('\nUNION ALL\n');
-}
-
 /** The rows of a segment with all columns of the data source, computed ones included; from `landing` if it has them. */
 function rowsOfSegment(source: DataSourceEntry | undefined, segment: SegmentFile, landing: string | undefined): string {
   if (source === undefined) throw new AppError('bad_request', 'cannot read a data source that is gone');
   const columns = source.definition.columns
     .filter(({ kind }) => kind !== 'EPHEMERAL')
     .map(({ name }) => quoteName(name));
-  const table = landing ?? `${quoteName(tenantDatabase(source.tenant))}.${quoteName(source.name)}`;
-  return `SELECT ${columns.join(', ')} FROM ${table} WHERE _segment = toUInt64(${segment.id})`;
+  const table = landing ?? tableOf(source);
+  return `SELECT ${columns.join(', ')} FROM ${table} WHERE ${SEGMENT} = toUInt64(${segment.id})`;
 }
 
 function asPipe(name: string, sql: string): Pipe {
@@ -194,7 +277,11 @@ export function renderPlain(node: PipeNode, pipe: Pipe): string {
   return renderTemplate(parseTemplate(node.sql, { node: `${pipe.name}.${node.name}` }), new Map()).sql;
 }
 
+function tableOf({ tenant, name }: DataSourceEntry): string {
+  return `${quoteName(tenantDatabase(tenant))}.${quoteName(name)}`;
+}
+
 /** True for an error that the pipe's own SQL is to blame for. */
 function isOwnFault(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'bad_request';
+  return error instanceof StoreError ? isOfRow(error) : error instanceof AppError && error.code === 'bad_request';
 }

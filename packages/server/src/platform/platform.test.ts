@@ -30,9 +30,9 @@ beforeEach(() => {
 describe('a new workspace', () => {
   it('has the data sources that clients expect', async () => {
     expect(platform.catalog.dataSources('acme').map(({ name, builtIn }) => ({ name, builtIn }))).toEqual(
-      ['litellm', 'tb_logs', 'traces'].map((name) => ({ name, builtIn: true })),
+      ['canonical_events', 'litellm', 'tb_logs', 'traces'].map((name) => ({ name, builtIn: true })),
     );
-    expect(platform.catalog.dataSources('default')).toHaveLength(3);
+    expect(platform.catalog.dataSources('default')).toHaveLength(4);
     const traces = platform.registry.dataSource('acme', 'traces');
     expect(traces.id).toMatch(/^t_[0-9a-f]{32}$/u);
     expect(platform.registry.dataSource('acme', traces.id)).toBe(traces);
@@ -86,6 +86,7 @@ describe('a new workspace', () => {
     expect(changed.id).toBe(one.catalog.dataSource('own', 'traces')?.id);
     const two = await stand.open();
     expect(two.catalog.dataSources('own').map(({ name, builtIn }) => `${name} ${builtIn}`)).toEqual([
+      'canonical_events true',
       'tb_logs true',
       'traces false',
     ]);

@@ -67,6 +67,26 @@ describe('a population while events come in', () => {
   );
 });
 
+describe('a copy into a target that a pipe fills', () => {
+  it('is passed on to what is made of the target', async () => {
+    await source('chain_from', EVENT_SCHEMA);
+    const sums = { engine: 'SummingMergeTree', engine_sorting_key: 'k' };
+    await source('chain_mid', '`k` String, `n` UInt64', sums);
+    await source('chain_end', '`k` String, `n` UInt64', sums);
+    const made = { name: 'made', type: 'materialized' };
+    const first = 'SELECT k, count() AS n FROM chain_from GROUP BY k';
+    await pipe('chain_first', [{ ...made, datasource: 'chain_mid', sql: first }]);
+    await pipe('chain_second', [{ ...made, datasource: 'chain_end', sql: 'SELECT k, n * 10 AS n FROM chain_mid' }]);
+    const sql = "SELECT 'copy' AS k, toUInt64(number) AS n FROM numbers(5)";
+    await pipe('chain_copy', [{ name: 'made', type: 'copy', target_datasource: 'chain_mid', sql }]);
+    for (const times of [1, 2]) {
+      expect(await ended((await server.call('POST /v0/pipes/chain_copy/copy')).json)).toMatchObject({ status: 'done' });
+      expect(await server.rows('SELECT sum(n) AS n FROM chain_mid')).toEqual([{ n: 10 * times }]);
+      expect(await server.rows('SELECT sum(n) AS n FROM chain_end')).toEqual([{ n: 100 * times }]);
+    }
+  });
+});
+
 describe('a copy while events come in', () => {
   it('keeps every acknowledged row of its target, appending and replacing', async () => {
     await source('copied', EVENT_SCHEMA);

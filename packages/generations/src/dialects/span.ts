@@ -1,0 +1,30 @@
+/**
+ * What every span has, whatever its attributes are called: times, ids, status, and the attributes of OpenTelemetry's general
+ * conventions (`user.id`, `session.id`, `error.type`, exception events; semantic conventions 1.36 to 1.42). Taken by the dialects
+ * over spans behind their own sources.
+ */
+
+import { event, field, number, read, resource, text, type Source } from '../source.ts';
+import { SPAN_STATUS } from '../words.ts';
+
+export const SPAN = {
+  time: [field('timestamp', 'nanoseconds')],
+  latency_ms: [field('duration_ns', 'nanoseconds')],
+  trace_id: [field('trace_id')],
+  span_id: [field('span_id')],
+  parent_span_id: [field('parent_span_id')],
+  event_type: [field('name')],
+  status: [read(field('status_code'), { words: SPAN_STATUS })],
+  http_status: [number('http.response.status_code'), number('http.status_code')],
+  error_class: [text('error.type'), event('exception', 'exception.type')],
+  error_message: [
+    field('status_message'),
+    event('exception', 'exception.message'),
+    event('gen_ai.client.operation.exception', 'exception.message'),
+  ],
+  user_id: [text('user.id'), text('enduser.id')],
+  session_id: [text('session.id')],
+  organization: [resource('service.organization')],
+  project_name: [resource('project.name'), resource('service.namespace')],
+  deployment_environment: [resource('deployment.environment.name'), resource('deployment.environment')],
+} as const satisfies Readonly<Record<string, readonly Source[]>>;

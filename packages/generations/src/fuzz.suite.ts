@@ -1,0 +1,214 @@
+/** Records made of a dialect's own names and awkward values: seeded, so that a failure can be run again. */
+
+import type { GenerationRecord, SpanRecord } from './read.ts';
+import type { Condition, Dialect, JsonPath, Source } from './source.ts';
+
+const TEXTS = [
+  '',
+  '0',
+  '7',
+  '42',
+  '-1',
+  '1.5',
+  '1e3',
+  '1e-7',
+  '5E+2',
+  '0.00000000000012345',
+  '99999999999999',
+  '100000000000000',
+  'true',
+  'false',
+  '1',
+  'null',
+  'chat',
+  'LLM',
+  'EMBEDDING',
+  'completion',
+  'success',
+  'Failure',
+  'error',
+  'ERROR',
+  'stop',
+  'openai',
+  'ünïcode ☃ 😀',
+  'it\'s \\ "so"',
+  'a\nb\tc\0d',
+  '2025-01-31T10:00:00Z',
+  '2025-02-30T10:00:00Z',
+  '2024-02-29 23:59:59.123456789',
+  '"2025-01-01T00:00:00.5+02:00"',
+  '2025-01-01',
+  '1699-01-01T00:00:00Z',
+  '2025-01-01T24:00:00Z',
+  '1024x768',
+  '1024X768',
+  'x',
+  '{}',
+  '[]',
+  '[null]',
+  '["stop"]',
+  '[{"finish_reason":"length"}]',
+  '{"total":1.25,"input":3}',
+  '{"stream":true}',
+  '{',
+  '[1,2',
+  ' {"input":9}',
+  '{"input":[1]}',
+  '{"content":"hi","message":{"content":"deep"}}',
+  '200',
+  '404',
+  '600',
+];
+const NUMBERS = [0, 1, 7, 1500, -1, 0.5, 1.25, 1e-7, 12345678.9, 99999999999999, 100000000000000, 9007199254740991];
+
+export class Dice {
+  private state: number;
+
+  constructor(seed: number) {
+    this.state = seed;
+  }
+
+  /** A whole number from 0 to below `limit`. */
+  below(limit: number): number {
+    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((this.state / 2 ** 32) * limit);
+  }
+
+  of<T>(items: readonly T[]): T {
+    return items[this.below(items.length)] as T;
+  }
+}
+
+/** A record that the dialect probably recognises. */
+export function fuzzRecord(dialect: Dialect, dice: Dice): GenerationRecord {
+  return dialect.over === 'line' ? fuzzLine(dialect, dice) : fuzzSpan(dialect, dice);
+}
+
+function fuzzSpan(dialect: Dialect, dice: Dice): SpanRecord {
+  const string: Record<string, string> = {};
+  const int: Record<string, number> = {};
+  const double: Record<string, number> = {};
+  const bool: Record<string, boolean> = {};
+  const json: Record<string, string> = {};
+  const events: { name: string; attributes: string }[] = [];
+  for (const { origin } of sourcesOf(dialect)) {
+    if (dice.below(3) > 0) continue;
+    if ('attribute' in origin) {
+      const key = origin.attribute;
+      const type =
+        dice.below(4) === 0 ? dice.of(['string', 'int', 'double', 'bool', 'json'] as const) : dice.of(origin.types);
+      if (type === 'string') string[key] = dice.of(TEXTS);
+      else if (type === 'int') int[key] = Math.trunc(dice.of(NUMBERS));
+      else if (type === 'double') double[key] = dice.of(NUMBERS);
+      else if (type === 'bool') bool[key] = dice.below(2) === 1;
+      else json[key] = dice.of(TEXTS);
+    } else if ('list' in origin) {
+      for (let index = dice.below(4); index >= 0; index--) {
+        string[`${origin.list}.${index}.${origin.role}`] = dice.of(TEXTS);
+        if (dice.below(2) === 0) string[`${origin.list}.${index}.${origin.content}`] = dice.of(TEXTS);
+      }
+    } else if ('prefix' in origin) string[`${origin.prefix}${dice.of(['a', 'b.c', 'ü'])}`] = dice.of(TEXTS);
+    else if ('event' in origin) events.push({ name: origin.event, attributes: dice.of(TEXTS) });
+    else if ('messages' in origin)
+      events.push({ name: dice.of(Object.keys(origin.messages)), attributes: dice.of(TEXTS) });
+  }
+  const texts = structures(dialect, dice);
+  for (const [name, text] of Object.entries(texts.attributes)) string[name] = text;
+  events.push(...texts.events);
+  let scope = dice.of(['', 'test']);
+  for (const { source, in: values, absent } of dice.of(dialect.when)) {
+    const { origin } = source;
+    if ('attribute' in origin) {
+      if (absent) delete string[origin.attribute];
+      else string[origin.attribute] = dice.of(values ?? TEXTS);
+    } else if ('field' in origin && origin.field === 'scope_name') scope = dice.of(values ?? TEXTS);
+  }
+  const fields: Record<string, string> = {
+    timestamp: `${BigInt(1_000_000_000 + dice.below(1_000_000_000)) * 1_000_000_000n + BigInt(dice.below(1_000_000_000))}`,
+    duration_ns: String(dice.below(2 ** 32)),
+    status_code: String(dice.below(3)),
+  };
+  if (scope !== '') fields['scope_name'] = scope;
+  if (dice.below(2) === 0) fields['trace_id'] = '01020304050607080102030405060708';
+  if (dice.below(2) === 0) fields['span_id'] = '1112131415161718';
+  if (dice.below(3) === 0) fields['status_message'] = dice.of(TEXTS.filter((text) => text !== ''));
+  if (dice.below(2) === 0) fields['parent_span_id'] = '2122232425262728';
+  if (dice.below(3) > 0) fields['resource_attributes'] = dice.of([texts.resource, texts.resource, '{}', '[1]', '{']);
+  return { fields, string, int, double, bool, json, events };
+}
+
+/** Texts of JSON that have what the sources look for inside them. */
+function structures(
+  dialect: Dialect,
+  dice: Dice,
+): { attributes: Record<string, string>; events: { name: string; attributes: string }[]; resource: string } {
+  const attributes = new Map<string, Record<string, unknown>>();
+  const events = new Map<string, Record<string, unknown>>();
+  let resource: Record<string, unknown> = {};
+  for (const { origin, at } of sourcesOf(dialect)) {
+    if (at === undefined || dice.below(2) === 0) continue;
+    if ('attribute' in origin)
+      attributes.set(origin.attribute, put(attributes.get(origin.attribute), at, fuzzValue(dice)));
+    else if ('event' in origin) events.set(origin.event, put(events.get(origin.event), at, fuzzValue(dice)));
+    else if ('field' in origin) resource = put(resource, at, fuzzValue(dice));
+  }
+  const often = <T>(entries: Iterable<T>): T[] => [...entries].filter(() => dice.below(3) > 0);
+  return {
+    attributes: Object.fromEntries(often(attributes).map(([name, value]) => [name, JSON.stringify(value)])),
+    events: often(events).map(([name, value]) => ({ name, attributes: JSON.stringify(value) })),
+    resource: JSON.stringify(resource),
+  };
+}
+
+function fuzzLine(dialect: Dialect, dice: Dice): string {
+  let root: Record<string, unknown> = {};
+  for (const { origin, at } of sourcesOf(dialect)) {
+    if ('line' in origin && at !== undefined && dice.below(3) === 0) root = put(root, at, fuzzValue(dice));
+  }
+  for (const { source, in: values, absent } of dice.of(dialect.when)) {
+    const [key] = source.at ?? [];
+    if (typeof key !== 'string') continue;
+    if (absent) delete root[key];
+    else root[key] = values === undefined ? dice.of(['x', START, 5]) : dice.of(values);
+  }
+  for (const key of ['response', 'attributes', 'proxy_metadata']) {
+    // Some write an object as the text of it.
+    if (key in root && dice.below(4) === 0) root[key] = JSON.stringify(root[key]);
+  }
+  const line = JSON.stringify(root);
+  return dice.below(20) === 0 ? line.slice(0, dice.below(line.length)) : line;
+}
+
+const START = '2025-06-07T08:09:10.111Z';
+
+function fuzzValue(dice: Dice): unknown {
+  switch (dice.below(6)) {
+    case 0:
+      return dice.of([null, true, false, [], {}, [1, 'a'], { a: { b: 1 } }]);
+    case 1:
+    case 2:
+      return dice.of(NUMBERS);
+    default:
+      return dice.of(TEXTS);
+  }
+}
+
+function put(value: unknown, [step, ...rest]: JsonPath, leaf: unknown): Record<string, unknown> {
+  if (typeof step === 'number') {
+    const list: unknown[] = Array.isArray(value) ? value : [];
+    list[step] = rest.length === 0 ? leaf : put(list[step], rest, leaf);
+    return list as unknown as Record<string, unknown>;
+  }
+  const object =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  const key = step ?? '';
+  object[key] = rest.length === 0 ? leaf : put(object[key], rest, leaf);
+  return object;
+}
+
+/** All sources of a dialect, those inside others too. */
+export function sourcesOf({ columns, when }: Dialect): Source[] {
+  const conditions = when.flatMap((all: readonly Condition[]) => all.map(({ source }) => source));
+  const direct = [...Object.values(columns).flat(), ...conditions];
+  return direct.flatMap((source) => ('from' in source.origin ? [source.origin.from, source.origin.until] : [source]));
+}
