@@ -82,7 +82,7 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
     '<compression>',
     ...[
       { atLeast: 0, level: 1 },
-      { atLeast: 256 << 20, level: 9 },
+      { atLeast: 512 << 20, level: 9 },
     ].map(
       ({ atLeast, level }) =>
         `<case>${tag('min_part_size', atLeast)}${tag('min_part_size_ratio', 0)}${tag('method', 'zstd')}${tag('level', level)}</case>`,

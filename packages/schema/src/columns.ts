@@ -43,8 +43,8 @@ export const ATTRIBUTE_COLUMNS: readonly Column[] = [
   {
     name: 'attributes_string',
     type: `Map(${LC}, String)`,
-    // Half of a span's bytes: a block is about a granule's text, so that one row costs one block.
-    blockBytes: { min: 1 << 20, max: 2 << 20 },
+    // Half of a span's bytes: a block is the text of a granule, so that one row costs one block.
+    blockBytes: { min: 1 << 20, max: 4 << 20 },
     comment: 'String attributes',
   },
   { name: 'attributes_int', type: `Map(${LC}, Int64)`, comment: 'Integer attributes' },

@@ -18,7 +18,7 @@ export const SPANS: FactTable = {
   columns: [
     ...PLACEMENT_COLUMNS,
     { name: 'timestamp', type: TIME, codec: TIME_CODEC, comment: 'Start of the span' },
-    { name: 'duration_ns', type: 'UInt64', comment: 'End minus start, 0 where the end is before it' },
+    { name: 'duration_ns', type: 'UInt64', codec: 'T64', comment: 'End minus start, 0 where the end is before it' },
     { name: 'trace_id', type: 'FixedString(16)', comment: 'Trace id, 16 bytes' },
     { name: 'span_id', type: 'FixedString(8)', comment: 'Span id, 8 bytes' },
     { name: 'parent_span_id', type: 'FixedString(8)', comment: 'Parent span id, zeros for a root span' },
@@ -37,7 +37,7 @@ export const SPANS: FactTable = {
     },
     { name: 'http_route', type: LC, comment: 'Promoted attribute http.route' },
     { name: 'gen_ai_model', type: LC, comment: 'Promoted attribute gen_ai.request.model' },
-    { name: 'events.timestamp', type: `Array(${TIME})`, comment: 'Time of each event' },
+    { name: 'events.timestamp', type: `Array(${TIME})`, codec: TIME_CODEC, comment: 'Time of each event' },
     { name: 'events.name', type: `Array(${LC})`, comment: 'Name of each event' },
     {
       name: 'events.attributes',
