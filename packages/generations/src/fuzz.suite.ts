@@ -207,7 +207,7 @@ function put(value: unknown, [step, ...rest]: JsonPath, leaf: unknown): Record<s
 }
 
 /** All sources of a dialect, those inside others too. */
-export function sourcesOf({ columns, when }: Dialect): Source[] {
+function sourcesOf({ columns, when }: Dialect): Source[] {
   const conditions = when.flatMap((all: readonly Condition[]) => all.map(({ source }) => source));
   const direct = [...Object.values(columns).flat(), ...conditions];
   return direct.flatMap((source) => ('from' in source.origin ? [source.origin.from, source.origin.until] : [source]));

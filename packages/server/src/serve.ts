@@ -14,6 +14,7 @@ import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
 import { sqlRoutes } from './api/sql.ts';
+import { observaRoutes } from './api/observa/routes.ts';
 import { pipeRoutes } from './api/tinybird/pipe-routes.ts';
 import type { TinybirdParts } from './api/tinybird/routes.ts';
 import { tinybirdRoutes } from './api/tinybird/routes.ts';
@@ -95,6 +96,14 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     clickhouse,
     controlRoutes(access, Date.now),
     maintenanceRoutes(maintenance, access),
+    observaRoutes({
+      access,
+      platform: parts.platform,
+      append: appendTo(sink),
+      rows: (sql, options) => parts.store.rows(sql, options),
+      isOpen: config.auth === 'open',
+      now: Date.now,
+    }),
   );
   const grpc = otlpGrpcServer({ sink, principals: access, maxBodyBytes });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());

@@ -136,11 +136,14 @@ function isInKey(name: string, engine: DataSourceEngine): boolean {
   return KEY_PARTS.some((part) => mentions(engine[part], name));
 }
 
+/** A text that cannot be read names nothing; it is refused where it is judged. */
 function mentions(expression: string | undefined, name: string): boolean {
-  return (
-    expression !== undefined &&
-    tokenize(expression).some(({ kind, value }) => (kind === 'word' || kind === 'quoted') && value === name)
-  );
+  if (expression === undefined) return false;
+  try {
+    return tokenize(expression).some(({ kind, value }) => (kind === 'word' || kind === 'quoted') && value === name);
+  } catch {
+    return false;
+  }
 }
 
 function diffDefault(old: DataSourceColumn, now: DataSourceColumn): Change[] {

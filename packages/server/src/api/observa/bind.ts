@@ -8,6 +8,7 @@
 import type { Placement } from '@glasshouse/model';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Platform } from '../../platform/platform.ts';
+import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import type { BoundToken } from './keys.ts';
 
 /** Runs a statement of the server's own and resolves with its rows. */
@@ -24,14 +25,11 @@ const NOBODY = '-nobody';
 /** Rejects with `bad_request`, which says what kind of token is meant. */
 export async function bind({ platform, rows }: BindParts, secret: string, placement: Placement): Promise<BoundToken> {
   const { tenant } = placement;
-  const principal = await Promise.resolve(platform.credentials.resolve(secret)).catch((error: unknown) => {
-    if (error instanceof AppError && error.kind.retryable) throw error;
-    return undefined;
-  });
+  const principal = await principalOf(platform, secret);
   if (principal?.kind !== 'token') throw refused('there is no such token in any workspace');
   const traces = platform.catalog.dataSource(principal.tenant, 'traces');
   if (traces === undefined || !principal.may('DATASOURCES:APPEND', traces))
-    throw refused(`it may not append to a data source traces; make one with DATASOURCES:APPEND`);
+    throw refused('it may not append to a data source traces; make one with DATASOURCES:APPEND');
   const isOwn = principal.tenant === tenant;
   const filter = principal.writeFilter(traces);
   if (filter === undefined && !isOwn)
@@ -42,6 +40,19 @@ export async function bind({ platform, rows }: BindParts, secret: string, placem
       throw refused(`its scope lets rows of other tenants in; make one with the scope tenant_id = '${tenant}'`);
   }
   return { workspace: principal.tenant, tokenId: principal.tokenId };
+}
+
+/** Whose the token is; undefined if it is nobody's. */
+async function principalOf(
+  { credentials }: BindParts['platform'],
+  secret: string,
+): Promise<WorkspacePrincipal | undefined> {
+  try {
+    return await credentials.resolve(secret);
+  } catch (error) {
+    if (error instanceof AppError && error.kind.retryable) throw error;
+    return undefined;
+  }
 }
 
 /** Whether a filter, which was judged when the token was made, is met by rows of this placement. */

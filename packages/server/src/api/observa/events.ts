@@ -10,7 +10,7 @@ import type { Fields, Owner, Row } from './form.ts';
 import { Findings, isFields, optionalText, textOf, timeOf } from './form.ts';
 import { Refusal } from './refusal.ts';
 
-export const MAX_EVENTS = 1_000;
+const MAX_EVENTS = 1_000;
 export const MAX_EVENT_BYTES = 1 << 20;
 export const MAX_BATCH_BYTES = 5 << 20;
 

@@ -26,7 +26,7 @@ export interface SdkKey extends ApiKey {
 
 export interface WantedKey {
   readonly placement: Placement;
-  readonly expiresAt: Date;
+  readonly lifeMs: number;
   readonly through: BoundToken | undefined;
 }
 
@@ -47,7 +47,7 @@ export class SdkKeys {
   }
 
   /** Makes a key, and the tenant if there is none. Rejects with `bad_request` for names that none can have. */
-  async create({ placement, expiresAt, through }: WantedKey): Promise<{ readonly key: SdkKey; readonly jwt: string }> {
+  async create({ placement, lifeMs, through }: WantedKey): Promise<{ readonly key: SdkKey; readonly jwt: string }> {
     const { access, platform, now } = this.options;
     await access.tenants.ensure(placement.tenant);
     const [secret] = platform.tokens.signingSecrets(placement.tenant);
@@ -55,7 +55,9 @@ export class SdkKeys {
       throw new AppError('unavailable', 'cannot make the key: the workspace is not known yet; try again');
     const name = through === undefined ? 'observa' : `observa ${through.workspace} ${through.tokenId}`;
     const { tenant: tenantId, project: projectId, environment } = placement;
-    const [iat, exp] = [now(), expiresAt.getTime()].map((ms) => Math.floor(ms / 1000));
+    const at = now();
+    const expiresAt = new Date(at + lifeMs);
+    const [iat, exp] = [at, expiresAt.getTime()].map((ms) => Math.floor(ms / 1000));
     const made = await access.keys.create({ name, placement, scopes: ['ingest'], expiresAt }, (jti) =>
       signClaims({ tenantId, projectId, environment, iat, exp, jti }, secret),
     );
@@ -76,16 +78,12 @@ export class SdkKeys {
    * Makes the follower of a key, which itself ends after `overlapMs`. Rejects with `not_found`, and with `conflict` if it ended
    * already.
    */
-  async rotate(
-    id: string,
-    expiresAt: Date,
-    overlapMs: number,
-  ): Promise<{ readonly key: SdkKey; readonly jwt: string }> {
+  async rotate(id: string, lifeMs: number, overlapMs: number): Promise<{ readonly key: SdkKey; readonly jwt: string }> {
     const { access, now } = this.options;
     const former = await this.get(id);
     if (former.revokedAt !== undefined || (former.expiresAt?.getTime() ?? Infinity) <= now())
       throw new AppError('conflict', `cannot rotate key=${id}: it has ended; make a new one`);
-    const made = await this.create({ ...former, expiresAt });
+    const made = await this.create({ ...former, lifeMs });
     await access.keys.expire(id, new Date(now() + overlapMs));
     return made;
   }

@@ -2,6 +2,7 @@
 
 import { AppError } from '@glasshouse/model';
 import type { ErrorCode } from '@glasshouse/model';
+import { LIMIT, WINDOW_SECONDS } from './window.ts';
 
 /** What is wrong with a field of a body. */
 export interface FieldError {
@@ -44,7 +45,8 @@ export function describe(error: AppError): { readonly status: number; readonly b
     const description = { code: error.reason, message, details: error.details };
     return { status: error.status, body: error.isFlat ? description : { error: description } };
   }
-  const details = error.retryAfterSeconds === undefined ? {} : { retry_after: error.retryAfterSeconds };
+  const wait = error.retryAfterSeconds === undefined ? {} : { retry_after: error.retryAfterSeconds };
+  const details = error.code === 'rate_limited' ? { limit: LIMIT, window_seconds: WINDOW_SECONDS, ...wait } : wait;
   const code = REASONS[error.code] ?? 'INTERNAL_ERROR';
   return { status: error.kind.httpStatus, body: { error: { code, message, details } } };
 }

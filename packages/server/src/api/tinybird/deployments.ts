@@ -122,13 +122,13 @@ async function build(platform: Platform, call: Call): Promise<void> {
     return;
   }
   const { catalog } = platform;
-  const built = catalog.dataSources(tenant).filter(({ builtIn }) => !builtIn);
+  const isBuilt = ({ builtIn }: { readonly builtIn: boolean }): boolean => !builtIn;
   sendJson(response, 200, {
     result: 'success',
     build: {
       id: deployment.id,
-      datasources: shownResources(built),
-      pipes: shownResources(catalog.pipes(tenant)),
+      datasources: shownResources(catalog.dataSources(tenant).filter(isBuilt)),
+      pipes: shownResources(catalog.pipes(tenant).filter(isBuilt)),
       ...namesOf(deployment),
       data_linkers: [],
       feedback: project.warnings.map(({ file, message }) => ({ level: 'WARNING', resource: file, message })),
