@@ -23,6 +23,16 @@ export interface ConfigOptions {
 const GRANTS =
   'GRANT SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW, CHECK, KILL QUERY, SYSTEM, BACKUP, INTROSPECTION ON *.*';
 
+/**
+ * By the size of a part in bytes. What is new is compressed fast, because it is merged soon and is what is asked for most; what
+ * has become large stays and is worth more time.
+ */
+const COMPRESSION = [
+  { atLeast: 0, method: '<method>lz4</method>' },
+  { atLeast: 64 << 20, method: '<method>zstd</method><level>1</level>' },
+  { atLeast: 512 << 20, method: '<method>zstd</method><level>9</level>' },
+];
+
 const LOG_TABLES = [
   'query_log',
   'query_thread_log',
@@ -78,14 +88,9 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
     tag('os_threads_nice_value_merge_mutate', 19),
     tag('background_pool_size', options.cores),
     tag('background_schedule_pool_size', 8),
-    // What is new is compressed fast, because it is merged soon; what has become large stays and is worth more time.
     '<compression>',
-    ...[
-      { atLeast: 0, level: 1 },
-      { atLeast: 512 << 20, level: 9 },
-    ].map(
-      ({ atLeast, level }) =>
-        `<case>${tag('min_part_size', atLeast)}${tag('min_part_size_ratio', 0)}${tag('method', 'zstd')}${tag('level', level)}</case>`,
+    ...COMPRESSION.map(
+      ({ atLeast, method }) => `<case>${tag('min_part_size', atLeast)}${tag('min_part_size_ratio', 0)}${method}</case>`,
     ),
     '</compression>',
     // The engine refuses a small pool unless its reserves are lowered with it.

@@ -7,10 +7,13 @@
 
 import { AppError, SEGMENT, type DataSourceColumn, type DataSourceEngine } from '@glasshouse/model';
 import { INNER } from './levels.ts';
+import { isObject, readRow, Written } from './written.ts';
 
 export interface Guess {
   readonly columns: readonly DataSourceColumn[];
   readonly engine: DataSourceEngine;
+  /** For each of the columns the share of rows that have a value for it, from 0 to 1. */
+  readonly present: readonly number[];
 }
 
 /** Lines that are looked at. */
@@ -20,15 +23,6 @@ const MAX_COLUMNS = 200;
 /** An object with more keys than this has them of its data, such as headers, and is kept as text. */
 const MAX_KEYS = 64;
 const MAX_DEPTH = 5;
-
-/** A number with the text that it was written as. */
-class Written {
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
-}
 
 type Kind = 'bool' | 'int64' | 'uint64' | 'float' | 'millis' | 'micros' | 'nanos' | 'text' | 'null';
 
@@ -45,6 +39,9 @@ interface Finding {
   present: number;
 }
 
+/** A time: the day, the clock, the fraction of its second, and its zone, which is UTC if there is none. */
+export const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+][01]\d:?[0-5]\d)?$/;
+
 /** Names of columns by which rows are sought in time, best first. */
 const TIME_NAMES = ['timestamp', 'start_time', 'time', 'ts', 'created_at', 'event_time', 'date'];
 
@@ -60,8 +57,8 @@ const RESERVED = new RegExp(`^(?:${SEGMENT}$|${INNER}|c__|insertion_date$)`);
 export function guessSchema(lines: readonly string[]): Guess {
   const root = newFinding([]);
   for (const line of lines.slice(0, MAX_LINES)) {
-    const row = parsed(line);
-    if (!isObject(row)) continue;
+    const row = readRow(line);
+    if (row === undefined) continue;
     root.present += 1;
     root.objects += 1;
     observe(root, row);
@@ -73,21 +70,8 @@ export function guessSchema(lines: readonly string[]): Guess {
   const time = timeOf(leaves, root.present);
   const names = namesOf(leaves);
   const columns = leaves.map((leaf, index) => columnOf(leaf, names[index] ?? '', root.present, leaf === time));
-  return { columns, engine: engineOf(columns, time === undefined ? undefined : names[leaves.indexOf(time)]) };
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line, (_key, value: unknown, context?: { readonly source?: string }) =>
-      typeof value === 'number' ? new Written(context?.source ?? String(value)) : value,
-    );
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Written);
+  const engine = engineOf(columns, time === undefined ? undefined : names[leaves.indexOf(time)]);
+  return { columns, engine, present: leaves.map(({ present }) => present / root.present) };
 }
 
 function newFinding(keys: readonly string[]): Finding {
@@ -127,7 +111,7 @@ function numberKind(text: string): Kind {
 }
 
 function textKind(text: string): Kind {
-  const time = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|[-+][01]\d:?[0-5]\d)?$/.exec(text);
+  const time = TIME.exec(text);
   if (time === null) return 'text';
   const [, day = '', clock = '', fraction = ''] = time;
   const parsedTime = new Date(`${day}T${clock}Z`);
