@@ -7,11 +7,12 @@
  * Must stay true: the graph has no cycle, and every folder of `packages` and of `packages/server/src` has a row.
  */
 
-const EVERY_PACKAGE = ['model', 'schema', 'native', 'language', 'pricing', 'generations', 'engine', 'store'];
+const EVERY_PACKAGE = ['model', 'schema', 'native', 'language', 'pricing', 'generations', 'redaction', 'engine', 'store'];
 
 const SERVER_ROOMS = [
   'server/config.ts',
   'server/otlp',
+  'server/generations',
   'server/pipeline',
   'server/wal',
   'server/receivers',
@@ -29,11 +30,12 @@ const SERVER_ROOMS = [
  */
 export const ROOMS = {
   model: [],
-  schema: [],
+  schema: ['generations'],
   native: ['model', 'schema'],
   language: ['model'],
   pricing: ['model'],
   generations: ['model'],
+  redaction: ['model'],
   engine: ['model'],
   store: ['model', 'schema', 'engine'],
   server: EVERY_PACKAGE,
@@ -58,18 +60,19 @@ export const ROOMS = {
 
   // The write path.
   'server/otlp': ['model', 'schema', 'native'],
+  'server/generations': ['model', 'schema', 'native', 'generations', 'pricing', 'server/otlp'],
   'server/wal': ['model', 'schema', 'native'],
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
   'server/wal/hand-over*.ts': ['model', 'store'],
-  'server/pipeline': ['model', 'schema', 'native', 'server/otlp', 'server/wal'],
+  'server/pipeline': ['model', 'schema', 'native', 'server/generations', 'server/otlp', 'server/wal'],
   'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 
   // The read path.
   'server/query': ['model', 'store', 'language', 'server/control'],
-  'server/api': ['model', 'server/query', 'server/control', 'server/platform', 'server/http'],
+  'server/api': ['model', 'pricing', 'server/query', 'server/control', 'server/platform', 'server/http'],
 
   // Beside both.
-  'server/control': ['model', 'store', 'server/http'],
+  'server/control': ['model', 'store', 'pricing', 'generations', 'server/generations', 'server/http'],
   'server/platform': ['model', 'store', 'language', 'server/control', 'server/query', 'server/http'],
   'server/http': ['model'],
   'server/telemetry': ['model', 'server/http'],

@@ -1,6 +1,6 @@
 /**
- * Populations under `kill -9`: while events come in, a process is killed in the middle of one, and then it is tried again, as a client
- * would. Every acknowledged event is in each target once, and so it is in what is made of a target.
+ * Populations under `kill -9`: while events come in, a process is killed in the middle of one, which goes on by itself then, whether a
+ * request or a deployment began it. Every acknowledged event is in each target once, and so it is in what is made of a target.
  *
  * GLASSHOUSE_KILL_ROUNDS sets the number of rounds; a few run by default.
  */
@@ -10,10 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Deployed } from './support/durability-deploy.ts';
 import { Load } from './support/durability-load.ts';
 import {
   begin,
-  ended,
+  goneOn,
   POPULATE,
   prepareRound,
   prepareSource,
@@ -59,27 +60,63 @@ test(
       if (!isEarly) await begun;
       await pause(Math.random() * (isEarly ? 2_000 : 1_000));
       server.signal(victim, 'SIGKILL');
+      let steps: readonly string[];
       if (victim === 'server') {
         await server.exited();
         await load.stop();
         await begun;
         server = await KillableServer.start(dataDir, ENV);
         load.start(server, 20, 128);
+        steps = await goneOn(server, round);
+        expect(steps.join(), server.logs()).toMatch(/^(?:begun anew: )?done(?:,done)*$/u);
       } else {
         const answer = await begun;
-        if (answer !== undefined && answer.status === 200) taken.push(await ended(server, answer));
         await server.caughtUp();
+        // The job waits for the engine and goes on; a request that failed is asked again.
+        steps = await (answer?.status === 200 ? goneOn : retry)(server, round);
+        expect(steps.join(), server.logs()).not.toMatch(/error|cancelled/u);
       }
-      const steps = await retry(server, round);
       taken.push(`${victim}${isEarly ? ' early' : ''}: ${steps.join(', ')}`);
       await load.stop();
       await server.drained();
       POPULATE.sql = `SELECT hex(batch) AS batch, toUInt32(count()) AS count, toUInt32(uniqExact(item)) AS items FROM rows_${round} GROUP BY batch`;
       const where = `round ${round + 1}: ${taken.at(-1) ?? ''}\n${server.logs()}`;
-      expect(await load.verify(server), where).toMatchObject({ lost: 0, doubled: 0, partial: 0, strange: 0 });
+      const verdict = await load.verify(server).catch((cause: unknown) => {
+        throw new Error(`${where}\n${server.logs()}`, { cause });
+      });
+      expect(verdict, where).toMatchObject({ lost: 0, doubled: 0, partial: 0, strange: 0 });
       expect(await sumsAstray(server, round), where).toBe(0);
     }
     await annotate(JSON.stringify({ taken, ...(await load.verify(server)) }));
     expect(load.acked).toBeGreaterThan(0);
+  },
+);
+
+test(
+  `goes on with what a deployment populates over ${ROUNDS} kills`,
+  { timeout: 30_000 + ROUNDS * 120_000 },
+  async ({ annotate }) => {
+    const taken: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const workspace = await Deployed.make(server, `kill_deploy_${round}`);
+      workspace.start(server);
+      await pause(1_500);
+      const begun = workspace.bring(server).catch(() => undefined);
+      if (round % 2 === 0) await begun;
+      await pause(Math.random() * 1_500);
+      server.signal('server', 'SIGKILL');
+      await server.exited();
+      await Promise.all([begun, workspace.stop()]);
+      server = await KillableServer.start(dataDir, ENV);
+      workspace.start(server);
+      const states = await workspace.settle(server, 2);
+      await workspace.stop();
+      await server.drained();
+      taken.push(states.join());
+      expect(states, server.logs()).toEqual(['done', 'done']);
+      const { sent, astray } = await workspace.astray(server);
+      expect([astray, sent > 0], server.logs()).toEqual([0, true]);
+    }
+    await annotate(taken.join('; '));
   },
 );

@@ -228,6 +228,39 @@ describe('data', () => {
   });
 });
 
+describe('files', () => {
+  const csv = 'city,when,visits\nOslo,2026-01-01 00:00:00,3\n"Bergen, again",2026-01-02 00:00:00,\n';
+
+  it('are analyzed', async () => {
+    const output = await tb.run('datasource', 'analyze', await file('cities.csv', csv));
+    expect(output).toMatch(/city\s+String\s+false/u);
+    expect(output).toMatch(/visits\s+Nullable\(Int64\)\s+true/u);
+    expect(output).toContain('`city` String, `when` DateTime64(3), `visits` Nullable(Int64)');
+    const nothing = await tb.outcome('datasource', 'analyze', await file('nothing.ndjson', '{}\n'));
+    expect(nothing.code).not.toBe(0);
+    expect(nothing.output).toContain('cannot guess a schema');
+  });
+
+  it.each<[string, string]>([
+    ['cities.csv', csv],
+    [
+      'trips.ndjson',
+      lines([
+        { id: 'a', at: '2026-01-01T00:00:00Z', stops: ['x, y'], fare: { amount: 1.5 } },
+        { id: 'b', at: '2026-01-02T00:00:00Z', stops: [], fare: { amount: 2 } },
+      ]),
+    ],
+  ])('such as %s become data files, whose data sources take them', async (name, content) => {
+    const source = name.replace(/\..*/u, '');
+    await tb.run('datasource', 'generate', await file(name, content), '--force');
+    const output = await tb.run('push', `datasources/${source}.datasource`);
+    expect(output).toContain(`'${source}' created`);
+    expect(await tb.run('datasource', 'append', source, name)).toContain(`Total rows in ${source}: 2`);
+    await expectRows(workspace, `SELECT count() AS rows FROM ${source}_quarantine`, [{ rows: 0 }]);
+    await tb.run('datasource', 'rm', source, '--yes');
+  });
+});
+
 describe('lists', () => {
   it.each([
     [

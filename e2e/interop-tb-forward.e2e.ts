@@ -165,6 +165,14 @@ describe('data', () => {
     ]);
   });
 
+  it('is analyzed', async () => {
+    const path = join(tb.folder, 'unknown.ndjson');
+    await writeFile(path, '{"city":"Oslo","n":1}\n{"city":"Bergen","n":null}\n');
+    const output = await tb.run('datasource', 'analyze', path);
+    expect(output).toMatch(/city\s+String\s+false/u);
+    expect(output).toContain('`city` String `json:$.city`, `n` Nullable(Int64) `json:$.n`');
+  });
+
   it('is appended as events, and counted', async () => {
     const events = '{"ts":"2026-01-04 00:00:00","page":"e"}\n{"ts":"2026-01-04 00:00:01","page":"e","n":2}';
     expect(await append('--events', events)).toContain('2 rows appended');

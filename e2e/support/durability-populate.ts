@@ -83,17 +83,35 @@ export function begin(server: KillableServer, round: number): Promise<Answer> {
 export async function ended(server: KillableServer, { json }: Answer): Promise<string> {
   const id = String((json['job'] as Answer['json'])['id']);
   for (const until = Date.now() + JOB_MS; Date.now() < until; await pause(25)) {
-    const { status } = (await call(server, `GET /jobs/${id}`)).json;
-    if (status === 'done' || status === 'error' || status === 'cancelled') return status;
+    const { status, error } = (await call(server, `GET /jobs/${id}`)).json;
+    if (status === 'error') return `error: ${String(error)}`;
+    if (status === 'done' || status === 'cancelled') return status;
   }
   throw new Error(`cannot see the end of job=${id}`);
 }
 
-/** Does what a client does whose population came to nothing, until all is there. Resolves with what it took. */
-export async function retry(server: KillableServer, round: number): Promise<readonly string[]> {
-  const steps: string[] = [];
+/**
+ * Waits for the populations of a round, which go on by themselves after a restart; begins them only if nothing of them was written.
+ * Resolves with how they ended.
+ */
+export async function goneOn(server: KillableServer, round: number): Promise<readonly string[]> {
   if ((await call(server, `GET /pipes/made_${round}`)).status === 404)
     return [`begun anew: ${await ended(server, await begin(server, round))}`];
+  for (const until = Date.now() + JOB_MS; Date.now() < until; await pause(25)) {
+    const { jobs } = (await call(server, 'GET /jobs?kind=populateview')).json;
+    // Without the store there is no list.
+    const mine = ((jobs ?? []) as readonly Answer['json'][]).filter((job) => job['pipe_name'] === `made_${round}`);
+    const states = mine.map(({ status, error }) => (status === 'error' ? `error: ${String(error)}` : String(status)));
+    if (states.length > 0 && states.every((state) => /done|error|cancelled/u.test(state))) return states;
+  }
+  throw new Error(`cannot see the population of round=${round} go on`);
+}
+
+/** Does what a client does whose request for a population failed, until all is there. Resolves with what it took. */
+export async function retry(server: KillableServer, round: number): Promise<readonly string[]> {
+  if ((await call(server, `GET /pipes/made_${round}`)).status === 404)
+    return [`begun anew: ${await ended(server, await begin(server, round))}`];
+  const steps: string[] = [];
   for (const node of ['rows', 'sums']) {
     const answer = await call(server, `POST /pipes/made_${round}/nodes/${node}/population`);
     const error = String(answer.json['error']);

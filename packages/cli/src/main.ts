@@ -7,6 +7,7 @@ import { messageOf } from '@glasshouse/model';
 import { nearest, parseArguments } from './args.ts';
 import type { Command, Context, Family } from './command.ts';
 import { isFamily } from './command.ts';
+import { audit } from './commands/audit.ts';
 import { backup, restore } from './commands/backup.ts';
 import { bench } from './commands/bench.ts';
 import { config } from './commands/config.ts';
@@ -40,7 +41,7 @@ export const GROUPS: readonly CommandGroup[] = [
   { title: 'Run the server', commands: [start, stop, status, logs, doctor, config] },
   { title: 'Send and ask', commands: [sendTest, sql, tail, dashboard] },
   { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
-  { title: 'Who may do what', commands: [keys, tenants] },
+  { title: 'Who may do what', commands: [keys, tenants, audit] },
   { title: 'Look after the data', commands: [backup, restore, reset, bench] },
 ];
 

@@ -192,13 +192,12 @@ describe('rows', () => {
     expect(err).toContain('nothing');
   });
 
-  test('are guessed at, by servers that can', async ({ skip }) => {
+  test('are guessed at', async () => {
     const path = put(
       'guess.ndjson',
       '{"name":"a","n":1,"at":"2026-01-01 00:00:00"}\n{"name":"b","n":2,"at":"2026-01-02 00:00:00"}\n',
     );
-    const { out, err } = await glasshouse('datasource', 'schema', path);
-    skip(err.includes('the server has no /v0/analyze'), 'this one cannot yet');
+    const { out } = await glasshouse('datasource', 'schema', path);
     expect(out).toMatch(/^SCHEMA >\n {4}`name` String `json:\$\.name`,\n/);
     put('guessed/guessed.datasource', out);
     expect(await glasshouse('push', join(folder, 'guessed/guessed.datasource'), '--check')).toMatchObject({ code: 0 });
@@ -431,12 +430,12 @@ describe('changes', () => {
 
 describe('data sources by hand', () => {
   test('are made, shown, emptied and deleted', async () => {
-    const schema = "timestamp DateTime, page String DEFAULT '/'";
+    const schema = "timestamp DateTime, page String DEFAULT '/' COMMENT 'What was read'";
     expect(
       (await glasshouse('datasource', 'create', 'by_hand', '--schema', schema, '--sorting-key', 'timestamp')).code,
     ).toBe(0);
     const shown = (await glasshouse('datasource', 'show', 'by_hand')).out;
-    expect(shown).toMatch(/Sorting key +timestamp[^]*page +String +DEFAULT '\/'/);
+    expect(shown).toMatch(/Sorting key +timestamp[^]*page +String +DEFAULT '\/' +What was read/);
     expect(await glasshouse('datasource', 'create', 'by_hand', '--schema', schema)).toMatchObject({ code: 1 });
     expect(await glasshouse('datasource', 'create', 'worse', '--schema', 'a Strong')).toMatchObject({
       code: 1,
@@ -444,6 +443,24 @@ describe('data sources by hand', () => {
     });
     expect((await onTerminal(['datasource', 'truncate', 'by_hand'], 'y\n')).out).toBe('Deleted all rows of by_hand.\n');
     expect((await onTerminal(['datasource', 'rm', 'by_hand'], 'y\n')).out).toBe('Deleted data source by_hand.\n');
+  });
+
+  test('are made like a file, which they take then', async () => {
+    const path = put(
+      'like.csv',
+      'city,when,visits\nOslo,2026-01-01 00:00:00,3\n"Bergen, again",2026-01-02 00:00:00,\n',
+    );
+    expect((await glasshouse('datasource', 'create', 'like_csv', '--like', path)).code).toBe(0);
+    expect((await glasshouse('datasource', 'show', 'like_csv')).out).toMatch(
+      /city +String[^]*when +DateTime64\(3\)[^]*visits +Nullable\(Int64\)/,
+    );
+    expect(await cli.json('datasource', 'append', 'like_csv', path)).toMatchObject({
+      successful_rows: 2,
+      quarantined_rows: 0,
+    });
+    expect((await glasshouse('datasource', 'rm', 'like_csv', '--yes')).code).toBe(0);
+    const { code, err } = await glasshouse('datasource', 'schema', put('none.csv', '1,2\n3,4\n'));
+    expect([code, err]).toEqual([1, expect.stringContaining('its first line has no names')]);
   });
 
   test('that pipes use are not deleted by chance', async () => {

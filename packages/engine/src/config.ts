@@ -81,7 +81,8 @@ function serverXml(options: ConfigOptions, usersFile: string): string {
     tag('max_server_memory_usage', options.maxMemoryBytes),
     tag('mark_cache_size', mark),
     tag('primary_index_cache_size', mark),
-    tag('uncompressed_cache_size', 0),
+    // Used by queries that ask for it: endpoints, which read the same hours of a data source again and again.
+    tag('uncompressed_cache_size', Math.floor(options.maxMemoryBytes / 32)),
     tag('query_condition_cache_size', 16 << 20),
     tag('mmap_cache_size', 64),
     // Merges yield the processor to everything that somebody waits for.

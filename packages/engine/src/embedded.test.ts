@@ -127,6 +127,20 @@ describe('the embedded engine', () => {
     ]);
   });
 
+  it('gives a query its threads while it is alone, and its share of them beside others', async () => {
+    const THREADS = "SELECT getSetting('max_threads') AS t, getSetting('output_format_parallel_formatting') AS f";
+    const asked = { max_threads: '2' };
+    expect(await read(THREADS, asked)).toEqual([{ t: 2, f: true }]);
+    const beside = read('SELECT sleep(2)', asked);
+    await expect
+      .poll(() => read("SELECT count() AS n FROM system.processes WHERE query LIKE 'SELECT sleep(2)%'"))
+      .toEqual([{ n: 1 }]);
+    expect(await read(THREADS, asked)).toEqual([{ t: 1, f: false }]);
+    expect(await read(THREADS, { ...asked, output_format_parallel_formatting: '1' })).toEqual([{ t: 1, f: true }]);
+    await beside;
+    expect(await read(THREADS, asked)).toEqual([{ t: 2, f: true }]);
+  });
+
   describe('a session of the reader', () => {
     const COMMENT = "SELECT getSetting('log_comment') AS c";
     /** What names the session that a request runs in. */

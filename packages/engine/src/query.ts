@@ -32,7 +32,7 @@ export async function runResult(
   const format = statement.format ?? defaultFormat;
   answer.format(format);
   try {
-    return await run.sessions.run(run.state, run, async (execute, mark) => {
+    return await run.sessions.run(withShare(run), run, async (execute, mark) => {
       const fifo = await Fifo.open(slot.fifo);
       try {
         const sql = `${statement.head}\nINTO OUTFILE ${quoteString(slot.fifo)} TRUNCATE\nFORMAT ${format}\n${statement.tail}`;
@@ -54,6 +54,24 @@ export async function runResult(
     slot.release();
   }
 }
+
+/**
+ * The state with this query's share of the threads that it may have: all while it is alone. Where others run or wait, more threads
+ * than processors make all of them later, because sharing the work out costs time of its own; so does formatting in a thread
+ * beside the only one. Shares are powers of two, so that sessions in few states serve them all.
+ */
+function withShare({ state, slots }: Run): SessionState {
+  const asked = Number(state.settings.get(THREADS));
+  const at = slots.busy + slots.waiting;
+  if (!(asked > 1) || at <= 1) return state;
+  const share = 2 ** Math.max(0, Math.floor(Math.log2(asked / at)));
+  const settings = new Map(state.settings).set(THREADS, String(share));
+  if (share === 1 && !settings.has(FORMATTING)) settings.set(FORMATTING, '0');
+  return { ...state, settings };
+}
+
+const THREADS = 'max_threads';
+const FORMATTING = 'output_format_parallel_formatting';
 
 /** Takes the clauses that were added here out of the engine's text, which quotes the statement. */
 function withoutOutfile(exception: Exception, path: string, addedFormat: string | undefined): Exception {

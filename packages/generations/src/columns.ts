@@ -116,7 +116,14 @@ export const GENERATION_COLUMNS = [
   priced('price_version', NAME, '', 'Version of the table of prices'),
 ] as const satisfies readonly GenerationColumn[];
 
-/** Columns that a dialect may fill. */
+/** Columns that a dialect may fill, in the order of a row's values. */
 export const MAPPED_COLUMNS: readonly GenerationColumn[] = GENERATION_COLUMNS.filter(
   ({ kind }) => kind !== 'placed' && kind !== 'priced',
 );
+
+/** Where a column's value is among a row's values. Throws for a column that no dialect fills. */
+export function placeOf(name: (typeof GENERATION_COLUMNS)[number]['name']): number {
+  const place = MAPPED_COLUMNS.findIndex((column) => column.name === name);
+  if (place < 0) throw new Error(`BUG: no dialect fills the column ${name}`);
+  return place;
+}

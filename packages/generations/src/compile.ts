@@ -68,6 +68,11 @@ export function selectGenerations(dialect: Dialect, from: string, more: readonly
  * about spans that are worth it.
  */
 export function mayBeGeneration(dialects: readonly Dialect[]): string {
+  return `hasAny(mapKeys(${ROWS}.attributes_string), [${markerKeys(dialects).map(quoteText).join(', ')}])`;
+}
+
+/** Keys of string attributes, of which a span has at least one if it is a generation in one of the dialects. */
+export function markerKeys(dialects: readonly Dialect[]): string[] {
   const keys = new Set<string>();
   for (const { over, when } of dialects) {
     if (over !== 'span') continue;
@@ -76,7 +81,7 @@ export function mayBeGeneration(dialects: readonly Dialect[]): string {
       if (key !== undefined && 'attribute' in key && key.types.includes('string')) keys.add(key.attribute);
     }
   }
-  return `hasAny(mapKeys(${ROWS}.attributes_string), [${[...keys].map(quoteText).join(', ')}])`;
+  return [...keys];
 }
 
 /**

@@ -14,7 +14,7 @@ import { PYDANTIC } from './dialects/pydantic.ts';
 import { TEXT_EVENTS } from './dialects/text-events.ts';
 import { TRACES } from './dialects/traces.ts';
 import { VERCEL } from './dialects/vercel.ts';
-import { readRow, recognises, type GenerationRecord, type GenerationRow } from './read.ts';
+import { readFirst, recognises, type GenerationRecord, type GenerationValues } from './read.ts';
 import type { Dialect } from './source.ts';
 
 /** Over the table of spans, in the order of precedence. */
@@ -27,8 +27,7 @@ export function dialectOf(record: GenerationRecord): Dialect | undefined {
   return (typeof record === 'string' ? LINE_DIALECTS : SPAN_DIALECTS).find((dialect) => recognises(dialect, record));
 }
 
-/** The row of a record; undefined if it is no generation. */
-export function readGeneration(record: GenerationRecord): GenerationRow | undefined {
-  const dialect = dialectOf(record);
-  return dialect === undefined ? undefined : readRow(dialect, record);
+/** The values of a record's row; undefined if it is no generation. */
+export function readGeneration(record: GenerationRecord): GenerationValues | undefined {
+  return readFirst(typeof record === 'string' ? LINE_DIALECTS : SPAN_DIALECTS, record);
 }

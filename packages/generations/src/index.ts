@@ -3,12 +3,19 @@
  * network; the tables are data, and what leaves here is SQL text.
  */
 
-export { GENERATION_COLUMNS, MAPPED_COLUMNS } from './columns.ts';
+export { GENERATION_COLUMNS, MAPPED_COLUMNS, placeOf } from './columns.ts';
 export type { ColumnKind, GenerationColumn } from './columns.ts';
 export type { Condition, Counting, Dialect, JsonPath, Origin, Source, SpanField } from './source.ts';
 export { dialectOf, LINE_DIALECTS, readGeneration, SPAN_DIALECTS } from './dialects.ts';
 export { readRow, recognises } from './read.ts';
-export type { GenerationRecord, GenerationRow, RowValue, SpanRecord } from './read.ts';
-export { compileDialect, GENERATION_SETTINGS, mayBeGeneration, recognitionOf, selectGenerations } from './compile.ts';
+export type { GenerationRecord, GenerationRow, GenerationValues, RowValue, SpanRecord } from './read.ts';
+export {
+  compileDialect,
+  GENERATION_SETTINGS,
+  markerKeys,
+  mayBeGeneration,
+  recognitionOf,
+  selectGenerations,
+} from './compile.ts';
 export type { CompiledDialect } from './compile.ts';
-export { usageOf } from './usage-of.ts';
+export { usageOf, usageOfValues } from './usage-of.ts';

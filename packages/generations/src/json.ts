@@ -5,22 +5,35 @@
 
 import type { JsonPath } from './source.ts';
 
-/** The text at a path; undefined if there is nothing, or null. */
-export function stepInto(text: string, path: JsonPath): string | undefined {
-  let current: string | undefined = text;
-  for (const step of path) {
-    if (current === undefined) return undefined;
-    current = textOfValue(child(current, step));
+/** JSON texts that were opened while one record is read: many columns go into the same few. */
+export class OpenedJson {
+  private readonly texts: string[] = [];
+  private readonly values: unknown[] = [];
+
+  /** What stands at a path: undefined or null if there is nothing. */
+  stepInto(text: string, path: JsonPath): unknown {
+    let current: unknown = text;
+    for (const step of path) {
+      current = child(typeof current === 'string' ? this.open(current) : current, step);
+      if (current === undefined || current === null) return undefined;
+    }
+    return current;
   }
-  return current;
+
+  private open(text: string): unknown {
+    const known = this.texts.indexOf(text);
+    if (known >= 0) return this.values[known];
+    const value = openJson(text);
+    this.texts.push(text);
+    this.values.push(value);
+    return value;
+  }
 }
 
-function child(text: string, step: string | number): unknown {
-  const value = openJson(text);
+function child(value: unknown, step: string | number): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
   if (typeof step === 'number') return Array.isArray(value) ? (value as unknown[])[step] : undefined;
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step))
-    return undefined;
-  return (value as Record<string, unknown>)[step];
+  return !Array.isArray(value) && Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
 }
 
 /** The object or array that a text holds; undefined if it holds neither. */
@@ -32,9 +45,4 @@ function openJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function textOfValue(value: unknown): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

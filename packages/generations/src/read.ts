@@ -1,13 +1,14 @@
 /**
- * A record read by a dialect's table, in JavaScript: what the row is. The compiled SQL has to agree with it; it is also what
- * explains a single record. Separate from the compiler because two readers of one table check each other.
+ * A record read by a dialect's table, in JavaScript: what the row is. A table becomes functions once, because this runs for every
+ * generation that comes in; the compiled SQL of the same table has to agree with it.
  *
  * Must stay true: whatever the record is, this returns.
  */
 
 import { MAPPED_COLUMNS, type ColumnKind } from './columns.ts';
-import { COUNT, DECIMALS, MAX_MESSAGES, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
-import { stepInto } from './json.ts';
+import { OpenedJson } from './json.ts';
+import { listText, messagesText, prefixText } from './messages.ts';
+import { elapsedMs, parseText, type RowValue } from './parse.ts';
 import type { AttributeType, Condition, Conversion, Dialect, Origin, Source, SpanField } from './source.ts';
 
 /** A span as the table of spans stores it. */
@@ -27,188 +28,176 @@ export interface SpanRecord {
 /** A record to be read: a span, or the line of an event. */
 export type GenerationRecord = SpanRecord | string;
 
-/**
- * A value of a row: times are nanoseconds since 1970, amounts whole numbers of 1e-12 dollars, both as decimal texts; null is
- * nothing.
- */
-export type RowValue = string | number | boolean | null;
+export type { RowValue };
 export type GenerationRow = Readonly<Record<string, RowValue>>;
+/** The values of a row, in the order of the columns that a dialect may fill (`MAPPED_COLUMNS`). */
+export type GenerationValues = readonly RowValue[];
+
+/** A record on its way through the sources. */
+interface Reading {
+  readonly span: SpanRecord | undefined;
+  readonly line: string | undefined;
+  readonly json: OpenedJson;
+}
+
+/** What stands in a source: a text, a number, a flag, a piece of JSON; undefined, null or an empty text for nothing. */
+type Raw = (reading: Reading) => unknown;
+type Value = (reading: Reading) => RowValue | undefined;
+
+/** A dialect's table as functions. */
+interface Reader {
+  readonly recognises: (reading: Reading) => boolean;
+  readonly columns: readonly { readonly place: number; readonly values: readonly Value[] }[];
+  /** The values of a row of which nothing is reported. */
+  readonly nothing: GenerationValues;
+}
 
 /** Whether a record is a generation in this dialect. */
 export function recognises(dialect: Dialect, record: GenerationRecord): boolean {
-  return dialect.when.some((conditions) => conditions.every((condition) => holds(condition, record)));
+  return readerOf(dialect).recognises(readingOf(record));
 }
 
 /** The row of a record; undefined if it is no generation in this dialect. */
 export function readRow(dialect: Dialect, record: GenerationRecord): GenerationRow | undefined {
-  if (!recognises(dialect, record)) return undefined;
-  const row: Record<string, RowValue> = {};
-  for (const { name, kind } of MAPPED_COLUMNS) row[name] = valueOf(kind, dialect.columns[name] ?? [], record);
-  row['dialect'] = dialect.name;
-  row['usage_dialect'] = dialect.counting.dialect;
+  const values = readFirst([dialect], record);
+  return values === undefined
+    ? undefined
+    : Object.fromEntries(MAPPED_COLUMNS.map(({ name }, place) => [name, values[place] ?? null]));
+}
+
+/** The values of a record in the first dialect that recognises it; undefined if none does. */
+export function readFirst(dialects: readonly Dialect[], record: GenerationRecord): GenerationValues | undefined {
+  const reading = readingOf(record);
+  for (const dialect of dialects) {
+    const reader = readerOf(dialect);
+    if (reader.recognises(reading)) return valuesOf(reader, reading);
+  }
+  return undefined;
+}
+
+function readingOf(record: GenerationRecord): Reading {
+  const json = new OpenedJson();
+  return typeof record === 'string' ? { span: undefined, line: record, json } : { span: record, line: undefined, json };
+}
+
+function valuesOf({ columns, nothing }: Reader, reading: Reading): GenerationValues {
+  const row = nothing.slice();
+  for (const { place, values } of columns) {
+    for (const value of values) {
+      const found = value(reading);
+      if (found === undefined) continue;
+      row[place] = found;
+      break;
+    }
+  }
   return row;
 }
 
-function holds({ source, in: values, absent }: Condition, record: GenerationRecord): boolean {
-  const text = textOf(source, record);
-  if (absent) return text === undefined;
-  return text !== undefined && (values === undefined || values.includes(text));
-}
+const READERS = new WeakMap<Dialect, Reader>();
 
-function valueOf(kind: ColumnKind, sources: readonly Source[], record: GenerationRecord): RowValue {
-  for (const source of sources) {
-    const value = convert(kind, source, record);
-    if (value !== undefined) return value;
+function readerOf(dialect: Dialect): Reader {
+  let reader = READERS.get(dialect);
+  if (reader === undefined) {
+    reader = makeReader(dialect);
+    READERS.set(dialect, reader);
   }
-  return kind === 'text' || kind === 'json' ? '' : null;
+  return reader;
 }
 
-function convert(kind: ColumnKind, source: Source, record: GenerationRecord): RowValue | undefined {
-  if ('from' in source.origin) return elapsed(source.origin.from, source.origin.until, record);
-  const raw = textOf(source, record);
-  return raw === undefined ? undefined : parse(kind, raw, source.as);
+function makeReader(dialect: Dialect): Reader {
+  const given: Readonly<Record<string, string>> = { dialect: dialect.name, usage_dialect: dialect.counting.dialect };
+  const nothing = MAPPED_COLUMNS.map(
+    ({ name, kind }) => given[name] ?? (kind === 'text' || kind === 'json' ? '' : null),
+  );
+  const alternatives = dialect.when.map((conditions) => conditions.map(conditionOf));
+  return {
+    recognises: (reading) => alternatives.some((conditions) => conditions.every((holds) => holds(reading))),
+    columns: MAPPED_COLUMNS.flatMap(({ name, kind }, place) => {
+      const sources = dialect.columns[name];
+      return sources === undefined ? [] : [{ place, values: sources.map((source) => valueOf(kind, source)) }];
+    }),
+    nothing,
+  };
 }
 
-function parse(kind: ColumnKind, raw: string, as: Conversion | undefined): RowValue | undefined {
-  const text = converted(raw, as);
-  if (text === undefined) return undefined;
-  switch (kind) {
-    case 'count':
-      return as === 'whole seconds' ? wholeMilliseconds(text) : fits(COUNT, text) ? Number(text) : undefined;
-    case 'number':
-      return fits(NUMBER, text)
-        ? (Number(text) * (as === 'seconds' ? 1e3 : 1)) / (as === 'nanoseconds' ? 1e6 : 1)
-        : undefined;
-    case 'time':
-      return timeOf(text, as);
-    case 'flag':
-      return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined;
-    case 'money':
-      return fits(MONEY, text) ? amountOf(text) : undefined;
-    default:
-      return text === '' ? undefined : text;
+function conditionOf({ source, in: wanted, absent }: Condition): (reading: Reading) => boolean {
+  const raw = rawOf(source);
+  if (absent === true) return (reading) => isNothing(raw(reading));
+  if (wanted === undefined) return (reading) => !isNothing(raw(reading));
+  return (reading) => {
+    const value = raw(reading);
+    return !isNothing(value) && wanted.includes(textOf(value));
+  };
+}
+
+function valueOf(kind: ColumnKind, { origin, at, as }: Source): Value {
+  if ('from' in origin) {
+    const [from, until] = [valueOf('time', origin.from), valueOf('time', origin.until)];
+    return (reading) => elapsedMs(from(reading), until(reading));
   }
+  const raw = rawOf({ origin, ...(at === undefined ? {} : { at }) });
+  return (reading) => {
+    const value = raw(reading);
+    return isNothing(value) ? undefined : convert(kind, value, as);
+  };
 }
 
-function converted(raw: string, as: Conversion | undefined): string | undefined {
-  if (as === 'width' || as === 'height') return new RegExp(SIZE).exec(raw)?.[as === 'width' ? 1 : 2];
-  if (typeof as !== 'object') return raw;
-  const word = asciiLower(raw);
-  return Object.hasOwn(as.words.words, word) ? as.words.words[word] : as.words.open ? raw : undefined;
+/** Numbers and flags that need no text in between, and the rest by its text. */
+function convert(kind: ColumnKind, value: unknown, as: Conversion | undefined): RowValue | undefined {
+  if (as === undefined) {
+    if (kind === 'count' && typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e14) {
+      return value === 0 ? 0 : value;
+    }
+    if (kind === 'number' && typeof value === 'number' && value >= 1e-90 && value < 1e15) return value;
+    if (kind === 'flag' && typeof value === 'boolean') return value;
+  }
+  return parseText(kind, textOf(value), as);
 }
 
-function asciiLower(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
-function fits(pattern: string, text: string): boolean {
-  return new RegExp(pattern).test(text);
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as bigint | boolean | number);
 }
 
-function wholeMilliseconds(text: string): number | undefined {
-  if (!fits(NUMBER, text)) return undefined;
-  const ms = Math.floor(Number(text) * 1_000 + 0.5);
-  return ms < 1e14 ? ms : undefined;
+function rawOf({ origin, at }: Pick<Source, 'origin' | 'at'>): Raw {
+  const whole = originOf(origin);
+  if (at === undefined) return whole;
+  return (reading) => {
+    const text = whole(reading);
+    return typeof text === 'string' ? reading.json.stepInto(text, at) : undefined;
+  };
 }
 
-function timeOf(raw: string, as: Conversion | undefined): string | undefined {
-  if (as === 'nanoseconds') return fits(NANOSECONDS, raw) ? BigInt(raw).toString() : undefined;
-  // Some write a time as JSON, quotes included.
-  const text = raw.replace(/^"|"$/g, '');
-  if (!fits(TIME, text)) return undefined;
-  const parts = /^(.{19})(?:[.]([0-9]+))?(.*)$/.exec(text.replace(' ', 'T'));
-  const [, instant = '', fraction = '', zone = ''] = parts ?? [];
-  const ms = BigInt(Date.parse(`${instant}${zone === '' ? 'Z' : zone}`));
-  return (ms * 1_000_000n + BigInt(fraction.padEnd(9, '0'))).toString();
+function originOf(origin: Origin): Raw {
+  if ('constant' in origin) return () => origin.constant;
+  if ('line' in origin) return ({ line }) => line;
+  const ofSpan = spanOrigin(origin);
+  return ({ span, json }) => (span === undefined ? undefined : ofSpan(span, json));
 }
 
-function elapsed(from: Source, until: Source, record: GenerationRecord): number | undefined {
-  const start = convert('time', from, record);
-  const end = convert('time', until, record);
-  if (typeof start !== 'string' || typeof end !== 'string') return undefined;
-  const ns = BigInt(end) - BigInt(start);
-  return ns < 0n ? undefined : Number(ns) / 1e6;
+function spanOrigin(origin: Origin): (span: SpanRecord, json: OpenedJson) => unknown {
+  if ('attribute' in origin) {
+    const { attribute, types } = origin;
+    return (span) => attributeOf(attribute, types, span);
+  }
+  if ('field' in origin) return ({ fields }) => fields[origin.field];
+  if ('event' in origin) return ({ events }) => events?.find(({ name }) => name === origin.event)?.attributes;
+  if ('list' in origin) return ({ string }) => listText(origin, string ?? {});
+  if ('prefix' in origin) return ({ string }) => prefixText(origin.prefix, string ?? {});
+  if ('messages' in origin) return ({ events }, json) => messagesText(origin.messages, events ?? [], json);
+  return () => undefined;
 }
 
-/** Exact, in 1e-12 dollars; what is smaller is cut off. */
-function amountOf(text: string): string | undefined {
-  const [, whole = '', fraction = '', exponent = '0'] =
-    /^([0-9]+)(?:[.]([0-9]+))?(?:[eE](-?[0-9]+))?$/.exec(text) ?? [];
-  const shift = Number(exponent) - fraction.length + DECIMALS;
-  const digits = BigInt(whole + fraction);
-  const amount = shift >= 0 ? digits * 10n ** BigInt(shift) : digits / 10n ** BigInt(-shift);
-  return amount < 10n ** 27n ? amount.toString() : undefined;
-}
-
-/** The text of a source; undefined if there is none. */
-function textOf({ origin, at }: Source, record: GenerationRecord): string | undefined {
-  const text = originText(origin, record);
-  const found = text === undefined || at === undefined ? text : stepInto(text, at);
-  return found === '' ? undefined : found;
-}
-
-function originText(origin: Origin, record: GenerationRecord): string | undefined {
-  if ('constant' in origin) return origin.constant;
-  if (typeof record === 'string') return 'line' in origin ? record : undefined;
-  if ('attribute' in origin) return attribute(origin.attribute, origin.types, record);
-  if ('field' in origin) return record.fields[origin.field];
-  if ('event' in origin) return record.events?.find(({ name }) => name === origin.event)?.attributes;
-  if ('list' in origin) return listText(origin, record.string ?? {});
-  if ('prefix' in origin) return prefixText(origin.prefix, record.string ?? {});
-  if ('messages' in origin) return messagesText(origin.messages, record);
-  return undefined;
-}
-
-function attribute(key: string, types: readonly AttributeType[], record: SpanRecord): string | undefined {
+function attributeOf(key: string, types: readonly AttributeType[], record: SpanRecord): unknown {
   for (const type of types) {
     const map = record[type];
     if (map === undefined || !Object.hasOwn(map, key)) continue;
-    const text = String(map[key]);
-    if (text !== '') return text;
+    const value = map[key];
+    if (value !== '') return value;
   }
   return undefined;
-}
-
-function listText(
-  { list, role, content }: { list: string; role: string; content: string },
-  attributes: Readonly<Record<string, string>>,
-): string | undefined {
-  const roles = Object.keys(attributes).filter(
-    (key) =>
-      key.startsWith(`${list}.`) &&
-      key.endsWith(`.${role}`) &&
-      /^[0-9]+$/.test(key.slice(list.length + 1, -role.length - 1)),
-  );
-  if (roles.length === 0) return undefined;
-  const messages = Array.from({ length: Math.min(roles.length, MAX_MESSAGES) }, (_, index) => ({
-    role: own(attributes, `${list}.${index}.${role}`),
-    content: own(attributes, `${list}.${index}.${content}`),
-  }));
-  return JSON.stringify(messages);
-}
-
-function prefixText(prefix: string, attributes: Readonly<Record<string, string>>): string | undefined {
-  const entries = Object.entries(attributes).filter(([key]) => key.startsWith(prefix));
-  return entries.length === 0
-    ? undefined
-    : JSON.stringify(Object.fromEntries(entries.map(([key, value]) => [key.slice(prefix.length), value])));
-}
-
-function messagesText(
-  messages: Extract<Origin, { messages: unknown }>['messages'],
-  record: SpanRecord,
-): string | undefined {
-  const found = (record.events ?? []).filter(({ name }) => Object.hasOwn(messages, name));
-  if (found.length === 0) return undefined;
-  return JSON.stringify(
-    found.map(({ name, attributes }) => {
-      const { role = '', content: paths = [] } = messages[name] ?? {};
-      const content = paths.map((path) => stepInto(attributes, path)).find((text) => text !== undefined && text !== '');
-      return { role, content: content ?? '' };
-    }),
-  );
-}
-
-function own(map: Readonly<Record<string, string>>, key: string): string {
-  return Object.hasOwn(map, key) ? (map[key] ?? '') : '';
 }

@@ -1,17 +1,31 @@
 /**
- * The usage of a row as prices are calculated from it: fields by the names of the pricing room, in its units. The rule of counting is
- * the row's `usage_dialect`.
+ * The usage of a generation as prices are calculated from it: fields by the names of the pricing room, in its units. The rule of
+ * counting is the row's `usage_dialect`.
  */
 
-import { GENERATION_COLUMNS, type GenerationColumn } from './columns.ts';
-import type { GenerationRow } from './read.ts';
+import { MAPPED_COLUMNS } from './columns.ts';
+import type { GenerationRow, GenerationValues } from './read.ts';
 
-/** Counts that are reported, by field; what isn't reported is left out. */
+const FIELDS = MAPPED_COLUMNS.flatMap(({ name, usage }, place) =>
+  usage === undefined ? [] : [{ name, usage, place }],
+);
+
+/** Counts that a row reports, by field; what isn't reported is left out. */
 export function usageOf(row: GenerationRow): Readonly<Record<string, number>> {
-  const usage: Record<string, number> = {};
-  for (const column of GENERATION_COLUMNS as readonly GenerationColumn[]) {
-    const value = row[column.name];
-    if (column.usage !== undefined && typeof value === 'number') usage[column.usage] = value;
+  const counts: Record<string, number> = {};
+  for (const { name, usage } of FIELDS) {
+    const value = row[name];
+    if (typeof value === 'number') counts[usage] = value;
   }
-  return usage;
+  return counts;
+}
+
+/** The same of a row's values. */
+export function usageOfValues(values: GenerationValues): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { usage, place } of FIELDS) {
+    const value = values[place];
+    if (typeof value === 'number') counts[usage] = value;
+  }
+  return counts;
 }

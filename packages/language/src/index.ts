@@ -52,6 +52,8 @@ export { diffResource } from './datafile/diff.ts';
 export type { Change } from './datafile/change.ts';
 export { parsePath } from './mapping/path.ts';
 export type { JsonPath } from './mapping/path.ts';
+export { describeRows } from './mapping/describe.ts';
+export type { DescribedColumn, Description, DescribeOptions } from './mapping/describe.ts';
 export { guessSchema } from './mapping/guess.ts';
 export type { Guess } from './mapping/guess.ts';
 export { keyParts } from './mapping/expression.ts';

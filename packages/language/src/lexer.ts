@@ -33,13 +33,18 @@ const PARAMETER = /\{\s*[A-Za-z_][A-Za-z0-9_]*\s*:\s*[A-Za-z](?:[A-Za-z0-9_(),=\
 const OPERATORS = new Set('()[],.;+-*/%=<>!|?:^@');
 const SPACE = /[\t\n\v\f\r \u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]/u;
 
+export interface TokenizeOptions {
+  /** Whether a brace that opens no parameter is an operator, as in the map `{'a': 1}`, and not refused. */
+  readonly braces?: boolean;
+}
+
 /**
  * Splits SQL into tokens; comments and white space are left out.
  *
  * Throws `bad_request`, with the position counted from 1, for an unterminated token, a NUL byte, a character that the engine would
  * read in a way of its own, or a quoted identifier that could be mistaken for a line of the engine's output.
  */
-export function tokenize(sql: string): Token[] {
+export function tokenize(sql: string, { braces = false }: TokenizeOptions = {}): Token[] {
   if (sql.length > MAX_SQL_LENGTH) {
     throw new AppError(
       'too_large',
@@ -54,7 +59,7 @@ export function tokenize(sql: string): Token[] {
       at = skipped;
       continue;
     }
-    const token = nextToken(sql, at);
+    const token = nextToken(sql, at, braces);
     tokens.push(token);
     at = token.end;
   }
@@ -110,12 +115,13 @@ function skipBlockComment(sql: string, start: number): number {
   throw lexError(start, 'the comment /* is not closed');
 }
 
-function nextToken(sql: string, start: number): Token {
+function nextToken(sql: string, start: number, braces: boolean): Token {
   const char = sql.charAt(start);
   if (char === "'") return quotedToken(sql, start, 'string');
   if (char === '`' || char === '"') return identifierToken(sql, start);
   if (char === '$') return heredocToken(sql, start);
-  if (char === '{') return parameterToken(sql, start);
+  if (char === '{') return parameterToken(sql, start, braces);
+  if (char === '}' && braces) return plain('operator', char, start);
   const word = matchAt(WORD, sql, start);
   if (word !== undefined) return wordToken(sql, start, word);
   const number = matchAt(NUMBER, sql, start);
@@ -184,8 +190,9 @@ function heredocToken(sql: string, start: number): Token {
   return { kind: 'string', text, value: text.slice(1, -1), start, end: close + tag.length };
 }
 
-function parameterToken(sql: string, start: number): Token {
+function parameterToken(sql: string, start: number, braces: boolean): Token {
   const text = matchAt(PARAMETER, sql, start);
+  if (text === undefined && braces) return plain('operator', '{', start);
   if (text === undefined) throw lexError(start, 'a parameter is written {name:Type}');
   return plain('parameter', text, start);
 }

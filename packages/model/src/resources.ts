@@ -17,6 +17,8 @@ export interface DataSourceColumn {
   /** Expression of `kind`, as written. */
   readonly expression?: string;
   readonly codec?: string;
+  /** What the column means, in prose; never empty. */
+  readonly comment?: string;
 }
 
 /** Storage of a data source; expressions as written, without quotes around them. */

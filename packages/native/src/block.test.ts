@@ -30,7 +30,12 @@ const TYPES = [
   "DateTime64(9, 'UTC')",
   'FixedString(8)',
   'FixedString(16)',
+  'UUID',
+  'Decimal(38, 12)',
   'Nullable(Float64)',
+  'Nullable(UInt64)',
+  'Nullable(Bool)',
+  'Nullable(Decimal(38, 12))',
   'Array(UInt64)',
   `Array(${LC})`,
   'Array(String)',
@@ -39,6 +44,7 @@ const TYPES = [
   `Map(${LC}, ${LC})`,
   `Map(${LC}, Float64)`,
   `Map(${LC}, Bool)`,
+  `Map(${LC}, Decimal(38, 12))`,
   `Array(Map(${LC}, String))`,
 ] as const;
 
@@ -99,11 +105,10 @@ function cells(type: string): fc.Arbitrary<Cell> {
   if (type === 'LowCardinality(UInt64)') {
     return fc.constant({ stored: SEGMENT, append: (column) => (column as ConstantColumn).repeat(1) });
   }
-  if (type === 'Nullable(Float64)') {
-    return fc.option(fc.double()).map((value) => ({
-      stored: value,
-      append: (column) =>
-        value === null ? (column as NullableColumn).appendDefault() : (column as NullableColumn).appendFloat64(value),
+  if (type.startsWith('Nullable(')) {
+    return fc.option(fixed(type.slice(9, -1), true)).map((cell) => ({
+      stored: cell?.stored ?? null,
+      append: (column) => (cell === null ? (column as NullableColumn).appendDefault() : cell.append(column)),
     }));
   }
   if (type.startsWith('Array(')) {
@@ -133,9 +138,30 @@ function cells(type: string): fc.Arbitrary<Cell> {
   return fixed(type);
 }
 
-function fixed(type: string): fc.Arbitrary<Cell> {
+/** Whole numbers as a count or an amount is: small as numbers, or of any size below 2^127. */
+const amounts = fc.oneof(
+  fc.maxSafeNat(),
+  fc.bigInt({ min: 0n, max: 2n ** 127n - 1n }),
+  fc.constantFrom(2n ** 53n, 2n ** 64n),
+);
+
+/** Values of a fixed width; those of a nullable column are appended by the names that it has. */
+function fixed(type: string, isNullable = false): fc.Arbitrary<Cell> {
   const one = <T extends NativeValue>(values: fc.Arbitrary<T>, append: (column: FixedColumn, value: T) => void) =>
     values.map((stored): Cell => ({ stored, append: (column) => append(column as FixedColumn, stored) }));
+  if (type.startsWith('Decimal(')) {
+    return amounts.map((value) => ({
+      stored: BigInt(value),
+      append: (column) => (column as FixedColumn).appendUint128(value),
+    }));
+  }
+  if (isNullable && type === 'UInt64') {
+    return fc.maxSafeNat().map((value) => ({
+      stored: BigInt(value),
+      append: (column) => (column as FixedColumn).appendUint64(value),
+    }));
+  }
+  if (isNullable && type === 'Bool') return one(fc.nat({ max: 1 }), (column, value) => column.appendUint8(value));
   const halves = (column: FixedColumn, value: bigint): void => {
     const bits = BigInt.asUintN(64, value);
     column.appendHalves(Number(bits & 0xffff_ffffn), Number(bits >> 32n));
@@ -157,6 +183,11 @@ function fixed(type: string): fc.Arbitrary<Cell> {
       return one(fc.nat({ max: 0xffff_ffff }), (column, value) => column.repeatUint32(value, 1));
     case 'UInt64':
       return one(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), halves);
+    case 'UUID':
+      return one(fc.uuid(), (column, value) => {
+        const digits = value.replaceAll('-', '');
+        for (const half of [digits.slice(0, 16), digits.slice(16)]) halves(column, BigInt(`0x${half}`));
+      });
     case 'Float64':
       return one(fc.double(), (column, value) => column.appendFloat64(value));
     case 'Int64':

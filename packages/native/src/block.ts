@@ -101,6 +101,7 @@ const FIXED_WIDTHS: Readonly<Record<string, number>> = {
   Int64: 8,
   UInt64: 8,
   Float64: 8,
+  UUID: 16,
 };
 
 /** Makes the builder for a ClickHouse type. Knows the types that the fact tables use, and no others. */
@@ -112,6 +113,7 @@ export function columnOf(type: string, repairs: TextRepairs): Column {
   if (width !== undefined) return new FixedColumn(width);
   if (type.startsWith('DateTime64(')) return new FixedColumn(8);
   if (type.startsWith('Enum8(')) return new FixedColumn(1);
+  if (type.startsWith('Decimal(38, ')) return new FixedColumn(16);
   const argument = /^(\w+)\((.*)\)$/s.exec(type);
   const [, kind, inside = ''] = argument ?? [];
   if (kind === 'FixedString') return new FixedColumn(Number(inside));

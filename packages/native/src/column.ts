@@ -126,6 +126,27 @@ export class FixedColumn implements Column {
     buffer.length += 8;
   }
 
+  /** Appends a whole number that is not negative as a little-endian integer of 128 bits. The column must be 16 bytes wide. */
+  appendUint128(value: number | bigint): void {
+    const buffer = this.buffer;
+    buffer.reserve(16);
+    const at = buffer.length;
+    if (typeof value === 'number') {
+      buffer.view.setUint32(at, value >>> 0, true);
+      buffer.view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+      buffer.view.setBigUint64(at + 8, 0n, true);
+    } else {
+      buffer.view.setBigUint64(at, value & 0xffff_ffff_ffff_ffffn, true);
+      buffer.view.setBigUint64(at + 8, value >> 64n, true);
+    }
+    buffer.length += 16;
+  }
+
+  /** Appends a whole number below 2^53 that is not negative. The column must be eight bytes wide. */
+  appendUint64(value: number): void {
+    this.appendHalves(value >>> 0, Math.floor(value / 0x1_0000_0000));
+  }
+
   /** Copies one value of `width` bytes from the request. The width must be a multiple of four. */
   appendBytes(source: Source, start: number): void {
     const { buffer, width } = this;
@@ -136,6 +157,9 @@ export class FixedColumn implements Column {
     buffer.length += width;
   }
 }
+
+/** A text of one byte of length, short enough to be copied letter by letter. */
+const SHORT_TEXT = 64;
 
 /** Values of type String: a length and the bytes. */
 export class StringColumn implements Column {
@@ -194,8 +218,26 @@ export class StringColumn implements Column {
     this.appendRaw(repairText(source, start, end));
   }
 
+  /** Appends a string; lone surrogates become U+FFFD. */
   appendString(text: string): void {
-    this.appendRaw(encodeText(text));
+    if (text.length > SHORT_TEXT || !this.appendShort(text)) this.appendRaw(encodeText(text));
+  }
+
+  /** Appends a short text if it is ASCII, as most are, without an encoder. */
+  private appendShort(text: string): boolean {
+    const { buffer } = this;
+    const before = buffer.length;
+    buffer.reserve(text.length + 1);
+    buffer.bytes[buffer.length++] = text.length;
+    let seen = 0;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      seen |= code;
+      buffer.bytes[buffer.length++] = code;
+    }
+    if (seen < 0x80) this.count++;
+    else buffer.length = before;
+    return seen < 0x80;
   }
 
   /** Appends bytes that are known to be valid. */

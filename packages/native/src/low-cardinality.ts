@@ -34,6 +34,8 @@ export class LowCardinalityColumn implements Column {
   private table = new Int32Array(256);
   private interned = 0;
   private previous = 0;
+  /** Interned values by the string that they were given as, for rows that are strings already. */
+  private readonly ids = new Map<string, number>();
 
   // The block: which interned values it uses, in dictionary order, and an index per value.
   private stamps = new Uint32Array(64);
@@ -79,6 +81,7 @@ export class LowCardinalityColumn implements Column {
     this.arena.length = 0;
     this.interned = 0;
     this.previous = 0;
+    this.ids.clear();
     this.table.fill(0);
     this.stamps.fill(0);
   }
@@ -118,8 +121,15 @@ export class LowCardinalityColumn implements Column {
   }
 
   localOfString(text: string): number {
+    const known = this.ids.get(text);
+    if (known !== undefined) {
+      this.previous = known;
+      return this.stamps[known] === this.epoch ? (this.locals[known] as number) : this.enter(known);
+    }
     const bytes = encodeText(text);
-    return this.localOf(sourceOf(bytes), 0, bytes.length);
+    const local = this.localOf(sourceOf(bytes), 0, bytes.length);
+    this.ids.set(text, this.previous);
+    return local;
   }
 
   /** The position of `source[start, end)` in this block's dictionary, which is added if it isn't there. */

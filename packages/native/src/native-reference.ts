@@ -4,7 +4,10 @@
  * the one of SerializationLowCardinality: version 1, additional keys in every block.)
  */
 
-/** A value: 64-bit integers as bigint, FixedString in hex, arrays as arrays, maps as arrays of pairs. */
+/**
+ * A value: integers of 64 bits and more as bigint, decimals as the whole number of their smallest unit, FixedString in hex,
+ * arrays as arrays, maps as arrays of pairs.
+ */
 export type NativeValue = string | number | bigint | null | readonly NativeValue[];
 
 export interface NativeBlock {
@@ -122,6 +125,10 @@ class NativeReader {
     if (fixed !== null) return this.take(Number(fixed[1])).toString('hex');
     if (type.startsWith('DateTime64(') || type === 'Int64') return this.take(8).readBigInt64LE();
     if (type.startsWith('Enum8(')) return this.take(1).readInt8();
+    if (type.startsWith('Decimal(38, ')) {
+      const low = this.take(8).readBigUInt64LE();
+      return (this.take(8).readBigInt64LE() << 64n) | low;
+    }
     switch (type) {
       case 'UInt8':
       case 'Bool':
@@ -136,6 +143,8 @@ class NativeReader {
         return this.take(8).readBigUInt64LE();
       case 'Float64':
         return this.take(8).readDoubleLE();
+      case 'UUID':
+        return uuidText(this.take(8).readBigUInt64LE(), this.take(8).readBigUInt64LE());
       default:
         throw new Error(`unknown type ${type}`);
     }
@@ -148,4 +157,10 @@ function innerTypes(type: string): string[] {
   if (kind === undefined) return [];
   const comma = inside.indexOf(', ');
   return kind === 'Map' ? [inside.slice(0, comma), inside.slice(comma + 2)] : [inside];
+}
+
+/** A UUID is two numbers of 64 bits, the upper one first. */
+function uuidText(upper: bigint, lower: bigint): string {
+  const digits = ((upper << 64n) | lower).toString(16).padStart(32, '0');
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

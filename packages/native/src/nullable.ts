@@ -21,6 +21,23 @@ export class NullableColumn implements Column {
     this.values.appendFloat64(value);
   }
 
+  /** Appends a whole number as UInt64. */
+  appendUint64(value: number): void {
+    this.missing.appendUint8(0);
+    this.values.appendUint64(value);
+  }
+
+  /** Appends a whole number of 128 bits. */
+  appendUint128(value: number | bigint): void {
+    this.missing.appendUint8(0);
+    this.values.appendUint128(value);
+  }
+
+  appendUint8(value: number): void {
+    this.missing.appendUint8(0);
+    this.values.appendUint8(value);
+  }
+
   /** Appends NULL. */
   appendDefault(): void {
     this.missing.appendUint8(1);

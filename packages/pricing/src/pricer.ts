@@ -43,8 +43,11 @@ export interface Priced {
 
 /** The total alone, as it is stored: the cost, the row that it is of, or why there is none. */
 export type Total =
-  | { readonly money: Money; readonly row: string; readonly split: Split }
+  | { readonly money: Money; readonly row: string; readonly split: Split; readonly parts: readonly TotalPart[] }
   | { readonly money: undefined; readonly row: string | undefined; readonly reason: string };
+
+/** A part of a total: its kind and its money, as a number where that is exact. */
+export type TotalPart = readonly [kind: Kind, money: number | bigint];
 
 /** Names that are kept; beyond, all are forgotten, because only an attacker or a bug has as many. */
 const MAX_KEYS = 20_000;
@@ -151,6 +154,7 @@ function readyRow(alternative: Alternative): ReadyRow {
 function totalOf(split: Split, ready: ReadyRow): Total {
   const { row, pico, atto } = ready;
   if (!split.reported || !ready.plain) return slowly(split, row);
+  const parts: TotalPart[] = [];
   let small = 0;
   let large = 0n;
   const { quantities } = split;
@@ -162,20 +166,23 @@ function totalOf(split: Split, ready: ReadyRow): Total {
     // Also false for NaN. Both factors are whole, so a product that is small enough is exact.
     if (product <= Number.MAX_SAFE_INTEGER - small) {
       small += product;
+      parts.push([kind, product]);
       continue;
     }
     const unit = atto[kind];
     if (unit === undefined) return slowly(split, row);
-    large += multiply(quantity, unit);
+    const money = multiply(quantity, unit);
+    large += money;
+    parts.push([kind, money]);
   }
-  return { money: large + BigInt(small), row: row.id, split };
+  return { money: large + BigInt(small), row: row.id, split, parts };
 }
 
 function slowly(split: Split, row: PriceRow): Total {
   const cost = costOfSplit(split, row);
   return cost.total === undefined
     ? { money: undefined, row: row.id, reason: cost.missing.join('; ') }
-    : { money: cost.total, row: row.id, split };
+    : { money: cost.total, row: row.id, split, parts: cost.parts.map(({ kind, money }) => [kind, money]) };
 }
 
 /** The last instant that a Date can be. */

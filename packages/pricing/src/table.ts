@@ -132,6 +132,12 @@ export class PriceTable {
     return { found: false, reason: this.reason(key, point, alternatives) };
   }
 
+  /** All rows of a model, whatever their tier, measure, size and quality; the preferred one first. */
+  rowsOf(provider: string, model: string, tenant?: string): Alternative[] {
+    const key: PriceKey = { provider, model, measure: 'tokens', ...(tenant === undefined ? {} : { tenant }) };
+    return this.ranked(key, () => true, true);
+  }
+
   private ranked(key: PriceKey, fits: (row: Indexed) => boolean, anySize = false): Alternative[] {
     const own = key.tenant === undefined ? undefined : this.tenants.get(key.tenant);
     const size = key.size === undefined ? undefined : normaliseSize(key.size);

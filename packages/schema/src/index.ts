@@ -1,3 +1,4 @@
+import { GENERATIONS } from './generations.ts';
 import { LOGS } from './logs.ts';
 import { METRIC_TABLES } from './metrics.ts';
 import { SPANS } from './spans.ts';
@@ -5,6 +6,7 @@ import type { FactTable } from './table.ts';
 
 export { OPTIONAL_TRACE_ID_HEX } from './columns.ts';
 export { EVENTS } from './events.ts';
+export { GENERATIONS } from './generations.ts';
 export { LOGS } from './logs.ts';
 export {
   METRIC_TABLES,
@@ -19,4 +21,4 @@ export { FACT_DATABASE, SEGMENT_COLUMN } from './table.ts';
 export type { Column, DerivedColumn, FactTable, Index, Projection } from './table.ts';
 
 /** Every fact table. */
-export const FACT_TABLES: readonly FactTable[] = [SPANS, LOGS, ...METRIC_TABLES];
+export const FACT_TABLES: readonly FactTable[] = [SPANS, LOGS, ...METRIC_TABLES, GENERATIONS];

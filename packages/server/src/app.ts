@@ -15,11 +15,14 @@ import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { Access } from './control/access.ts';
 import { AdminToken } from './control/admin-token.ts';
+import { Audit } from './control/audit.ts';
 import { Maintenance } from './control/maintenance.ts';
 import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
 import type { Listener } from './http/listen.ts';
+import type { Route } from './http/router.ts';
 import { Ingest } from './pipeline/ingest.ts';
 import { Definitions } from './query/definitions.ts';
+import type { AuditLine } from './query/door.ts';
 import { Door } from './query/door.ts';
 import { nodeNumber } from './node-number.ts';
 import { serve } from './serve.ts';
@@ -35,6 +38,8 @@ import { syncDirectory } from './wal/segment.ts';
 
 export interface App {
   readonly listeners: readonly Listener[];
+  /** What the main port serves. */
+  readonly routes: readonly Pick<Route, 'method' | 'path'>[];
   /** Convenience ports that another process has, as sentences. */
   readonly skipped: readonly string[];
   close(): Promise<void>;
@@ -60,12 +65,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   try {
     syncDirectory(config.dataDir);
     const { store, engine, isRestored } = await openStore(config, log);
-    const access = await openAccess(config, log, store);
-    const { door, definitions } = openDoor(config, log, store);
+    const audit = await openAudit(config, log, store);
+    const access = await openAccess(config, log, store, audit);
+    const { door, definitions } = openDoor(config, log, store, audit);
     const { drain, ways } = makeDrain(config, log, store);
     const workspaces = await openWorkspaces(config, log, {
       store,
       access,
+      audit,
       door,
       definitions,
       hold: () => holdFor(drain, walDirectory(config)),
@@ -75,10 +82,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const { room, ingest, closeIngest } = openIngest(config, log, drain, engine);
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
     const flushed = (): Promise<void> => flush(ingest, drain);
-    const parts = { ingest, access, door, maintenance, drain, room, store, flush: flushed, ...workspaces };
+    const parts = { ingest, access, audit, door, maintenance, drain, room, store, flush: flushed, ...workspaces };
     const serving = await serve(config, log, parts);
     return {
       listeners: serving.listeners,
+      routes: serving.routes,
       skipped: serving.skipped,
       close: async () => {
         await serving.close(CLOSE_GRACE_MS);
@@ -86,6 +94,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         await workspaces.platform.close();
         await workspaces.tables.client.close();
         access.close();
+        await audit.close();
         await store.close();
         await engine?.stop();
         lock.release();
@@ -106,9 +115,9 @@ interface Storage {
 }
 
 async function openStore(config: Config, log: Logger): Promise<Storage> {
-  const retentionDays = config.retentionDays || undefined;
+  const kept = { retentionDays: config.retentionDays || undefined, auditDays: config.auditDays };
   if (config.storeUrl !== undefined) {
-    const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), retentionDays });
+    const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), ...kept });
     // It may be away, and come later: the log takes data until then.
     void migrate(store, log, () => true);
     return { store, engine: undefined, isRestored: false };
@@ -121,7 +130,7 @@ async function openStore(config: Config, log: Logger): Promise<Storage> {
     maxExecutionSeconds: config.queryMaxSeconds,
     onEvent: (event) => logEngine(log, event),
   });
-  const store = Store.connect({ target: embeddedTarget(engine), retentionDays });
+  const store = Store.connect({ target: embeddedTarget(engine), ...kept });
   const isRestored = await store.placeRestored();
   await store.endRestore();
   if (isRestored) log.warn('put the tables of a backup in place: the restore was interrupted');
@@ -233,13 +242,24 @@ function openIngest(config: Config, log: Logger, drain: Drain, engine: Engine | 
   return { room, ingest, closeIngest };
 }
 
-function openAccess(config: Config, log: Logger, store: Store): Promise<Access> {
+/** What changes, and who did it, is kept here until the store has it. */
+function openAudit(config: Config, log: Logger, store: Store): Promise<Audit> {
+  return Audit.open({
+    store,
+    directory: join(config.dataDir, 'audit'),
+    now: Date.now,
+    onFault: (what, error) => log.error({ err: error }, what),
+  });
+}
+
+function openAccess(config: Config, log: Logger, store: Store, audit: Audit): Promise<Access> {
   return Access.open({
     store,
     mode: config.auth,
     adminToken: AdminToken.open({ dataDir: config.dataDir, given: config.adminToken, random: randomBytes }),
     now: Date.now,
     snapshotPath: join(config.dataDir, 'keys.json'),
+    onChange: audit.changed,
     onStore: (up, reason) => {
       if (up) log.info('the control plane reads from the store again');
       else log.warn({ reason }, 'the control plane cannot read from the store');
@@ -247,7 +267,7 @@ function openAccess(config: Config, log: Logger, store: Store): Promise<Access> 
   });
 }
 
-function openDoor(config: Config, log: Logger, store: Store): { door: Door; definitions: Definitions } {
+function openDoor(config: Config, log: Logger, store: Store, audit: Audit): { door: Door; definitions: Definitions } {
   const limits = {
     maxExecutionSeconds: config.queryMaxSeconds,
     maxMemoryBytes: config.queryMaxMemory,
@@ -257,7 +277,11 @@ function openDoor(config: Config, log: Logger, store: Store): { door: Door; defi
     waiting: config.tenantQueries * 10,
     waitMs: QUEUE_WAIT_MS,
   };
-  const door = new Door({ store, limits, audit: (line) => log.info(line, 'query'), now: Date.now });
+  const record = (line: AuditLine): void => {
+    log.info(line, 'query');
+    audit.note({ query: line.sql });
+  };
+  const door = new Door({ store, limits, audit: record, now: Date.now });
   return { door, definitions: new Definitions({ store, limits, door }) };
 }
 

@@ -154,6 +154,7 @@ export const SETTINGS = {
     'Name of the ClickHouse cluster, for replicated and distributed tables.',
   ),
   retentionDays: integer('GLASSHOUSE_RETENTION_DAYS', 90, 0, 3650, 'Days that telemetry is kept. 0 keeps it for good.'),
+  auditDays: integer('GLASSHOUSE_AUDIT_DAYS', 400, 1, 36_500, 'Days that rows of the audit log are kept.'),
   logLevel: choice(
     'GLASSHOUSE_LOG_LEVEL',
     ['debug', 'info', 'warn', 'error'],

@@ -10,6 +10,8 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
+import { auditRoutes } from './api/audit.ts';
+import { audited } from './api/audited.ts';
 import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
@@ -21,6 +23,7 @@ import { tinybirdRoutes } from './api/tinybird/routes.ts';
 import { workspaceCallers } from './api/tinybird/sql-callers.ts';
 import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
+import type { Audit } from './control/audit.ts';
 import type { Maintenance } from './control/maintenance.ts';
 import { loopbackHostOnly } from './http/host.ts';
 import type { Listener } from './http/listen.ts';
@@ -47,6 +50,7 @@ import type { OpenWorkspaces } from './workspaces.ts';
 export interface Served extends OpenWorkspaces {
   readonly ingest: Ingest;
   readonly access: Access;
+  readonly audit: Audit;
   readonly door: Door;
   readonly maintenance: Maintenance;
   readonly drain: Drain;
@@ -58,6 +62,8 @@ export interface Served extends OpenWorkspaces {
 
 export interface Serving {
   readonly listeners: readonly Listener[];
+  /** What the main port serves. */
+  readonly routes: readonly Pick<Route, 'method' | 'path'>[];
   /** Convenience ports that another process has, as sentences. */
   readonly skipped: readonly string[];
   /** Takes nothing new and resolves when the open requests are answered. */
@@ -66,11 +72,13 @@ export interface Serving {
 
 /** Opens all listeners. Rejects with `conflict` if the main port is taken. */
 export async function serve(config: Config, log: Logger, parts: Served): Promise<Serving> {
-  const { ingest: sink, access, door, maintenance } = parts;
+  const { ingest: sink, access, audit, door, maintenance } = parts;
   const { host, maxBodyBytes, maxJsonBytes } = config;
   const common = statusRoutes(parts);
+  const { credentials } = parts.platform;
   const router = (...routes: Route[][]): RequestListener => {
-    const { listener } = new Router([...common, ...routes.flat()], onError(log));
+    const recorded = audited([...common, ...routes.flat()], { audit, credentials, keys: access.keys });
+    const { listener } = new Router(recorded, onError(log));
     return config.auth === 'open' ? loopbackHostOnly(listener) : listener;
   };
   const otlp = otlpHttpRoutes({ sink, principals: access, maxBodyBytes, maxJsonBytes });
@@ -90,13 +98,14 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     ...events,
     ...sql,
   ];
-  const everything = router(
-    otlp,
-    tinybird,
-    clickhouse,
-    controlRoutes(access, Date.now),
-    maintenanceRoutes(maintenance, access),
-    observaRoutes({
+  const everything = [
+    ...otlp,
+    ...tinybird,
+    ...clickhouse,
+    ...controlRoutes(access, Date.now),
+    ...maintenanceRoutes(maintenance, access, audit.end),
+    ...auditRoutes({ audit, credentials, now: Date.now }),
+    ...observaRoutes({
       access,
       platform: parts.platform,
       append: appendTo(sink),
@@ -104,12 +113,12 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
       isOpen: config.auth === 'open',
       now: Date.now,
     }),
-  );
+  ];
   const grpc = otlpGrpcServer({ sink, principals: access, maxBodyBytes });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const toGrpc = injector.injectConnection.bind(injector);
 
-  const listeners = [await listenHttp('main', host, config.port, everything, toGrpc)];
+  const listeners = [await listenHttp('main', host, config.port, router(everything), toGrpc)];
   const skipped: string[] = [];
   const convenience = [
     () => listenHttp('otlp-http', host, config.otlpHttpPort, router(otlp)),
@@ -128,6 +137,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
   }
   return {
     listeners,
+    routes: [...common, ...everything],
     skipped,
     close: async (graceMs) => {
       const closeGrpc = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
@@ -194,7 +204,7 @@ function tinybirdParts(config: Config, parts: Served): TinybirdParts {
   return {
     platform,
     imports,
-    workspaces: new WorkspaceNames({ store, tenants: access.tenants, platform, now: Date.now }),
+    workspaces: new WorkspaceNames({ store: parts.control, tenants: access.tenants, platform, now: Date.now }),
     maxImportBytes: config.importMaxBytes,
     isLocal: config.auth === 'open',
     format: async (sql) => {

@@ -7,6 +7,9 @@ import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
+import type { Audit } from './control/audit.ts';
+import type { WatchedStore } from './control/audit-watch.ts';
+import { watched } from './control/audit-watch.ts';
 import { logPlatform } from './events.ts';
 import { nodeNumber } from './node-number.ts';
 import { definitionJudges } from './platform/definition-judges.ts';
@@ -22,6 +25,8 @@ import type { Definitions } from './query/definitions.ts';
 import type { Door } from './query/door.ts';
 
 export interface OpenWorkspaces {
+  /** The store, for rows of workspaces: the audit log sees what is written. */
+  readonly control: WatchedStore;
   readonly platform: Platform;
   readonly tables: DataSources;
   readonly events: EventHandOver;
@@ -36,6 +41,7 @@ export interface OpenWorkspaces {
 export interface WorkspaceParts {
   readonly store: Store;
   readonly access: Access;
+  readonly audit: Audit;
   readonly door: Door;
   readonly definitions: Definitions;
   /** Keeps the store free of hand-overs until the returned function is called. */
@@ -47,13 +53,14 @@ export interface WorkspaceParts {
 export async function openWorkspaces(
   config: Config,
   log: Logger,
-  { store, access, door, definitions, hold, isRestored }: WorkspaceParts,
+  { store, access, audit, door, definitions, hold, isRestored }: WorkspaceParts,
 ): Promise<OpenWorkspaces> {
   const tables = DataSources.connect(store.target);
   const judges = definitionJudges({ definitions, door });
   const key = TokenKey.open({ dataDir: config.dataDir, given: config.tokenKey, random: randomBytes }, isRestored);
+  const control = watched(store, audit.changed);
   const platform = await Platform.open({
-    store,
+    store: control,
     tables,
     access,
     key,
@@ -87,5 +94,5 @@ export async function openWorkspaces(
     settled: () => platform.settled(),
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
-  return { platform, tables, events, outcomes, key, loads, judges, materializer };
+  return { control, platform, tables, events, outcomes, key, loads, judges, materializer };
 }

@@ -137,7 +137,7 @@ function clientOptions(options: StatementOptions): Record<string, unknown> {
 }
 
 /** Turns the client's errors into StoreError: a ClickHouse exception keeps its number, anything else means unreachable. */
-async function guarded<T>(promise: Promise<T>): Promise<T> {
+export async function guarded<T>(promise: Promise<T>): Promise<T> {
   try {
     return await promise;
   } catch (error) {

@@ -8,7 +8,7 @@
 
 import type { DataSource, DataSourceColumn, DataSourceEngine } from '@glasshouse/model';
 import { checkedSettings, codecText, columnDdl, keepsRows } from './datasource-ddl.ts';
-import { quoteName } from './ddl.ts';
+import { quoteName, quoteText } from './ddl.ts';
 
 export interface TableChange {
   readonly kind: 'none' | 'alter' | 'rebuild';
@@ -137,6 +137,11 @@ function columnChange(
     texts.push(`the codec of column ${name}`);
     const change = after.codec === undefined ? 'REMOVE CODEC' : `CODEC(${codecText(after.codec)})`;
     clauses.push(`MODIFY COLUMN ${quoteName(name)} ${change}`);
+  }
+  if (before.comment !== after.comment) {
+    texts.push(`the comment of column ${name}`);
+    // No other clause takes one away.
+    clauses.push(`COMMENT COLUMN ${quoteName(name)} ${quoteText(after.comment ?? '')}`);
   }
   return texts.length === 0 ? undefined : { text: `changes ${texts.join(' and ')}`, clauses };
 }

@@ -156,10 +156,11 @@ export function createQuarantineTable(dataSource: DataSource, name: string, comm
 
 /** A column as CREATE and ALTER write it. */
 export function columnDdl(column: DataSourceColumn): string {
-  const { name, type, kind, expression, codec } = column;
+  const { name, type, kind, expression, codec, comment } = column;
   const value =
     expression === undefined ? (kind === 'EPHEMERAL' ? ' EPHEMERAL' : '') : ` ${kind ?? 'DEFAULT'} ${expression}`;
-  return `${quoteName(name)} ${type}${value}${codec === undefined ? '' : ` CODEC(${codecText(codec)})`}`;
+  const about = comment === undefined ? '' : ` COMMENT ${quoteText(comment)}`;
+  return `${quoteName(name)} ${type}${value}${about}${codec === undefined ? '' : ` CODEC(${codecText(codec)})`}`;
 }
 
 /** The codecs between the parentheses: `ZSTD(1)`, also of `CODEC(ZSTD(1))`. Throws `bad_request` for anything else. */

@@ -336,6 +336,33 @@ describe('a change in place', () => {
     expect(planChange(after, { ...after, description: 'new', columns: after.columns })).toMatchObject({ kind: 'none' });
   });
 
+  it.each(['MergeTree', 'Null'])('comments columns of a %s, anew and no more', async (name) => {
+    const engine = { name, ...(name === 'Null' ? {} : { sortingKey: 'a' }) };
+    const commented = (comment: string | undefined, more: object = {}): DataSource => {
+      const about = { ...column('a', 'String'), ...more, ...(comment === undefined ? {} : { comment }) };
+      return dataSource('commented', { engine, columns: [column('k', 'String'), about] });
+    };
+    const place = next('commented');
+    const text = "it's \\ two\nlines";
+    const comments = async (): Promise<unknown> => {
+      const where = "database = 'tenant_acme' AND table = 'commented' AND name = 'a'";
+      return store.rows(`SELECT comment, default_expression AS value FROM system.columns WHERE ${where}`);
+    };
+    await tables.create(place, commented(text));
+    expect(await comments()).toEqual([{ comment: text, value: '' }]);
+    const other = planChange(commented(text), commented('other', { kind: 'DEFAULT', expression: "'x'" }));
+    expect(other).toMatchObject({ kind: 'alter', losses: [] });
+    await tables.alter(place, other.clauses);
+    expect(await comments()).toEqual([{ comment: 'other', value: "'x'" }]);
+    const none = planChange(commented('other', { kind: 'DEFAULT', expression: "'x'" }), {
+      ...commented(undefined),
+      columns: commented(undefined).columns.toReversed(),
+    });
+    expect(none.changes).toEqual(['changes the default of column a and the comment of column a', 'reorders columns']);
+    for (let again = 0; again < 2; again++) await tables.alter(place, none.clauses.slice(-3));
+    expect(await comments()).toEqual([{ comment: '', value: "'x'" }]);
+  });
+
   it.each([...ENGINE_SETTINGS])('sets %s and takes it back, or moves the rows for it', async (key) => {
     const plain = dataSource('set');
     const [known] = await store.rows<{ value: string; type: string }>(

@@ -11,6 +11,8 @@ export interface DdlOptions {
   readonly cluster: string | undefined;
   /** Rows are deleted after this many days; undefined keeps them. */
   readonly retentionDays: number | undefined;
+  /** Days that rows of the audit log are kept; undefined for the default. */
+  readonly auditDays?: number | undefined;
   /** General compression of every column: `Default` is what the engine's configuration says for a part of its size. */
   readonly compression: string;
 }

@@ -5,7 +5,7 @@
  * Must stay true: every statement can run twice, because a crash may come between a statement and its record.
  */
 
-import { FACT_TABLES } from '@glasshouse/schema';
+import { FACT_TABLES, GENERATIONS } from '@glasshouse/schema';
 import type { Client } from './client.ts';
 import type { DdlOptions } from './ddl.ts';
 import { createTable, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
@@ -29,6 +29,30 @@ function controlTable(name: string, columns: string, key: string): (options: Ddl
       `ENGINE = ${engine} ORDER BY ${key} SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`
     );
   };
+}
+
+/** Days that rows of the audit log are kept if nothing else is said. */
+const AUDIT_DAYS = 400;
+
+/**
+ * What changed, and who did it. Rows are only ever added. One that is written twice, because the answer to the first insert was
+ * lost, is one row to whoever reads with FINAL: both are the same to the last byte.
+ */
+function auditTable({ database, cluster }: DdlOptions): string {
+  const engine =
+    cluster === undefined
+      ? 'ReplacingMergeTree'
+      : `ReplicatedReplacingMergeTree('/clickhouse/tables/all/${database}/audit_log', '{shard}-{replica}')`;
+  return (
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.audit_log${onCluster(cluster)} (
+       id String, time DateTime64(3, 'UTC'), actor String, actor_name String, actor_kind LowCardinality(String),
+       actor_tenant String, action LowCardinality(String), tenant_id String, project_id String, environment String,
+       target String, before String, after String, remote_address String, user_agent String, request_id String,
+       outcome LowCardinality(String), message String
+     ) ENGINE = ${engine} PARTITION BY toYYYYMM(time) ORDER BY (tenant_id, time, id) ` +
+    `TTL toDateTime(time) + toIntervalDay(${AUDIT_DAYS}) ` +
+    `SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1`
+  );
 }
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -114,6 +138,34 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  { name: 'generations', steps: (options) => createTable(GENERATIONS, options).map((statement) => [statement]) },
+  {
+    name: 'prices',
+    steps: (options) => [
+      [
+        controlTable(
+          'price_overrides',
+          "tenant String, id String, entry String, recorded_at DateTime64(3, 'UTC')",
+          '(tenant, id)',
+        )(options),
+        controlTable(
+          'price_lists',
+          "id String, entry String, content String CODEC(ZSTD(3)), recorded_at DateTime64(3, 'UTC')",
+          'id',
+        )(options),
+        controlTable(
+          'repricings',
+          `id String, tenant String, started_by String, status LowCardinality(String), dry_run Bool,
+         since DateTime64(3, 'UTC'), until DateTime64(3, 'UTC'), from_versions Array(String), to_version String,
+         generations UInt64, changed UInt64, found UInt64, lost UInt64,
+         cost_before Decimal(38, 12), cost_after Decimal(38, 12), progress Float64, state String, error String,
+         started_at DateTime64(3, 'UTC'), updated_at DateTime64(3, 'UTC')`,
+          'id',
+        )(options),
+      ],
+    ],
+  },
+  { name: 'audit', steps: (options) => [[auditTable(options)]] },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */
@@ -153,17 +205,19 @@ async function applyRetention(client: Client, options: DdlOptions): Promise<void
     'SELECT name, create_table_query FROM system.tables WHERE database = {database:String}',
     { params: { database } },
   );
-  for (const table of FACT_TABLES) {
-    const name = cluster === undefined ? table.name : `${table.name}_local`;
+  const apply = async (name: string, days: number | undefined, expression: (days: number) => string): Promise<void> => {
     const ddl = rows.find((row) => row.name === name)?.create_table_query;
-    if (ddl === undefined) continue;
+    if (ddl === undefined) return;
     const current = /TTL .*?toIntervalDay\((\d+)\)/s.exec(ddl)?.[1];
-    if (current === (retentionDays === undefined ? undefined : String(retentionDays))) continue;
-    const change = retentionDays === undefined ? 'REMOVE TTL' : `MODIFY TTL ${ttl(table, retentionDays)}`;
+    if (current === (days === undefined ? undefined : String(days))) return;
+    const change = days === undefined ? 'REMOVE TTL' : `MODIFY TTL ${expression(days)}`;
     await client.command(
       `ALTER TABLE ${quoteName(database)}.${quoteName(name)}${onCluster(cluster)} ${change}`,
       // Parts that are already there are dropped when their day is over; nothing is rewritten now.
       { settings: { materialize_ttl_after_modify: 0 } },
     );
-  }
+  };
+  for (const table of FACT_TABLES)
+    await apply(cluster === undefined ? table.name : `${table.name}_local`, retentionDays, (days) => ttl(table, days));
+  await apply('audit_log', options.auditDays ?? AUDIT_DAYS, (days) => `toDateTime(time) + toIntervalDay(${days})`);
 }

@@ -46,8 +46,11 @@ type Names = Readonly<Record<'beside' | 'database' | 'replaced', string>>;
 const PLAN = 'restore_plan';
 /** Tables of a backup of telemetry only. */
 const FORMER_TABLES: readonly string[] = [...FACT_TABLES.map(({ name }) => name), 'tenants', 'api_keys'];
-/** Tables that stay: the record of migrations is of this schema. What a segment was loaded into is of no use. */
-const STAYING = /^(?:schema_migrations|replay_[0-9a-f]+)$/u;
+/**
+ * Tables that stay: the record of migrations is of this schema; the audit log is never replaced, that of the backup is added to it.
+ * What a segment was loaded into is of no use.
+ */
+const STAYING = /^(?:schema_migrations|audit_log|replay_[0-9a-f]+)$/u;
 const RETRY_MS = 500;
 const DURABLE = `fsync_after_insert = ${DURABLE_SETTINGS.fsync_after_insert}, fsync_part_directory = ${DURABLE_SETTINGS.fsync_part_directory}`;
 
@@ -138,8 +141,22 @@ async function place(client: Client, database: string): Promise<boolean> {
     const move = await Move.begin(client, { database, beside, replaced });
     for (const planned of plan) await move.place(planned);
     if (plan.some((planned) => planned.database === database && planned.name === 'resources')) await move.clear(plan);
+    await addAudit(client, database, beside);
   }
   return plan.length > 0;
+}
+
+/** Adds the audit log of the backup to the present one, but for rows that are there. */
+async function addAudit(client: Client, database: string, beside: string): Promise<void> {
+  const rows = await client.rows<{ database: string }>(
+    "SELECT database FROM system.tables WHERE name = 'audit_log' AND database IN {databases:Array(String)}",
+    { params: { databases: [database, beside] } },
+  );
+  if (rows.length < 2) return;
+  const table = `${quoteName(database)}.audit_log`;
+  await client.command(
+    `INSERT INTO ${table} SELECT * FROM ${quoteName(beside)}.audit_log WHERE id NOT IN (SELECT id FROM ${table})`,
+  );
 }
 
 /** Removes the plan, and what else is left of reading a backup. Waits for a store that is away. */

@@ -9,9 +9,10 @@ import { FACT_TABLES } from '@glasshouse/schema';
 import type { BackupOptions, BackupProgress, BackupResult } from './backup.ts';
 import { backupAll, truncateFacts } from './backup.ts';
 import type { RawResult, StatementOptions } from './client.ts';
-import { Client } from './client.ts';
+import { Client, guarded } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
 import { migrate } from './migrations.ts';
+import { paramSettings, Questions } from './questions.ts';
 import type { ReadBackup } from './restore.ts';
 import { endRestore, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';
 import type { Target } from './target.ts';
@@ -21,6 +22,8 @@ export interface StoreOptions {
   readonly target: Target;
   /** Days that facts are kept; undefined keeps them for good. */
   readonly retentionDays: number | undefined;
+  /** Days that rows of the audit log are kept; undefined for the default. */
+  readonly auditDays?: number | undefined;
 }
 
 /** A segment to hand over, as the log describes it. */
@@ -32,6 +35,12 @@ export interface SegmentFile {
   readonly days: ReadonlyMap<number, number>;
   /** True if damaged rows were taken out of it: a day that was inserted before that rightly holds more than `days` says. */
   readonly repaired?: boolean;
+}
+
+/** How a user's query is run. */
+export interface ReadOptions extends Omit<StatementOptions, 'params'> {
+  /** Values of `{name:String}`. */
+  readonly params?: Readonly<Record<string, string>>;
 }
 
 /** How often those are asked to end that still insert a segment of which nobody awaits the answer. */
@@ -59,17 +68,16 @@ export const ONE_PART_PER_PARTITION = {
 export class Store {
   readonly target: Target;
   private readonly writer: Client;
-  private readonly reader: Client;
+  private readonly reader: Questions;
   private readonly retentionDays: number | undefined;
+  private readonly auditDays: number | undefined;
 
   private constructor(options: StoreOptions) {
     this.target = options.target;
     this.retentionDays = options.retentionDays;
+    this.auditDays = options.auditDays;
     this.writer = new Client(options.target, options.target.writer, { maxConnections: 8, requestTimeoutMs: 600_000 });
-    this.reader = new Client(options.target, options.target.reader, {
-      maxConnections: 64,
-      requestTimeoutMs: 3_600_000,
-    });
+    this.reader = new Questions(options.target, options.target.reader, { maxConnections: 64, timeoutMs: 3_600_000 });
   }
 
   /** Connects lazily: nothing is asked of the store yet, so this works while it is down. `migrate` must follow. */
@@ -87,7 +95,13 @@ export class Store {
   /** Brings the schema up to date; may be called again after a failure. Resolves with the names of the migrations that ran. */
   migrate(): Promise<string[]> {
     const { database, cluster, compression } = this.target;
-    return migrate(this.writer, { database, cluster, compression, retentionDays: this.retentionDays });
+    return migrate(this.writer, {
+      database,
+      cluster,
+      compression,
+      retentionDays: this.retentionDays,
+      auditDays: this.auditDays,
+    });
   }
 
   ping(): Promise<boolean> {
@@ -113,12 +127,12 @@ export class Store {
    * Runs a user's query in its tenant's session. The caller has judged the statement; this adds the walls behind that: a
    * reader's session, the tenant named in it, and the tenant's database as the default.
    */
-  read(tenant: string, sql: string, options: StatementOptions = {}): Promise<RawResult> {
-    return this.reader.raw(sql, {
-      database: tenantDatabase(tenant),
-      ...options,
-      settings: { ...options.settings, readonly: 1, log_comment: sessionComment(tenant) },
-    });
+  async read(tenant: string, sql: string, options: ReadOptions = {}): Promise<RawResult> {
+    const { settings, params = {}, queryId = randomUUID(), database = tenantDatabase(tenant), signal } = options;
+    const session = { readonly: 1, log_comment: sessionComment(tenant), database, query_id: queryId };
+    const search = { ...settings, ...paramSettings(params), ...session };
+    const stream = await guarded(this.reader.ask({ sql, search, signal }));
+    return { stream, headers: stream.headers, queryId };
   }
 
   /** Makes the tenant's database and the views in it, but for those whose name a data source has. */
@@ -296,7 +310,8 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.writer.close(), this.reader.close()]);
+    this.reader.close();
+    await this.writer.close();
   }
 }
 

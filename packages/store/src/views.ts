@@ -189,6 +189,13 @@ const TRACES: View = {
     FROM (SELECT *, user_id, session_id FROM ${facts}.spans WHERE ${tenant})`,
 };
 
+/** One row per call: where two reports of a call came, the first. */
+const GENERATIONS_VIEW: View = {
+  comment: 'Calls of models, with their cost',
+  select: (facts, tenant) =>
+    `SELECT * EXCEPT (_segment, tenant_id, duplicate) FROM ${facts}.generations WHERE ${tenant} AND NOT duplicate`,
+};
+
 /** The hourly roll-up. Its GROUP BY is that of the projection `red_hourly`, which the engine answers it from. */
 const METRICS_HOURLY: View = {
   comment: 'Spans by hour, project and service: counts, errors, latency quantiles',
@@ -274,6 +281,7 @@ export const VIEWS: Readonly<Record<string, View>> = {
     select: factView('metrics_exponential_histogram', EXEMPLAR_IDS),
   },
   metrics_summary: { comment: 'Summary data points', select: factView('metrics_summary', '') },
+  generations: GENERATIONS_VIEW,
   traces: TRACES,
   metrics_hourly: METRICS_HOURLY,
   otel_traces: OTEL_TRACES,

@@ -122,13 +122,15 @@ function describe(output: Output, info: DataSourceInfo): void {
 }
 
 function showColumns(output: Output, columns: readonly ColumnInfo[]): void {
+  const isCommented = columns.some(({ description }) => Boolean(description));
   output.table(
-    ['Column', 'Type', 'Read from', 'Default'].map((title) => ({ title })),
-    columns.map(({ name, type, nullable, jsonpath, default_value }) => [
+    ['Column', 'Type', 'Read from', 'Default', ...(isCommented ? ['Comment'] : [])].map((title) => ({ title })),
+    columns.map(({ name, type, nullable, jsonpath, default_value, description }) => [
       name,
       nullable === true ? `Nullable(${type})` : type,
       jsonpath ?? '',
       default_value ?? '',
+      ...(isCommented ? [(description ?? '').replaceAll('\n', ' ')] : []),
     ]),
   );
 }

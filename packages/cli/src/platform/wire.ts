@@ -26,6 +26,8 @@ export interface ColumnInfo {
   readonly jsonpath?: string | null;
   readonly default_value?: string | null;
   readonly codec?: string | null;
+  /** Its comment. */
+  readonly description?: string | null;
 }
 
 export interface PipeInfo {

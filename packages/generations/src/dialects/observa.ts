@@ -24,6 +24,7 @@ export const OBSERVA: Dialect = {
     event_type: [TYPE],
     operation: [read(TYPE, { words: OPERATION })],
     modality: [read(TYPE, { words: MODALITY_OF_OPERATION })],
+    project_name: [line('project_id')],
     deployment_environment: [line('environment')],
     provider: inside('provider'),
     model_requested: inside('model'),

@@ -18,6 +18,7 @@ export const TRACES: Dialect = {
   counting: { dialect: 'openai', cacheRead: true, cacheWrite: true, reasoning: true, media: true },
   columns: {
     time: [line('timestamp')],
+    project_name: [line('project_id')],
     deployment_environment: [line('environment')],
     operation: [constant('chat')],
     modality: [constant('text')],

@@ -1,5 +1,5 @@
 /**
- * What may follow the type of a column, in any order: a JSON path, a default, a codec. Separate from `columns.ts`, which finds
+ * What may follow the type of a column, in any order: a JSON path, a default, a comment, a codec. Separate from `columns.ts`, which finds
  * where columns begin and end.
  */
 
@@ -7,8 +7,8 @@ import { AppError, type ColumnKind } from '@glasshouse/model';
 import { isOperator, isWord, type Token } from '../lexer.ts';
 import { parsePath } from '../mapping/path.ts';
 import { takeExpression, type Stop } from './expression.ts';
-import type { Report } from './notice.ts';
 import type { Cursor } from './source.ts';
+import { proseOfString } from './text.ts';
 
 const KINDS: readonly ColumnKind[] = ['DEFAULT', 'MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
 const JSON_PREFIX = 'json:';
@@ -19,6 +19,8 @@ export interface Attributes {
   kind?: ColumnKind;
   expression?: string;
   codec?: string;
+  /** Empty where it is taken away. */
+  comment?: string;
 }
 
 interface AttributeRules {
@@ -28,7 +30,7 @@ interface AttributeRules {
 }
 
 /** Takes what may follow a type, in any order, each at most once. */
-export function takeAttributes(cursor: Cursor, report: Report, { name, type, stop }: AttributeRules): Attributes {
+export function takeAttributes(cursor: Cursor, { name, type, stop }: AttributeRules): Attributes {
   const attributes: Attributes = { type };
   const seen = new Set<string>();
   while (!stop(cursor)) {
@@ -40,7 +42,7 @@ export function takeAttributes(cursor: Cursor, report: Report, { name, type, sto
       throw cursor.fault(`cannot read column=${name}: it has a second ${attribute}`, 'keep one of them', token);
     }
     seen.add(group);
-    takeAttribute(cursor, report, attribute, attributes, { name, type, stop });
+    takeAttribute(cursor, attribute, attributes, { name, type, stop });
   }
   if (attributes.jsonPath !== undefined && (attributes.kind === 'MATERIALIZED' || attributes.kind === 'ALIAS')) {
     throw cursor.fault(
@@ -96,7 +98,6 @@ export function attributeAt(cursor: Cursor): Attribute | undefined {
 
 function takeAttribute(
   cursor: Cursor,
-  report: Report,
   attribute: Attribute,
   attributes: Attributes,
   { name, type, stop }: AttributeRules,
@@ -123,8 +124,7 @@ function takeAttribute(
       cursor.skip();
       return;
     case 'COMMENT':
-      cursor.skip();
-      report.warn(cursor.place(token), `The comment of column=${name} is not kept.`, 'write it after -- instead');
+      attributes.comment = proseOfString(cursor.take());
       return;
     case 'TTL':
     case 'PRIMARY KEY':
@@ -146,7 +146,7 @@ function takeDefault(cursor: Cursor, kind: ColumnKind, attributes: Attributes, {
 function endsDefault(cursor: Cursor, first: boolean): boolean {
   const attribute = attributeAt(cursor);
   if (attribute === undefined || attribute === 'NULL' || attribute === 'NOT NULL') return false;
-  if (attribute === 'JSON path' || attribute === 'CODEC') return true;
+  if (attribute === 'JSON path' || attribute === 'CODEC' || attribute === 'COMMENT') return true;
   return !first;
 }
 

@@ -18,6 +18,7 @@ export type ChangeType =
   | 'column_default_changed'
   | 'column_path_changed'
   | 'column_codec_changed'
+  | 'column_comment_changed'
   | 'columns_reordered'
   | 'engine_changed'
   | 'ttl_changed'

@@ -7,6 +7,7 @@ import { takeExpression } from './expression.ts';
 import { takeEngineName, takePart, type EngineDraft } from './engine.ts';
 import type { Report } from './notice.ts';
 import type { Cursor } from './source.ts';
+import { proseOfString } from './text.ts';
 
 export type Clause =
   'ENGINE' | 'PARTITION BY' | 'PRIMARY KEY' | 'ORDER BY' | 'SAMPLE BY' | 'TTL' | 'SETTINGS' | 'COMMENT';
@@ -62,7 +63,7 @@ export function takeClauses(cursor: Cursor, draft: EngineDraft, report: Report):
         const text = cursor.peek();
         if (text?.kind !== 'string')
           throw cursor.fault(`cannot read COMMENT: ${cursor.sight} is no string`, "write 'text'");
-        comment = cursor.take().value;
+        comment = proseOfString(cursor.take());
         break;
       }
     }

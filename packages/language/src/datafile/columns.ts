@@ -1,6 +1,6 @@
 /**
  * Columns: the lines of SCHEMA, of a CREATE TABLE and of an ALTER. All three have one grammar here, a name, a type, and then in
- * any order a JSON path, a default and a codec.
+ * any order a JSON path, a default, a comment and a codec.
  *
  * Must stay true: a faulty column does not hide the faults of the columns behind it.
  */
@@ -61,7 +61,7 @@ export function readColumnList(
     const start = cursor.place();
     const whole = report.attempt(() => {
       if (other(cursor)) return true;
-      const column = takeColumn(cursor, report);
+      const column = takeColumn(cursor);
       columns.push({ column, place: start });
       return true;
     });
@@ -73,11 +73,7 @@ export function readColumnList(
 }
 
 /** Takes `name Type` and what may follow. `stop` ends the attributes early. Throws Fault. */
-export function takeColumn(
-  cursor: Cursor,
-  report: Report,
-  stop: (cursor: Cursor) => boolean = () => false,
-): DataSourceColumn {
+export function takeColumn(cursor: Cursor, stop: (cursor: Cursor) => boolean = () => false): DataSourceColumn {
   const name = takeColumnName(cursor);
   if (cursor.done || isOperator(cursor.peek(), ',') || attributeAt(cursor) !== undefined || stop(cursor)) {
     throw cursor.fault(
@@ -87,13 +83,13 @@ export function takeColumn(
     );
   }
   const type = takeType(cursor, `column=${name}`);
-  return { name, ...takeAttributes(cursor, report, { name, type, stop }) };
+  const { comment = '', ...attributes } = takeAttributes(cursor, { name, type, stop });
+  return { name, ...attributes, ...(comment === '' ? {} : { comment }) };
 }
 
-/** Takes what a MODIFY COLUMN changes: a type, and what may follow one; each may be absent. Throws Fault. */
+/** Takes what a MODIFY COLUMN changes: a type, and what may follow one; each may be absent, and a comment empty. Throws Fault. */
 export function takeModification(
   cursor: Cursor,
-  report: Report,
   name: string,
   stop: (cursor: Cursor) => boolean,
 ): Omit<Partial<DataSourceColumn>, 'name'> {
@@ -101,9 +97,9 @@ export function takeModification(
   if (ends) return {};
   if (attributeAt(cursor) === undefined) {
     const type = takeType(cursor, `column=${name}`);
-    return takeAttributes(cursor, report, { name, type, stop });
+    return takeAttributes(cursor, { name, type, stop });
   }
-  const { type, ...changes } = takeAttributes(cursor, report, { name, type: '', stop });
+  const { type, ...changes } = takeAttributes(cursor, { name, type: '', stop });
   if (type === '') return changes;
   throw cursor.fault(
     `cannot modify column=${name}: NULL changes its type`,
@@ -189,8 +185,8 @@ function skipEntry(cursor: Cursor, atEnd: (cursor: Cursor) => boolean): void {
   while (!cursor.done) {
     if (depth <= 0 && atEnd(cursor)) return;
     const token = cursor.take();
-    if (isOperator(token, '(') || isOperator(token, '[')) depth += 1;
-    if (isOperator(token, ')') || isOperator(token, ']')) depth -= 1;
+    if (token.kind === 'operator' && '([{'.includes(token.text)) depth += 1;
+    if (token.kind === 'operator' && ')]}'.includes(token.text)) depth -= 1;
     if (depth <= 0 && isOperator(token, ',')) return;
   }
 }

@@ -73,6 +73,7 @@ describe('a data source', () => {
     ],
     ['id String,', 'id String `json:$.user.id`,', ['column_path_changed inPlace id: - > $.user.id']],
     ['id String,', 'id String CODEC(ZSTD(3)),', ['column_codec_changed inPlace id: - > ZSTD(3)']],
+    ['id String,', "id String COMMENT 'who',", ['column_comment_changed inPlace id: - > who']],
     [
       '    ts DateTime,\n    id String,',
       '    id String,\n    ts DateTime,',
@@ -382,6 +383,7 @@ describe('the engine', () => {
     ['MODIFY COLUMN a UInt8 DEFAULT 5'],
     ['MODIFY COLUMN a UInt8 MATERIALIZED 5'],
     ['MODIFY COLUMN a CODEC(ZSTD(3))'],
+    ["COMMENT COLUMN a 'what'"],
     ['MODIFY COLUMN a UInt8 FIRST'],
     ['MODIFY COLUMN a UInt16'],
     ['DROP COLUMN shown'],

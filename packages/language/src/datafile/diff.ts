@@ -188,6 +188,16 @@ function diffDetails(old: DataSourceColumn, now: DataSourceColumn): Change[] {
       message,
     });
   }
+  if (old.comment !== now.comment) {
+    changes.push({
+      type: 'column_comment_changed',
+      impact: 'inPlace',
+      subject: now.name,
+      before: old.comment,
+      after: now.comment,
+      message: `The comment of ${now.name} changes.`,
+    });
+  }
   return changes;
 }
 

@@ -2,11 +2,12 @@
  * Expressions inside of data files and DDL: where they end, and how they are written down. The engine parses them; here only
  * their edges are found.
  *
- * Must stay true: the text of an expression has its brackets in pairs, no comment, no semicolon, no parameter and no SELECT, so
+ * Must stay true: the text of an expression has its brackets in pairs, no brace, no comment, no semicolon and no SELECT, so
  * that it can stand in a statement without reaching out of its place. Which functions it calls is not judged here.
  */
 
 import { isOperator, isWord, type Token } from '../lexer.ts';
+import { withoutBraces } from './maps.ts';
 import type { Cursor } from './source.ts';
 
 export interface Expression {
@@ -30,6 +31,7 @@ export interface ExpressionEdges {
 const CLOSING: ReadonlyMap<string, string> = new Map([
   ['(', ')'],
   ['[', ']'],
+  ['{', '}'],
 ]);
 
 /** Words that may follow a value without an operator between them. */
@@ -53,7 +55,7 @@ export function takeExpression(cursor: Cursor, edges: ExpressionEdges): Expressi
     if (isOperator(token, ';') && open.length === 0) break;
     refuseStray(cursor, token, what);
     if (token.kind === 'operator') {
-      const closes = token.text === ')' || token.text === ']';
+      const closes = ')]}'.includes(token.text);
       if (closes && open.length === 0) break;
       if (closes) closeBracket(cursor, open, afterValue);
       if (CLOSING.has(token.text)) open.push(token);
@@ -76,7 +78,8 @@ export function takeExpression(cursor: Cursor, edges: ExpressionEdges): Expressi
     const end = isOperator(last, ',') ? 'a comma' : (last?.text ?? '');
     throw cursor.fault(`cannot read ${what}: it ends with ${end}`, 'write what comes next, or take it away', last);
   }
-  return { text: renderExpression(tokens), tokens };
+  const whole = withoutBraces(tokens, (why, hint, token) => cursor.fault(`cannot read ${what}: ${why}`, hint, token));
+  return { text: renderExpression(whole), tokens: whole };
 }
 
 /** The tokens as they were written, on one line, without comments, and with one way to put spaces at commas and brackets. */
@@ -202,7 +205,7 @@ function endsValue(token: Token, afterValue: boolean, before: Token | undefined)
   if (token.kind !== 'operator') {
     return !afterValue || !isWord(token, ...CONTINUING) || isWord(token, 'END', 'ASC', 'DESC', 'DELETE');
   }
-  if (token.text === ')' || token.text === ']') return true;
+  if (')]}'.includes(token.text)) return true;
   if (token.text === '.') return before?.kind === 'number' && before.end === token.start;
   return token.text === '*' && !afterValue;
 }

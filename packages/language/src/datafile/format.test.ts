@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatDataFile } from './format.ts';
 import { parseDataFile } from './parse.ts';
-import { proseOf, sqlOf } from './text.ts';
+import { proseOf, proseOfString, quoteProse, sqlOf } from './text.ts';
 
 const NAME = fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/u).filter((name) => !name.endsWith('_quarantine'));
 const COLUMN_NAME = fc.oneof(
@@ -96,6 +96,9 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc
 const text = (arbitrary: fc.Arbitrary<string>): fc.Arbitrary<string | undefined> =>
   maybe(arbitrary).map((value) => (value === '' ? undefined : value));
 
+/** As it comes out of a literal that says it. */
+const COMMENT = PROSE.map((prose) => proseOfString({ value: quoteProse(prose).slice(1, -1) }));
+
 const COLUMN: fc.Arbitrary<DataSourceColumn> = fc
   .record({
     name: COLUMN_NAME,
@@ -105,8 +108,9 @@ const COLUMN: fc.Arbitrary<DataSourceColumn> = fc
       fc.record({ kind: fc.constantFrom('DEFAULT', 'MATERIALIZED', 'ALIAS', 'EPHEMERAL'), expression: EXPRESSION }),
     ),
     codec: maybe(fc.constantFrom('ZSTD(3)', 'Delta(4), LZ4', 'NONE')),
+    comment: text(COMMENT),
   })
-  .map(({ name, type, jsonPath, default: value, codec }) =>
+  .map(({ name, type, jsonPath, default: value, codec, comment }) =>
     compact<DataSourceColumn>({
       name,
       type,
@@ -114,6 +118,7 @@ const COLUMN: fc.Arbitrary<DataSourceColumn> = fc
       kind: value?.kind,
       expression: value?.kind === 'EPHEMERAL' && value.expression === '0' ? undefined : value?.expression,
       codec,
+      comment,
     }),
   );
 

@@ -14,6 +14,7 @@ import type {
   Resource,
 } from '@glasshouse/model';
 import { partName, type EnginePart } from './engine.ts';
+import { quoteProse } from './text.ts';
 
 /** The data file of a resource, ending with a line break. */
 export function formatDataFile(resource: Resource): string {
@@ -22,12 +23,13 @@ export function formatDataFile(resource: Resource): string {
 }
 
 /** One column as a line of SCHEMA, without the comma. */
-export function formatColumn({ name, type, jsonPath, kind, expression, codec }: DataSourceColumn): string {
+export function formatColumn({ name, type, jsonPath, kind, expression, codec, comment }: DataSourceColumn): string {
   return [
     quoteName(name),
     type,
     jsonPath === undefined ? '' : quoteName(`json:${jsonPath}`),
     kind === undefined ? '' : [kind, expression].filter((part) => part !== undefined).join(' '),
+    comment === undefined ? '' : `COMMENT ${quoteProse(comment)}`,
     codec === undefined ? '' : `CODEC(${codec})`,
   ]
     .filter((part) => part !== '')

@@ -35,7 +35,7 @@ const PIECES = [
   ...'DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC(|NULL|NOT NULL|`json:$.a[:]`|Nullable(|Array(|Map(|Tuple(|Enum8(|String'.split(
     '|',
   ),
-  ..."CREATE TABLE t (|ALTER TABLE t|ADD COLUMN|MODIFY COLUMN|RENAME COLUMN a TO|AFTER|FIRST|COMMENT 'x'|INDEX i a TYPE minmax".split(
+  ..."CREATE TABLE t (|ALTER TABLE t|ADD COLUMN|MODIFY COLUMN|RENAME COLUMN a TO|AFTER|FIRST|COMMENT 'x'|COMMENT ''|DEFAULT {'a': {1: -2}}|{'a':|INDEX i a TYPE minmax".split(
     '|',
   ),
 ];
@@ -138,7 +138,9 @@ describe('mutated files', () => {
     [
       'parseSchema',
       parseSchema,
-      ["`a` String `json:$.a` DEFAULT '',\nb Array(UInt8) DEFAULT [1, 2], c Enum8('a' = 1) CODEC(ZSTD(1))"],
+      [
+        "`a` String `json:$.a` DEFAULT '',\nb Array(UInt8) DEFAULT [1, 2], c Enum8('a' = 1) COMMENT 'it''s' CODEC(ZSTD(1)), d Map(String, UInt8) DEFAULT {'a': 1}",
+      ],
     ],
     [
       'parseCreateTable',
@@ -149,7 +151,7 @@ describe('mutated files', () => {
       'parseAlter',
       parseAlter,
       [
-        "ALTER TABLE t ADD COLUMN IF NOT EXISTS a String DEFAULT 'x' AFTER b, DROP COLUMN c, MODIFY COLUMN d UInt8, RENAME COLUMN e TO f",
+        "ALTER TABLE t ADD COLUMN IF NOT EXISTS a String DEFAULT 'x' AFTER b, DROP COLUMN c, MODIFY COLUMN d UInt8, RENAME COLUMN e TO f, COMMENT COLUMN g 'x'",
       ],
     ],
   ] as const)('given to %s end in a result or in problems', (_name, parse, texts) => {

@@ -77,8 +77,22 @@ describe('the schema', () => {
     ],
     [
       '    a UInt8 DEFAULT {"b": 1}',
-      "2:21 cannot read the text: a parameter is written {name:Type} | a map is written map('key', value), and nothing else here takes braces",
+      "2:22 cannot read DEFAULT of column=a: \"b\" is no key of a map | write keys as 'text' or numbers, such as {'a': 1}",
     ],
+    [
+      "    a UInt8 DEFAULT {'b'}",
+      "2:25 cannot read DEFAULT of column=a: a key of a map has no value | write {'key': value, …}",
+    ],
+    [
+      "    a UInt8 DEFAULT {'b': 1, }",
+      "2:30 cannot read DEFAULT of column=a: a key of a map has no value | write {'key': value, …}",
+    ],
+    [
+      "    a UInt8 DEFAULT {'b': x ? 1 : 2}",
+      "2:33 cannot read DEFAULT of column=a: a colon stands where no key of a map ends | write {'key': value, …}",
+    ],
+    ["    a UInt8 DEFAULT {'b': 1", '2:21 cannot read DEFAULT of column=a: the bracket { is not closed | close it'],
+    ["    a UInt8 DEFAULT {'b': 1)", '2:28 cannot read the brackets: ) closes { | put the brackets in pairs'],
     [
       '    a UInt8 DEFAULT {b:UInt8}',
       '2:21 cannot read DEFAULT of column=a: the parameter {b:UInt8} has no value here | write the value itself',

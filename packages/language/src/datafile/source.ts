@@ -80,7 +80,7 @@ function blanked(text: string): string {
 /** The tokens of a source. Throws Fault where the lexer refuses the text. */
 export function lex(source: Source): Token[] {
   try {
-    return tokenize(source.text);
+    return tokenize(source.text, { braces: true });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     // The lexer says the position in its message only.
@@ -92,7 +92,6 @@ export function lex(source: Source): Token[] {
 }
 
 function lexHint(why: string): string {
-  if (why.includes('parameter')) return "a map is written map('key', value), and nothing else here takes braces";
   if (why.includes('not closed')) return 'close it on the same line or further down';
   if (why.includes('characters and')) return 'split it into smaller files';
   return 'use plain characters, and quotes around what is not a plain name';

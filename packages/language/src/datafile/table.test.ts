@@ -46,7 +46,7 @@ describe('parseCreateTable', () => {
       description: 'Points',
       columns: [
         { name: 'metric_id', type: 'UUID', kind: 'DEFAULT', expression: 'generateUUIDv4()' },
-        { name: 'metric_type', type: "Enum8('GAUGE' = 1, 'SUM' = 2)" },
+        { name: 'metric_type', type: "Enum8('GAUGE' = 1, 'SUM' = 2)", comment: 'which kind' },
         { name: 'timestamp', type: 'DateTime', kind: 'DEFAULT', expression: 'now()' },
         { name: 'attributes', type: 'Map(String, String)', codec: 'ZSTD(1)' },
         { name: 'count', type: 'UInt64' },
@@ -72,7 +72,6 @@ describe('parseCreateTable', () => {
     expect(warnings.map(({ line, message }) => `${line} ${message}`)).toEqual([
       '3 The database telemetry is not looked at.',
       '3 ON CLUSTER is not looked at.',
-      '6 The comment of column=metric_type is not kept.',
     ]);
   });
 
@@ -177,6 +176,10 @@ describe('parseAlter', () => {
     ['ALTER COLUMN a TYPE String', { action: 'modify', name: 'a', ifExists: false, type: 'String' }],
     ['MODIFY COLUMN a REMOVE DEFAULT', { action: 'modify', name: 'a', ifExists: false, remove: 'DEFAULT' }],
     ['MODIFY COLUMN a CODEC(LZ4)', { action: 'modify', name: 'a', ifExists: false, codec: 'LZ4' }],
+    ["MODIFY COLUMN a COMMENT 'x'", { action: 'modify', name: 'a', ifExists: false, comment: 'x' }],
+    ["COMMENT COLUMN IF EXISTS a 'it\\'s'", { action: 'modify', name: 'a', ifExists: true, comment: "it's" }],
+    ["COMMENT COLUMN a ''", { action: 'modify', name: 'a', ifExists: false, comment: '' }],
+    ['MODIFY COLUMN a REMOVE COMMENT', { action: 'modify', name: 'a', ifExists: false, remove: 'COMMENT' }],
     ['ADD COLUMN first String', { action: 'add', ifNotExists: false, column: { name: 'first', type: 'String' } }],
     [
       'ADD COLUMN a String `json:$.a` DEFAULT b FIRST',
@@ -204,6 +207,7 @@ describe('parseAlter', () => {
     ['ALTER TABLE t MODIFY COLUMN a', '1:30 cannot modify column=a: nothing is changed'],
     ['ALTER TABLE t MODIFY COLUMN a NULL', '1:31 cannot modify column=a: NULL changes its type'],
     ['ALTER TABLE t MODIFY COLUMN a REMOVE TTL', '1:38 cannot modify column=a: TTL cannot be removed'],
+    ['ALTER TABLE t COMMENT COLUMN a', '1:31 cannot comment column=a: the end is no string'],
     ['ALTER TABLE t DELETE WHERE 1', '1:15 cannot read the step: DELETE starts none that is known'],
     ['ALTER TABLE t DROP COLUMN a; DROP TABLE t', '1:30 cannot read the statement: DROP is not expected here'],
   ])('refuses %j', (sql, problem) => {
@@ -222,6 +226,29 @@ describe('parseSchema', () => {
     const columns = ["`a` String `json:$.a` DEFAULT ''", '`b` Array(UInt8) `json:$.b[:]`'];
     expect(parseSchema(columns.join(', ')).map(formatColumn)).toEqual(columns);
     expect(parseSchema(`\n    ${columns.join(',\n    ')},\n`).map(formatColumn)).toEqual(columns);
+  });
+
+  it.each<[string, string | undefined]>([
+    ["'what it is'", 'what it is'],
+    ["'it''s \\'it\\', \"so\" `far` \\\\'", `it's 'it', "so" \`far\` \\`],
+    ["' two\\n   lines\\tand a tab '", 'two\n  lines\tand a tab'],
+    ["'none \\q of ours, \\0 and \\r\\n'", 'none \\q of ours, \\0 and'],
+    ["$x$a '# b$x$", "a '# b"],
+    ["''", undefined],
+  ])('keeps the comment %s of a column', (literal, comment) => {
+    const [column] = parseSchema(`a String DEFAULT 'x' COMMENT ${literal} CODEC(ZSTD(1)), b UInt8`);
+    expect(column?.comment).toBe(comment);
+    expect(column === undefined ? [] : parseSchema(formatColumn(column))).toEqual([column]);
+  });
+
+  it.each([
+    ['{}', 'map()'],
+    ["{'a': 1, 'b':-2}", "map('a', 1, 'b', -2)"],
+    ["{ 1 : {'x': [1, 2]} , -2: {} }", "map(1, map('x', [1, 2]), -2, map())"],
+    ["mapConcat({'a': (1 + 2)}, m)", "mapConcat(map('a', (1 + 2)), m)"],
+  ])('reads the map %s as a call', (literal, call) => {
+    const [column, next] = parseSchema(`a Map(String, UInt8) \`json:$.a\` DEFAULT ${literal}, b UInt8`);
+    expect([column?.kind, column?.expression, next?.name]).toEqual(['DEFAULT', call, 'b']);
   });
 
   it('names the file that it was given', () => {

@@ -12,7 +12,7 @@ import { indexAt, takeIndex } from './indexes.ts';
 import { Report, type Notice } from './notice.ts';
 import { resourceNameFault } from './shared.ts';
 import { Cursor, Source, splitLines } from './source.ts';
-import { proseOf } from './text.ts';
+import { proseOfString } from './text.ts';
 
 interface Options {
   /** The name that problems carry. Default `sql`. */
@@ -47,9 +47,11 @@ export type AlterStep =
       readonly kind?: ColumnKind;
       readonly expression?: string;
       readonly codec?: string;
+      /** Empty where it is taken away. */
+      readonly comment?: string;
       readonly jsonPath?: string;
       /** `MODIFY COLUMN x REMOVE DEFAULT`. */
-      readonly remove?: ColumnKind | 'CODEC';
+      readonly remove?: ColumnKind | 'CODEC' | 'COMMENT';
       readonly position?: ColumnPosition;
     };
 
@@ -109,8 +111,7 @@ function takeCreate(cursor: Cursor, report: Report): DataSource | undefined {
   );
   const whole = report.count === problems;
   if (!cursor.takeOperator(')')) throw cursor.fault(`cannot read table=${name}: its columns have no end`, 'write )');
-  const comment = takeClauses(cursor, draft, report);
-  const description = comment === undefined ? '' : proseOf(splitLines(comment, ''));
+  const description = takeClauses(cursor, draft, report) ?? '';
   endStatement(cursor);
   if (columns.length === 0 && whole)
     report.problem(place, `cannot read table=${name}: it has no columns`, 'write (name Type, …)');
@@ -197,7 +198,7 @@ function takeAlter(cursor: Cursor, report: Report): Omit<AlterTable, 'warnings'>
 function takeStep(cursor: Cursor, report: Report): AlterStep {
   if (cursor.takeWords('ADD', 'COLUMN')) {
     const ifNotExists = cursor.takeWords('IF', 'NOT', 'EXISTS');
-    const column = takeColumn(cursor, report, atPosition);
+    const column = takeColumn(cursor, atPosition);
     return { action: 'add', column, ifNotExists, ...takePosition(cursor) };
   }
   if (cursor.takeWords('DROP', 'COLUMN')) {
@@ -205,10 +206,11 @@ function takeStep(cursor: Cursor, report: Report): AlterStep {
     return { action: 'drop', name: takeColumnName(cursor), ifExists };
   }
   if (cursor.takeWords('RENAME', 'COLUMN')) return takeRename(cursor);
+  if (cursor.takeWords('COMMENT', 'COLUMN')) return takeComment(cursor);
   if (cursor.takeWords('MODIFY', 'COLUMN') || cursor.takeWords('ALTER', 'COLUMN')) return takeModify(cursor, report);
   throw cursor.fault(
     `cannot read the step: ${cursor.sight} starts none that is known`,
-    'write ADD COLUMN, DROP COLUMN, MODIFY COLUMN or RENAME COLUMN; change all else in the data file',
+    'write ADD COLUMN, DROP COLUMN, MODIFY COLUMN, RENAME COLUMN or COMMENT COLUMN; change all else in the data file',
   );
 }
 
@@ -220,30 +222,38 @@ function takeRename(cursor: Cursor): AlterStep {
   return { action: 'rename', name, to: takeColumnName(cursor), ifExists };
 }
 
+function takeComment(cursor: Cursor): AlterStep {
+  const ifExists = cursor.takeWords('IF', 'EXISTS');
+  const name = takeColumnName(cursor);
+  if (cursor.peek()?.kind !== 'string')
+    throw cursor.fault(`cannot comment column=${name}: ${cursor.sight} is no string`, "write 'text'");
+  return { action: 'modify', name, ifExists, comment: proseOfString(cursor.take()) };
+}
+
 function takeModify(cursor: Cursor, report: Report): AlterStep {
   const ifExists = cursor.takeWords('IF', 'EXISTS');
   const name = takeColumnName(cursor);
   if (cursor.takeWords('REMOVE')) return { action: 'modify', name, ifExists, remove: takeRemoved(cursor, name) };
   const start = cursor.place();
   cursor.takeWords('TYPE');
-  const changes = takeModification(cursor, report, name, atPosition);
+  const changes = takeModification(cursor, name, atPosition);
   const step: AlterStep = { action: 'modify', name, ifExists, ...changes, ...takePosition(cursor) };
   if (Object.keys(step).length > 3) return step;
   report.problem(
     start,
     `cannot modify column=${name}: nothing is changed`,
-    'write a type, DEFAULT, CODEC, FIRST or AFTER',
+    'write a type, DEFAULT, CODEC, COMMENT, FIRST or AFTER',
   );
   return step;
 }
 
-function takeRemoved(cursor: Cursor, name: string): ColumnKind | 'CODEC' {
-  for (const what of ['DEFAULT', 'MATERIALIZED', 'ALIAS', 'EPHEMERAL', 'CODEC'] as const) {
+function takeRemoved(cursor: Cursor, name: string): ColumnKind | 'CODEC' | 'COMMENT' {
+  for (const what of ['DEFAULT', 'MATERIALIZED', 'ALIAS', 'EPHEMERAL', 'CODEC', 'COMMENT'] as const) {
     if (cursor.takeWords(what)) return what;
   }
   throw cursor.fault(
     `cannot modify column=${name}: ${cursor.sight} cannot be removed`,
-    'write REMOVE DEFAULT or REMOVE CODEC',
+    'write REMOVE DEFAULT, REMOVE CODEC or REMOVE COMMENT',
   );
 }
 

@@ -4,11 +4,35 @@
  * Must stay true: indenting the result again by any amount, and reading that, gives the same text.
  */
 
-import type { SourceLine } from './source.ts';
+import type { Token } from '../lexer.ts';
+import { splitLines, type SourceLine } from './source.ts';
 
 /** Prose: no blank lines at its ends, no indentation that all lines share, none of the first line. */
 export function proseOf(lines: readonly SourceLine[]): string {
   return dedent(lines.map((line) => line.text)).trim();
+}
+
+/** Escapes of a string literal; of an unknown one the engine keeps the backslash. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\n',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  '`': '`',
+};
+
+/** The prose in a string literal. Control characters, which no prose has, are blanks. */
+export function proseOfString({ value }: Pick<Token, 'value'>): string {
+  const text = value.replaceAll(/\\(.)/gsu, (escape, char: string) => ESCAPES[char] ?? escape);
+  // oxlint-disable-next-line no-control-regex
+  return proseOf(splitLines(text.replaceAll(/[\0-\x08\x0b-\x0c\x0e-\x1f\x7f]/gu, ' '), ''));
+}
+
+/** A string literal on one line that says the text. */
+export function quoteProse(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n').replaceAll('\t', '\\t')}'`;
 }
 
 /**

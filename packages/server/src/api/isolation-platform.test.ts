@@ -140,6 +140,7 @@ function leaksIn({ headers, text }: Reply, { as = 'none', secret }: Step, said: 
     victim.workspace,
     victim.tokenId,
     victim.job,
+    victim.sdkKey,
   ];
   const marks = [SECRET, ...(isNarrow ? [HIDDEN] : []), 'root:x:'];
   const unsaid = [...names, ...(isNarrow ? [PRIVATE] : [])];

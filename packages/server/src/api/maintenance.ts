@@ -16,7 +16,14 @@ import { failJson, sendJson } from '../http/router.ts';
 
 const MAX_BODY_BYTES = 64 << 10;
 
-export function maintenanceRoutes(maintenance: Maintenance, principals: Principals): Route[] {
+/** Told how a job ended, because the status of an answer that has begun does not say it. */
+export type OnEnd = (outcome: 'error' | 'ok', message?: string) => void;
+
+export function maintenanceRoutes(
+  maintenance: Maintenance,
+  principals: Principals,
+  onEnd: OnEnd = () => undefined,
+): Route[] {
   const route = (name: string, act: (exchange: Exchange, wanted: Wanted) => Promise<void>): Route => ({
     method: 'POST',
     path: `/api/v1/admin/${name}`,
@@ -27,11 +34,13 @@ export function maintenanceRoutes(maintenance: Maintenance, principals: Principa
     },
   });
   return [
-    route('backup', (exchange, { path }) => stream(exchange, 'copying', (report) => maintenance.backup(path, report))),
+    route('backup', (exchange, { path }) =>
+      stream(exchange, 'copying', onEnd, (report) => maintenance.backup(path, report)),
+    ),
     route('restore', (exchange, { path }) => {
       if (path === undefined)
         throw new AppError('bad_request', 'cannot restore: give the path of a backup as {"path": "…"}');
-      return stream(exchange, 'reading', (report) => maintenance.restore(path, report));
+      return stream(exchange, 'reading', onEnd, (report) => maintenance.restore(path, report));
     }),
     route('reset', async ({ response }, { dataSources }) => {
       await maintenance.reset({ dataSources });
@@ -66,17 +75,26 @@ async function readWanted({ request }: Exchange): Promise<Wanted> {
 async function stream(
   { response }: Exchange,
   progress: string,
+  onEnd: OnEnd,
   run: (report: OnProgress) => Promise<object>,
 ): Promise<void> {
-  const line = (value: object): void => {
+  const begin = (): void => {
     if (!response.headersSent) response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
-    response.write(`${JSON.stringify(value)}\n`);
   };
+  const line = (value: object): string => `${JSON.stringify(value)}\n`;
+  let last: string;
   try {
-    line({ result: await run((step) => line({ progress, ...step })) });
-  } catch (error) {
-    if (!response.headersSent) throw error;
-    line({ error: toAppError(error).message });
+    const result = await run((step) => {
+      begin();
+      response.write(line({ progress, ...step }));
+    });
+    last = line({ result });
+  } catch (thrown) {
+    if (!response.headersSent) throw thrown;
+    const error = toAppError(thrown).message;
+    onEnd('error', error);
+    last = line({ error });
   }
-  response.end();
+  begin();
+  response.end(last);
 }

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { Principal, Scope } from '@glasshouse/model';
 import { allows, AppError, DEFAULT_PLACEMENT, messageOf } from '@glasshouse/model';
 import type { AdminToken } from './admin-token.ts';
+import type { OnChange } from './audit-entry.ts';
 import type { ApiKey, KeyStore } from './keys.ts';
 import { Keys } from './keys.ts';
 import type { Principals } from './principals.ts';
@@ -32,6 +33,8 @@ export interface AccessOptions {
   readonly refreshMs?: number;
   /** Told when the store could not be asked, once per outage, and when it could again. */
   readonly onStore?: (up: boolean, reason: string | undefined) => void;
+  /** Told about every change of a key or a tenant, once it is kept. */
+  readonly onChange?: OnChange;
 }
 
 const REFRESH_MS = 5_000;
@@ -53,10 +56,10 @@ export class Access implements Principals {
   private saved = '';
 
   private constructor(options: AccessOptions) {
-    const { store, now, random = randomBytes } = options;
+    const { store, now, random = randomBytes, onChange } = options;
     this.options = options;
-    this.keys = new Keys({ store, now, random });
-    this.tenants = new Tenants(store, now);
+    this.keys = new Keys({ store, now, random, onChange });
+    this.tenants = new Tenants(store, now, onChange);
     if (options.snapshotPath !== undefined) this.keys.restore(loadKeys(options.snapshotPath));
     this.timer = setInterval(() => void this.refresh().catch(() => undefined), options.refreshMs ?? REFRESH_MS);
     this.timer.unref();

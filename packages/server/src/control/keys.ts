@@ -8,6 +8,8 @@
 import type { Placement, Scope } from '@glasshouse/model';
 import { AppError, SCOPES } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
+import type { AuditAction } from './audit-actions.ts';
+import type { OnChange } from './audit-entry.ts';
 import type { RandomBytes } from './secret.ts';
 import { hashSecret, makeKey, sameHash } from './secret.ts';
 import { checkName } from './tenants.ts';
@@ -57,10 +59,13 @@ export interface KeysOptions {
   readonly store: KeyStore;
   readonly now: () => number;
   readonly random: RandomBytes;
+  /** Told about every change, once it is kept. */
+  readonly onChange?: OnChange | undefined;
 }
 
 export class Keys {
   private readonly store: KeyStore;
+  private readonly onChange: OnChange | undefined;
   private readonly now: () => number;
   private readonly random: RandomBytes;
   private known = new Map<string, StoredKey>();
@@ -71,6 +76,7 @@ export class Keys {
     this.store = options.store;
     this.now = options.now;
     this.random = options.random;
+    this.onChange = options.onChange;
   }
 
   /** Reads all keys again. Rejects when the store is down; the cached ones stay. */
@@ -147,7 +153,7 @@ export class Keys {
       revokedAt: undefined,
       version: this.now(),
     };
-    await this.save(stored);
+    await this.save(stored, 'key.create');
     return { apiKey: withoutHash(stored), key };
   }
 
@@ -157,7 +163,7 @@ export class Keys {
     if (key === undefined)
       throw new AppError('not_found', `cannot revoke key=${id.slice(0, 40)}: there is no such key`);
     if (key.revokedAt !== undefined) return withoutHash(key);
-    return this.change(key, { revokedAt: new Date(this.now()) });
+    return this.change(key, { revokedAt: new Date(this.now()) }, 'key.revoke');
   }
 
   /** Lets a key expire at this time, if it would not do so before. Rejects with `not_found` for an unknown id. */
@@ -165,16 +171,17 @@ export class Keys {
     const key = this.known.get(id);
     if (key === undefined) throw new AppError('not_found', `cannot end key=${id.slice(0, 40)}: there is no such key`);
     if (key.expiresAt !== undefined && key.expiresAt <= expiresAt) return withoutHash(key);
-    return this.change(key, { expiresAt });
+    return this.change(key, { expiresAt }, 'key.change');
   }
 
-  private async change(key: StoredKey, change: Partial<StoredKey>): Promise<ApiKey> {
+  private async change(key: StoredKey, change: Partial<StoredKey>, action: AuditAction): Promise<ApiKey> {
     const changed = { ...key, ...change, version: Math.max(this.now(), key.version + 1) };
-    await this.save(changed);
+    await this.save(changed, action);
     return withoutHash(changed);
   }
 
-  private async save(key: StoredKey): Promise<void> {
+  private async save(key: StoredKey, action: AuditAction): Promise<void> {
+    const before = this.get(key.id) ?? null;
     const { placement, createdAt, expiresAt, revokedAt } = key;
     await this.store.command(
       `INSERT INTO ${this.table}
@@ -198,6 +205,7 @@ export class Keys {
       },
     );
     this.known.set(key.id, key);
+    this.onChange?.({ action, ...placement, target: key.id, before, after: withoutHash(key) });
   }
 
   private get table(): string {

@@ -7,6 +7,7 @@
 import { AppError, NAME_PATTERN } from '@glasshouse/model';
 import { quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Store } from '@glasshouse/store';
+import type { OnChange } from './audit-entry.ts';
 
 export interface Tenant {
   readonly name: string;
@@ -26,11 +27,13 @@ export class Tenants {
   onMade: ((name: string) => Promise<void>) | undefined;
   private readonly store: TenantStore;
   private readonly now: () => number;
+  private readonly onChange: OnChange | undefined;
   private readonly known = new Map<string, Tenant>();
 
-  constructor(store: TenantStore, now: () => number) {
+  constructor(store: TenantStore, now: () => number, onChange?: OnChange) {
     this.store = store;
     this.now = now;
+    this.onChange = onChange;
   }
 
   /** Reads the list again. Rejects when the store is down; the former list stays. */
@@ -68,6 +71,7 @@ export class Tenants {
       { params: { name, now: this.now(), version: this.now() } },
     );
     this.known.set(name, tenant);
+    this.onChange?.({ action: 'tenant.create', tenant: name, target: name, before: null, after: tenant });
     await this.onMade?.(name).catch(() => undefined);
     return tenant;
   }
@@ -80,7 +84,9 @@ export class Tenants {
        SELECT {name:String}, fromUnixTimestamp64Milli({now:Int64}, 'UTC'), true, {version:UInt64}`,
       { params: { name, now: this.now(), version: this.now() } },
     );
+    const before = this.known.get(name) ?? null;
     this.known.delete(name);
+    this.onChange?.({ action: 'tenant.delete', tenant: name, target: name, before, after: null });
     await this.store.command(`DROP DATABASE IF EXISTS ${quoteName(tenantDatabase(name))} SYNC`);
   }
 

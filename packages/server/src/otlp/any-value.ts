@@ -21,8 +21,6 @@ const ARRAY_VALUE = 0x2a;
 const KVLIST_VALUE = 0x32;
 const BYTES_VALUE = 0x3a;
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-
 /** A field of a message: its tag, and where its value is (behind the length, where there is one). */
 export interface ValueField {
   readonly tag: number;
@@ -129,7 +127,7 @@ function mapJson(wire: Wire, pos: number, end: number, depth: number): string {
 
 /** The text in `[start, end)`, invalid sequences replaced by U+FFFD. */
 export function textAt(wire: Wire, start: number, end: number): string {
-  return decoder.decode(wire.bytes.subarray(start, end));
+  return wire.text.toString('utf8', start, end);
 }
 
 function base64At(wire: Wire, start: number, end: number): string {

@@ -30,7 +30,21 @@ const MODEL = new Key('gen_ai.request.model');
 const STATUS = new Key('http.response.status_code');
 const OLD_STATUS = new Key('http.status_code');
 
+/** Keys to look out for, by their length: what is compared of a key that has none of these lengths is its length. */
+type Marks = readonly (readonly Key[] | undefined)[];
+
+function marksOf(keys: readonly string[]): Marks {
+  const marks: Key[][] = [];
+  for (const text of keys) {
+    const key = new Key(text);
+    (marks[key.length] ??= []).push(key);
+  }
+  return marks;
+}
+
 export class PromotedAttributes {
+  /** Whether the row has a string attribute of one of the keys that are looked out for. */
+  isMarked = false;
   private readonly route: LowCardinalityColumn;
   private readonly model: LowCardinalityColumn;
   private readonly status: FixedColumn;
@@ -39,8 +53,10 @@ export class PromotedAttributes {
   private modelStart = 0;
   private modelEnd = 0;
   private statusCode = 0;
+  private readonly marks: Marks;
 
-  constructor(block: Block) {
+  constructor(block: Block, marks: readonly string[] = []) {
+    this.marks = marksOf(marks);
     this.route = block.column('http_route', LowCardinalityColumn);
     this.model = block.column('gen_ai_model', LowCardinalityColumn);
     this.status = block.column('http_status_code', FixedColumn);
@@ -49,11 +65,16 @@ export class PromotedAttributes {
   /** Forgets what was picked up of the row before. */
   begin(): void {
     this.routeStart = this.routeEnd = this.modelStart = this.modelEnd = this.statusCode = 0;
+    this.isMarked = false;
   }
 
   /** A string attribute: its key in `[keyStart, keyEnd)`, its text in `[start, end)`. The first of a name counts, as in the map. */
   text(wire: Wire, keyStart: number, keyEnd: number, start: number, end: number): void {
     const length = keyEnd - keyStart;
+    const marks = this.marks[length];
+    if (marks !== undefined && !this.isMarked && end > start) {
+      this.isMarked = marks.some((mark) => mark.isAt(wire, keyStart));
+    }
     if (length === ROUTE.length && this.routeEnd === 0 && ROUTE.isAt(wire, keyStart)) {
       this.routeStart = start;
       this.routeEnd = end;

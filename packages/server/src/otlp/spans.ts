@@ -34,6 +34,13 @@ const DROPPED_LINKS = 0x70;
 const STATUS = 0x7a;
 const FLAGS = 0x85;
 
+/** Told of spans that were taken and have a string attribute of one of its keys. */
+export interface SpanWatch {
+  readonly keys: readonly string[];
+  /** Spans of one scope: start and end of each in the request. */
+  spans(wire: Wire, ranges: readonly number[], envelope: Envelope): void;
+}
+
 export class SpanReader implements ItemReader {
   private readonly block = new Block(SPANS);
   readonly blocks: readonly Block[] = [this.block];
@@ -41,8 +48,8 @@ export class SpanReader implements ItemReader {
   private readonly rejections: Rejections;
   private window: TimeWindow = { oldestHigh: 0, newestHigh: 0 };
 
-  private readonly promoted = new PromotedAttributes(this.block);
-  private readonly attributes = new TypedAttributes(this.block, this.promoted);
+  private readonly promoted: PromotedAttributes;
+  private readonly attributes: TypedAttributes;
   private readonly events = new EventColumns(this.block);
   private readonly links = new LinkColumns(this.block);
   private readonly timestamp = this.block.column('timestamp', FixedColumn);
@@ -66,22 +73,34 @@ export class SpanReader implements ItemReader {
   private startAt = -1;
   private endAt = -1;
 
-  constructor(rejections: Rejections) {
+  private readonly watch: SpanWatch | undefined;
+  private watched: number[] = [];
+
+  constructor(rejections: Rejections, watch?: SpanWatch) {
     this.rejections = rejections;
+    this.watch = watch;
+    this.promoted = new PromotedAttributes(this.block, watch?.keys);
+    this.attributes = new TypedAttributes(this.block, this.promoted);
   }
 
-  /** Sets the times that are taken from now on. */
+  /** Begins a request: the times that are taken from now on. */
   within(window: TimeWindow): void {
+    this.watched = [];
     this.window = window;
   }
 
   endScope(wire: Wire, envelope: Envelope): void {
     this.envelope.fill(wire, envelope);
+    if (this.watched.length === 0) return;
+    const ranges = this.watched;
+    this.watched = [];
+    this.watch?.spans(wire, ranges, envelope);
   }
 
   item(wire: Wire, pos: number, end: number): void {
     this.traceIdAt = this.spanIdAt = this.startAt = this.endAt = -1;
     this.promoted.begin();
+    const start = pos;
     let decided = false;
     let identityMoved = false;
     let parentAt = -1;
@@ -201,6 +220,7 @@ export class SpanReader implements ItemReader {
     this.links.close();
     this.droppedLinks.appendUint32(droppedLinks);
     this.block.rows++;
+    if (this.promoted.isMarked) this.watched.push(start, end);
   }
 
   /** Finds ids and times from `pos` on, for senders that write them after the attributes. */

@@ -29,6 +29,8 @@ export function malformed(why: string): AppError {
 export class Wire implements Source {
   bytes: Uint8Array = new Uint8Array(BODY_SLACK);
   view: DataView = new DataView(this.bytes.buffer);
+  /** The same bytes, to make strings of. */
+  text: Buffer = Buffer.from(this.bytes.buffer);
   /** Where the next byte is read, after a call that consumed something. */
   pos = 0;
   /** Halves of the last 64-bit value, unsigned. */
@@ -39,6 +41,7 @@ export class Wire implements Source {
   open(buffer: ArrayBufferLike): void {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
+    this.text = Buffer.from(buffer);
     this.pos = 0;
   }
 

@@ -8,6 +8,7 @@
 import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { Block } from '@glasshouse/native';
+import type { Generations } from '../generations/maker.ts';
 import type { ItemReader } from '../otlp/envelope.ts';
 import { EnvelopeWalker } from '../otlp/envelope.ts';
 import { jsonToProtobuf } from '../otlp/json.ts';
@@ -64,10 +65,13 @@ export class Decoder {
   private readonly rejections = new Rejections();
   private readonly readers: Readonly<Record<Signal, SignalReader>>;
 
-  constructor(options: DecodeOptions) {
+  private readonly generations: Generations | undefined;
+
+  constructor(options: DecodeOptions, generations?: Generations) {
     this.options = options;
+    this.generations = generations;
     this.readers = {
-      traces: new SpanReader(this.rejections),
+      traces: new SpanReader(this.rejections, generations),
       logs: new LogReader(this.rejections),
       metrics: new MetricReader(this.rejections),
     };
@@ -89,11 +93,13 @@ export class Decoder {
     this.rejections.clear();
     const before = count(reader.blocks);
     for (const block of reader.blocks) block.mark();
+    this.generations?.mark();
     try {
       this.walker.walk(this.wire, length, placement, reader);
       this.refuseManyDays(NOUNS[signal]);
     } catch (error) {
       for (const block of reader.blocks) block.rollback();
+      this.generations?.rollback();
       throw error;
     }
     const after = count(reader.blocks);

@@ -8,6 +8,8 @@ import type { ContentCoding } from '@glasshouse/model';
 import { Block, ConstantColumn, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
 import type { Source } from '@glasshouse/native';
 import { EVENTS } from '@glasshouse/schema';
+import type { Generations } from '../generations/maker.ts';
+import { timeWindow } from '../otlp/reject.ts';
 import type { Decoded } from './decode.ts';
 import { decompress } from './decompress.ts';
 import { eachEvent } from './lines.ts';
@@ -16,6 +18,8 @@ import type { BodyBuffer } from './sink.ts';
 export interface EventsOptions {
   /** Largest body after decompression. */
   readonly maxBodyBytes: number;
+  readonly retentionMs: number | undefined;
+  readonly maxAheadMs: number;
   readonly now: () => number;
 }
 
@@ -28,6 +32,8 @@ export interface EventsTarget {
   readonly importId: string;
   /** Condition on the rows that the sender may write; empty for none. */
   readonly filter: string;
+  /** Whether the data source is one of those whose rows report calls of models. */
+  readonly hasGenerations?: boolean;
 }
 
 export interface EventsBody extends EventsTarget {
@@ -41,6 +47,7 @@ const NANOSECONDS = 1_000_000n;
 export class EventsReader {
   readonly block = new Block(EVENTS);
   private readonly options: EventsOptions;
+  private readonly generations: Generations | undefined;
   private readonly segment = this.block.column('_segment', ConstantColumn);
   private readonly tenant = this.block.column('tenant_id', LowCardinalityColumn);
   private readonly dataSource = this.block.column('datasource_id', LowCardinalityColumn);
@@ -49,8 +56,9 @@ export class EventsReader {
   private readonly receivedAt = this.block.column('received_at', FixedColumn);
   private readonly line = this.block.column('line', StringColumn);
 
-  constructor(options: EventsOptions) {
+  constructor(options: EventsOptions, generations?: Generations) {
     this.options = options;
+    this.generations = generations;
   }
 
   /** Appends the events of a request to the block. Throws AppError, and then nothing was appended. */
@@ -58,6 +66,8 @@ export class EventsReader {
     const source = this.open(body);
     const { block, line } = this;
     block.mark();
+    this.generations?.mark();
+    const look = body.hasGenerations === true ? this.look(body) : undefined;
     try {
       const before = block.repairs.count;
       let rows = 0;
@@ -67,6 +77,7 @@ export class EventsReader {
       eachEvent(bytes, (start, end) => {
         if (isValid) line.appendRaw(bytes.subarray(start, end));
         else line.appendText(source, start, end);
+        look?.(bytes.toString('utf8', start, end));
         rows++;
       });
       if (rows > 0) this.fill(body, rows);
@@ -75,8 +86,14 @@ export class EventsReader {
       return { accepted: rows, rejected: 0, reasons: [], message };
     } catch (error) {
       block.rollback();
+      this.generations?.rollback();
       throw error;
     }
+  }
+
+  private look(target: EventsTarget): ((line: string) => void) | undefined {
+    const { now, retentionMs, maxAheadMs } = this.options;
+    return this.generations?.lines(target, timeWindow(now(), retentionMs, maxAheadMs));
   }
 
   /** What all events of a request have in common. */

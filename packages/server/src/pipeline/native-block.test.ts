@@ -39,6 +39,11 @@ const TABLE: FactTable = {
     shared: `Map(${LC}, ${LC})`,
     events: `Array(Map(${LC}, String))`,
     sum: 'Nullable(Float64)',
+    tokens: 'Nullable(UInt64)',
+    streaming: 'Nullable(Bool)',
+    cost: 'Nullable(Decimal(38, 12))',
+    id: 'UUID',
+    parts: `Map(${LC}, Decimal(38, 12))`,
   }).map(([name, type]) => ({ name, type, comment: '' })),
   derived: [],
   indexes: [],
@@ -79,10 +84,28 @@ function append(block: Block, { nth, value, elements }: Seed): void {
   }
   for (const column of [labels, attributes, shared, events]) column.close();
   const sum = block.column('sum', NullableColumn);
-  if (nth % 2 === 0) sum.appendFloat64(nth / 2);
-  else sum.appendDefault();
+  const tokens = block.column('tokens', NullableColumn);
+  const streaming = block.column('streaming', NullableColumn);
+  const cost = block.column('cost', NullableColumn);
+  const parts = block.column('parts', MapColumn) as MapColumn<Labels, FixedColumn>;
+  if (nth % 2 === 0) {
+    sum.appendFloat64(nth / 2);
+    tokens.appendUint64(nth * MANY);
+    streaming.appendUint8(nth % 4 === 0 ? 1 : 0);
+    cost.appendUint128(BigInt(nth) * MONEY);
+    parts.keys.appendString('input');
+    parts.values.appendUint128(nth);
+  } else for (const column of [sum, tokens, streaming, cost]) column.appendDefault();
+  parts.close();
+  const id = block.column('id', FixedColumn);
+  id.appendHalves(nth, 1);
+  id.appendHalves(2, nth);
   block.rows++;
 }
+
+/** What makes of a small number one that needs more than 32 or 64 bits. */
+const MANY = 2 ** 33 + 1;
+const MONEY = 2n ** 70n + 1n;
 
 function expected({ nth, value, elements }: Seed): Row {
   const each = <T>(of: (element: number) => T): T[] => Array.from({ length: elements }, (_, element) => of(element));
@@ -96,6 +119,11 @@ function expected({ nth, value, elements }: Seed): Row {
     shared: each((element) => [value, `${element}`]),
     events: each(() => [['key', value]]),
     sum: nth % 2 === 0 ? nth / 2 : null,
+    tokens: nth % 2 === 0 ? BigInt(nth) * BigInt(MANY) : null,
+    streaming: nth % 2 === 0 ? Number(nth % 4 === 0) : null,
+    cost: nth % 2 === 0 ? BigInt(nth) * MONEY : null,
+    id: [1, nth, nth, 2].map((part) => part.toString(16).padStart(8, '0')).join(''),
+    parts: nth % 2 === 0 ? [['input', BigInt(nth)]] : [],
   };
 }
 
@@ -198,8 +226,9 @@ describe('the engine', () => {
     block.column('label', LowCardinalityColumn).appendText(bad, 0, 5);
     block.column('text', StringColumn).appendText(bad, 0, 5);
     for (const name of ['labels', 'events'] as const) block.column(name, ArrayColumn).close();
-    for (const name of ['attributes', 'shared'] as const) block.column(name, MapColumn).close();
-    block.column('sum', NullableColumn).appendDefault();
+    for (const name of ['attributes', 'shared', 'parts'] as const) block.column(name, MapColumn).close();
+    for (const name of ['sum', 'tokens', 'streaming', 'cost']) block.column(name, NullableColumn).appendDefault();
+    block.column('id', FixedColumn).appendDefault();
     block.rows++;
     const [, row] = await throughTheEngine(block, [[]]);
     expect([row?.['label'], row?.['text']]).toEqual(['a\ufffd\ufffd\ufffd\ufffd', 'a\ufffd\ufffd\ufffd\ufffd']);

@@ -1,6 +1,7 @@
-/** The two ways from a body to rows, OTLP's and that of events, with the blocks of both. */
+/** The two ways from a body to rows, OTLP's and that of events, with the blocks of both, and the generations that are in either. */
 
 import type { Block } from '@glasshouse/native';
+import { Generations } from '../generations/maker.ts';
 import type { DecodeOptions, Decoded } from './decode.ts';
 import { Decoder } from './decode.ts';
 import { EventsReader } from './events.ts';
@@ -8,17 +9,24 @@ import type { RequestMessage } from './messages.ts';
 
 export class Readers {
   readonly blocks: readonly Block[];
+  private readonly generations: Generations;
   private readonly signals: Decoder;
   private readonly events: EventsReader;
 
   constructor(options: DecodeOptions) {
-    this.signals = new Decoder(options);
-    this.events = new EventsReader(options);
-    this.blocks = [...this.signals.blocks, this.events.block];
+    this.generations = new Generations(options.now);
+    this.signals = new Decoder(options, this.generations);
+    this.events = new EventsReader(options, this.generations);
+    this.blocks = [...this.signals.blocks, this.events.block, this.generations.block];
   }
 
   get days(): number {
-    return this.signals.days;
+    return Math.max(this.signals.days, this.generations.block.days.byDay().size);
+  }
+
+  /** The blocks were committed, but for those of the tables in `failures`. */
+  committed(failures: ReadonlyMap<string, unknown>): void {
+    this.generations.committed(!failures.has(this.generations.block.table.name));
   }
 
   decode(request: RequestMessage['request'], buffer: SharedArrayBuffer, length: number): Decoded {

@@ -395,6 +395,12 @@ export function readRow(table: FactTable, bytes: Buffer): Row {
         return take(8).readBigInt64LE();
       case 'Float64':
         return take(8).readDoubleLE();
+      case 'Decimal': {
+        const low = take(8).readBigUInt64LE();
+        return (take(8).readBigInt64LE() << 64n) | low;
+      }
+      case 'UUID':
+        return [take(8), take(8)].map((half) => half.readBigUInt64LE().toString(16).padStart(16, '0')).join('');
       default:
         throw new Error(`unknown type ${type}`);
     }

@@ -7,6 +7,7 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { invariant, messageOf, toAppError } from '@glasshouse/model';
+import { GENERATIONS } from '@glasshouse/schema';
 import { Log } from '../wal/log.ts';
 import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
 import { Readers } from './readers.ts';
@@ -71,6 +72,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     if (pending.length === 0) return;
     const startedAt = performance.now();
     const { bytes, failures, segments } = log.commit(readers.blocks);
+    readers.committed(failures);
     for (const block of readers.blocks) block.reset();
     const answers = pending.map((one) => outcomeOf(one, failures, segments));
     const [failed] = failures.entries();
@@ -138,7 +140,8 @@ function outcomeOf(
 ): Answer {
   const failed = tables.find((table) => failures.has(table));
   if (failed === undefined) {
-    const segment = tables.length === 1 ? segments.get(tables[0] as string) : undefined;
+    const own = tables.filter((table) => table !== GENERATIONS.name);
+    const segment = own.length === 1 ? segments.get(own[0] as string) : undefined;
     return segment === undefined ? answer : { ...answer, segment };
   }
   const error = failures.get(failed);

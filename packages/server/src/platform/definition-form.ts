@@ -93,8 +93,8 @@ export function dataFileOf(resource: Resource): string {
 }
 
 /** Columns in one line, as clients compare them. */
-export function schemaText(dataSource: DataSource): string {
-  return dataSource.columns.map(formatColumn).join(', ');
+export function schemaText({ columns }: Pick<DataSource, 'columns'>): string {
+  return columns.map(formatColumn).join(', ');
 }
 
 /** True if rows are described by paths into JSON, and not by the order of columns. */
@@ -210,14 +210,21 @@ function renamed(former: DataSource, column: DataSourceColumn, to: string): Data
 }
 
 function modified(column: DataSourceColumn, step: Extract<AlterStep, { action: 'modify' }>): DataSourceColumn {
-  const { type, kind, expression, codec, jsonPath, remove } = step;
-  const { kind: formerKind, expression: formerExpression, codec: formerCodec, ...rest } = column;
-  const keepsValue = remove === undefined || remove === 'CODEC';
+  const { type, kind, expression, codec, comment, jsonPath, remove } = step;
+  const {
+    kind: formerKind,
+    expression: formerExpression,
+    codec: formerCodec,
+    comment: formerComment,
+    ...rest
+  } = column;
+  const keepsValue = remove === undefined || remove === 'CODEC' || remove === 'COMMENT';
   const value =
     kind !== undefined || expression !== undefined
       ? { kind, expression }
       : { kind: formerKind, expression: formerExpression };
   const nextCodec = codec ?? (remove === 'CODEC' ? undefined : formerCodec);
+  const nextComment = (comment ?? (remove === 'COMMENT' ? undefined : formerComment)) || undefined;
   return {
     ...rest,
     ...(type === undefined ? {} : { type }),
@@ -225,5 +232,6 @@ function modified(column: DataSourceColumn, step: Extract<AlterStep, { action: '
     ...(keepsValue && value.kind !== undefined ? { kind: value.kind } : {}),
     ...(keepsValue && value.expression !== undefined ? { expression: value.expression } : {}),
     ...(nextCodec === undefined ? {} : { codec: nextCodec }),
+    ...(nextComment === undefined ? {} : { comment: nextComment }),
   };
 }

@@ -4,16 +4,17 @@
  * can be made live again. Here is who may do what when; what it does to tables is in `deployment-changes.ts`.
  *
  * Must stay true: a deployment that fails leaves the workspace as it was. A data source's rows are always those of the live
- * one, also after a rollback: they are moved back, not forgotten.
+ * one, also after a rollback: they are moved back, not forgotten. What a deployment populates begins when it is live, and whatever
+ * becomes of that, the deployment stays.
  */
 
 import type { Resource } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { DeploymentBookOptions } from './deployment-book.ts';
 import { DeploymentBook, keyOf } from './deployment-book.ts';
-import type { DeploymentChangesOptions, Planned } from './deployment-changes.ts';
+import type { CarriedOut, DeploymentChangesOptions, Planned, Populating } from './deployment-changes.ts';
 import { DeploymentChanges } from './deployment-changes.ts';
-import type { Deployment } from './deployment-row.ts';
+import type { Deployment, Feedback } from './deployment-row.ts';
 import { isUnderWay } from './deployment-row.ts';
 import { reportOf } from './plan.ts';
 
@@ -38,6 +39,8 @@ export class Deployments {
   private readonly options: DeploymentsOptions;
   private readonly book: DeploymentBook;
   private readonly changes: DeploymentChanges;
+  /** Known as soon as pipes can do anything. */
+  populating: Populating | undefined;
   private readonly working = new Map<string, Promise<void>>();
   private readonly aborts = new Map<string, AbortController>();
 
@@ -147,6 +150,11 @@ export class Deployments {
     return removed;
   }
 
+  /** Adds to what is said of a deployment. */
+  remark(tenant: string, id: string, feedback: Feedback): Promise<void> {
+    return this.book.remark(tenant, id, feedback);
+  }
+
   /** `id:version` of all tables out of sight that a rollback would need. */
   kept(): ReadonlySet<string> {
     const entries = this.book.everything().flatMap((deployment) => this.changes.keptOf(deployment));
@@ -181,15 +189,18 @@ export class Deployments {
   private async promote(deployment: Deployment): Promise<void> {
     const { book, changes } = this;
     const { tenant, id } = deployment;
-    let dropped: readonly string[];
+    let done: CarriedOut;
     await book.save([{ ...deployment, status: 'promoting' }]);
     try {
-      dropped = await changes.carryOut(deployment);
+      done = await changes.carryOut(deployment, this.populating);
     } catch (error) {
       await book.save([{ ...this.get(tenant, id), status: 'data_ready' }]).catch(() => undefined);
       throw error;
     }
-    await book.saveLive(this.get(tenant, id), dropped);
+    const live = this.get(tenant, id);
+    // What it says stands in the same row, before anything that these populations come to.
+    const feedback = [...live.feedback, ...(done.deploying?.start() ?? [])];
+    await book.saveLive({ ...live, feedback }, done.dropped);
     await this.options.registry.grantTokens(tenant);
   }
 

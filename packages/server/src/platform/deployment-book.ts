@@ -7,7 +7,7 @@
 
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
-import type { Deployment, DeploymentRow } from './deployment-row.ts';
+import type { Deployment, DeploymentRow, Feedback } from './deployment-row.ts';
 import { fromRow, isUnderWay, placeholder, toRow } from './deployment-row.ts';
 
 export interface DeploymentBookOptions {
@@ -19,6 +19,7 @@ export class DeploymentBook {
   private readonly options: DeploymentBookOptions;
   private readonly known = new Map<string, Deployment>();
   private lastId = 0;
+  private writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: DeploymentBookOptions) {
     this.options = options;
@@ -78,7 +79,19 @@ export class DeploymentBook {
   }
 
   /** Keeps these states, dated now. */
-  async save(deployments: readonly Deployment[]): Promise<Deployment[]> {
+  save(deployments: readonly Deployment[]): Promise<Deployment[]> {
+    return this.inTurn(() => this.write(deployments));
+  }
+
+  /** Adds to what is said of a deployment, whatever else becomes of it. Nothing if there is no such deployment. */
+  async remark(tenant: string, id: string, feedback: Feedback): Promise<void> {
+    await this.inTurn(async () => {
+      const known = this.known.get(keyOf({ tenant, id }));
+      if (known !== undefined) await this.write([{ ...known, feedback: [...known.feedback, feedback] }]);
+    });
+  }
+
+  private async write(deployments: readonly Deployment[]): Promise<Deployment[]> {
     const at = this.options.now();
     const next = deployments.map((deployment) => ({
       ...deployment,
@@ -88,6 +101,13 @@ export class DeploymentBook {
     await this.options.store.insertRows('deployments', next.map(toRow));
     for (const deployment of next) this.known.set(keyOf(deployment), deployment);
     return next;
+  }
+
+  /** One after the other, so that nobody changes a state that another is about to write. */
+  private inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.writing.then(act);
+    this.writing = turn.catch(() => undefined);
+    return turn;
   }
 
   /** Keeps that the deployment is live, and that the former one needs what was `dropped` should it come back. */

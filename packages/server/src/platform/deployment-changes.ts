@@ -15,6 +15,8 @@ import type { Deployment, DeploymentReport } from './deployment-row.ts';
 import type { Judges } from './judges.ts';
 import type { Plan, PlanOptions } from './plan.ts';
 import { planProject } from './plan.ts';
+import type { Deploying } from './populate-deployed.ts';
+import { POPULATION } from './populate-reach.ts';
 import type { Registry } from './registry.ts';
 import type { DataSourceEntry, StoredResource } from './resource-row.ts';
 import { placeOf } from './resource-row.ts';
@@ -39,6 +41,22 @@ interface Prepared extends Pick<Planned, 'resources' | 'steps'> {
   /** Operations on the data sources so far, of which any would make the preparation stale; empty until it is done. */
   readonly operations: string;
 }
+
+/** Who populates what a deployment brings. */
+export interface Populating {
+  /** Undefined if it brings nothing of the kind. */
+  deploying(tenant: string, deployment: string, planned: readonly StoredResource[]): Deploying | undefined;
+}
+
+export interface CarriedOut {
+  /** Ids of the data sources that are gone. */
+  readonly dropped: readonly string[];
+  /** Populations that can begin. */
+  readonly deploying: Deploying | undefined;
+}
+
+const WHAT = 'a deployment';
+const PATIENCE_MS = 10_000;
 
 export class DeploymentChanges {
   private readonly options: DeploymentChangesOptions;
@@ -80,29 +98,41 @@ export class DeploymentChanges {
   }
 
   /**
-   * Carries out what was prepared, or the same anew if that is stale. Resolves with the ids of the data sources that are gone by
-   * it; rejects with what went wrong, and the workspace is as it was then.
+   * Carries out what was prepared, or the same anew if that is stale. Rejects with what went wrong, and the workspace is as it was
+   * then.
    */
-  async carryOut(deployment: Deployment): Promise<readonly string[]> {
+  async carryOut(deployment: Deployment, populating: Populating | undefined): Promise<CarriedOut> {
     const { registry } = this.options;
     const { tenant, id, resources: project } = deployment;
     const present = this.prepared.get(keyOf(deployment));
     const isFresh = present !== undefined && present.resources === this.resourcesOf(tenant, project);
     const { steps, resources } = isFresh ? present : await this.replan(deployment, present);
-    await this.exclusively(steps, async () => {
+    const planned = steps.map(({ row }) => row);
+    const deploying = populating?.deploying(tenant, id, planned);
+    const carryOut = async (): Promise<void> => {
       if (this.resourcesOf(tenant, project) !== resources)
         throw new AppError('conflict', `cannot make deployment ${id} live: the workspace changes; try again`);
       if (!isFresh || present.operations !== this.operationsOn(steps)) {
         for (const step of steps) await step.discard?.();
         for (const step of steps) await step.prepare?.(() => undefined);
       }
-      await commit(steps, { ...registry.commitOptions(), save: (rows) => this.saveRows(rows) });
-    });
+      const save = async (rows: readonly StoredResource[]): Promise<void> =>
+        this.saveRows(deploying === undefined ? rows : await deploying.cut(rows));
+      if (steps.some(({ kind }) => kind === 'drop')) await registry.bindTokens(tenant);
+      await commit(steps, { ...registry.commitOptions(), save });
+    };
+    try {
+      await this.exclusively(steps, carryOut, deploying);
+    } catch (error) {
+      await deploying?.discard();
+      throw error;
+    }
     this.prepared.delete(keyOf(deployment));
-    return steps.flatMap(({ kind, resource, row }) => (kind === 'drop' && resource === 'datasource' ? [row.id] : []));
+    const gone = steps.filter(({ kind, resource }) => kind === 'drop' && resource === 'datasource');
+    return { dropped: gone.map(({ row }) => row.id), deploying };
   }
 
-  /** Whether a deployment of which only the beginning is known was carried out; the ids of `carryOut` then. */
+  /** Whether a deployment of which only the beginning is known was carried out; the ids of data sources that are gone by it then. */
   carriedOut(deployment: Deployment): readonly string[] | undefined {
     const rows = this.options.registry.catalog.snapshot();
     const wrote = rows.filter(
@@ -164,9 +194,32 @@ export class DeploymentChanges {
     return steps.map(({ row }) => `${row.id} ${this.options.registry.locks.count(row.id)}`).join('\n');
   }
 
-  /** Keeps everybody else off the data sources that the steps change. */
-  private exclusively<T>(steps: readonly Step[], act: () => Promise<T>): Promise<T> {
+  /**
+   * Keeps everybody else off the data sources that the steps change, and copies off those that are populated from. What is under way is
+   * waited for, but not for long: a population that another deployment began may be over in a moment.
+   */
+  private async exclusively(
+    steps: readonly Step[],
+    act: () => Promise<void>,
+    { targets, sources }: Pick<Deploying, 'sources' | 'targets'> = { targets: [], sources: [] },
+  ): Promise<void> {
+    const { now, registry } = this.options;
     const ids = steps.filter(({ resource }) => resource === 'datasource').map(({ row }) => row.id);
-    return this.options.registry.locks.exclusivelyAll(ids, 'a deployment', act);
+    const claim = { exclusive: [...ids, ...targets], what: WHAT, shared: sources, sharedAs: POPULATION };
+    const until = now() + PATIENCE_MS;
+    let isBegun = false;
+    await registry.locks.patiently(
+      () => claim,
+      () => now() < until,
+      () => {
+        isBegun = true;
+        return act();
+      },
+    );
+    // Says what is in the way.
+    if (!isBegun)
+      await registry.locks.exclusivelyAll(claim.exclusive, WHAT, () =>
+        registry.locks.sharingAll(claim.shared, POPULATION, act),
+      );
   }
 }

@@ -86,7 +86,15 @@ export function openPipes(options: PipesOptions): OpenPipes {
     folder: join(dataDir, 'exports'),
     connections: connectionsIn(join(dataDir, 'connections.json')),
   });
-  const populations = new Populations({ ...common, judges });
+  const populations = new Populations({
+    ...common,
+    judges,
+    onDeployed: (tenant, deployment, feedback) => {
+      void platform.deployments.remark(tenant, deployment, feedback).catch(() => undefined);
+    },
+  });
+  platform.deployments.populating = populations;
+  populations.resume();
   const schedules = new Schedules({
     scheduled: scheduledOf(platform),
     run: async (entry, dueMs) => {

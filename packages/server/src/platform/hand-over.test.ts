@@ -106,7 +106,7 @@ beforeAll(async () => {
   tables = DataSources.connect(store.target);
   const now = (): number => Date.now();
   log = new Log({ directory, node: 1, maxSegmentRows: 1e6, maxSegmentBytes: 1e9, now });
-  reader = new EventsReader({ maxBodyBytes: 1e7, now });
+  reader = new EventsReader({ maxBodyBytes: 1e7, retentionMs: undefined, maxAheadMs: 600_000, now });
   eventStore = new EventStore(store);
   outcomes = new Outcomes();
   const catalog = {

@@ -25,21 +25,23 @@ export interface Conversion {
   readonly rowBytes: number;
   /** Largest file after unpacking. */
   readonly maxBytes: number;
+  /** So many rows are enough, of formats that are not passed on as they are. */
+  readonly mostRows?: number;
 }
 
 /** Pieces of NDJSON, each of whole lines. Throws AppError. */
 export async function* convert(conversion: Conversion): AsyncGenerator<Buffer> {
-  const { path, format, dialect, targets, pieceBytes, rowBytes, maxBytes } = conversion;
+  const { path, format, dialect, targets, pieceBytes, rowBytes, maxBytes, mostRows = Infinity } = conversion;
   if (format === 'parquet') {
     const { parquetRows } = await import('./import-parquet.ts');
-    yield* gathered(parquetRows(path, targets), pieceBytes);
+    yield* gathered(parquetRows(path, targets, mostRows), pieceBytes, mostRows);
     return;
   }
   const stream = decoded(createReadStream(path, { highWaterMark: 1 << 20 }), await codingOf(path), maxBytes);
   try {
     if (format === 'csv') {
       const { csvRows } = await import('./import-csv.ts');
-      yield* gathered(csvRows(chunksOf(stream), dialect, targets, rowBytes), pieceBytes);
+      yield* gathered(csvRows(chunksOf(stream), dialect, targets, rowBytes), pieceBytes, mostRows);
     } else yield* jsonPieces(chunksOf(stream), { pieceBytes, lineBytes: rowBytes });
   } finally {
     stream.destroy();
@@ -62,14 +64,17 @@ async function codingOf(path: string): Promise<'gzip' | 'identity' | 'zstd'> {
 }
 
 /** Rows as lines, gathered into pieces. */
-async function* gathered(rows: AsyncIterable<object>, pieceBytes: number): AsyncGenerator<Buffer> {
+async function* gathered(rows: AsyncIterable<object>, pieceBytes: number, mostRows: number): AsyncGenerator<Buffer> {
   let lines: string[] = [];
   let length = 0;
+  let count = 0;
   for await (const row of rows) {
     const line = `${jsonText(row)}\n`;
     lines.push(line);
     // In UTF-8 a character takes three bytes at most of each unit that it has here.
     length += line.length * 3;
+    count++;
+    if (count >= mostRows) break;
     if (length < pieceBytes) continue;
     yield Buffer.from(lines.join(''));
     lines = [];

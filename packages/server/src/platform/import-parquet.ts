@@ -8,7 +8,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { AsyncBuffer, ColumnData, Compressors, FileMetaData, ParquetParsers, RowGroup } from 'hyparquet';
-import { parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import type { ColumnTarget } from './import-columns.ts';
 import { shapeOf } from './import-columns.ts';
@@ -19,17 +19,27 @@ const MAX_PAGE_BYTES = 256 << 20;
 const MAX_COLUMNS = 5_000;
 const MAX_GROUPS = 100_000;
 
-/** Events of the file. Throws `bad_request` for a file that is none, or whose row groups are too large. */
-export async function* parquetRows(path: string, targets: readonly ColumnTarget[]): AsyncGenerator<object> {
+/** The first `mostRows` events of the file. Throws `bad_request` for a file that is none, or whose row groups are too large. */
+export async function* parquetRows(
+  path: string,
+  targets: readonly ColumnTarget[],
+  mostRows: number = Infinity,
+): AsyncGenerator<object> {
   const handle = await open(path, 'r');
   try {
     const file = await bufferOf(handle);
-    const metadata = await explained(() => parquetMetadataAsync(file, { parsers: PARSERS }));
+    const { metadata, order } = await explained(async () => {
+      const read = await parquetMetadataAsync(file, { parsers: PARSERS });
+      return { metadata: read, order: parquetSchema(read).children.map(({ element }) => element.name) };
+    });
     check(metadata, file.byteLength);
     let rowStart = 0;
     for (const group of metadata.row_groups) {
+      if (rowStart >= mostRows) return;
       checkGroup(group, file.byteLength);
-      const rowEnd = rowStart + Number(group.num_rows);
+      // Of a group that is not read to its end, the pages behind that are not unpacked.
+      const groupEnd = rowStart + Number(group.num_rows);
+      const rowEnd = Math.min(groupEnd, mostRows);
       const columns = new Map<string, ColumnData[]>();
       const onChunk = (chunk: ColumnData): void =>
         void columns.set(chunk.columnName, [...(columns.get(chunk.columnName) ?? []), chunk]);
@@ -46,7 +56,7 @@ export async function* parquetRows(path: string, targets: readonly ColumnTarget[
             geoparquet: false,
           }),
         );
-      yield* rowsOf(columns, rowStart, rowEnd, targets);
+      yield* rowsOf(columns, order, { rowStart, rowEnd, isWhole: rowEnd === groupEnd }, targets);
       rowStart = rowEnd;
     }
   } finally {
@@ -54,19 +64,30 @@ export async function* parquetRows(path: string, targets: readonly ColumnTarget[
   }
 }
 
+/** Rows of a group. */
+interface Span {
+  readonly rowStart: number;
+  readonly rowEnd: number;
+  /** Whether it is all of the group. */
+  readonly isWhole: boolean;
+}
+
 function* rowsOf(
   columns: ReadonlyMap<string, readonly ColumnData[]>,
-  rowStart: number,
-  rowEnd: number,
+  order: readonly string[],
+  { rowStart, rowEnd, isWhole }: Span,
   targets: readonly ColumnTarget[],
 ): Generator<object> {
-  const names = [...columns.keys()];
+  // They come as they are unpacked; in a guessed schema they stand as in the file.
+  const names = order.filter((name) => columns.has(name));
   const shape = shapeOf(names, targets);
   const chunks = names.map((name) => columns.get(name) ?? []);
   const claimed = rowEnd - rowStart;
   for (const [index, list] of chunks.entries()) {
     const present = list.reduce((sum, { columnData }) => sum + columnData.length, 0);
-    if (present !== claimed) throw damaged(`its column ${names[index]} has ${present} values for ${claimed} rows`);
+    // Whole pages come, also when a part of the group is read.
+    if (isWhole ? present !== claimed : present < claimed)
+      throw damaged(`its column ${names[index]} has ${present} values for ${claimed} rows`);
   }
   if (chunks.length === 0 && claimed > 0) throw damaged(`it has no column for ${claimed} rows`);
   for (let row = rowStart; row < rowEnd; row++) {

@@ -20,10 +20,12 @@ import { decoded } from './import-decode.ts';
 import { piecesOf } from './import-pieces.ts';
 import type { ReplaceParts } from './import-replace.ts';
 import { replaceRows } from './import-replace.ts';
+import { Samples } from './import-sample.ts';
 import { Slots } from './import-slots.ts';
 import type { Spool, Spooled } from './import-spool.ts';
 import type { Job, JobContext, JobFields, Jobs } from './jobs.ts';
 import type { Outcomes } from './outcomes.ts';
+import { reportsCalls } from './reports.ts';
 
 /** Where rows go. */
 export interface AppendTarget {
@@ -33,6 +35,8 @@ export interface AppendTarget {
   readonly importId: string;
   /** Condition on the rows that may be written; empty for none. */
   readonly filter: string;
+  /** Whether the rows report calls of models, which become generations besides. */
+  readonly hasGenerations?: boolean;
 }
 
 /** Sends lines through the log. Rejects with `unavailable` when there is no room; nothing was stored then. */
@@ -78,8 +82,6 @@ export interface ImportResult {
 
 /** Pieces go through the sink one by one; this large they cost little and hold up nobody. */
 const PIECE_BYTES = 8 << 20;
-const SAMPLE_BYTES = 1 << 20;
-const SAMPLE_ROWS = 200;
 /** How long the store may keep rows waiting until the import gives up on knowing what became of them. */
 const OUTCOME_MS = 600_000;
 /** How long a piece may wait for room in the log. */
@@ -90,9 +92,12 @@ const WAITING = 64;
 export class Imports {
   private readonly options: ImportsOptions;
   private readonly slots = new Slots(CONCURRENT, WAITING);
+  /** The first rows of files, read in the same slots. */
+  readonly samples: Samples;
 
   constructor(options: ImportsOptions) {
     this.options = options;
+    this.samples = new Samples({ ...options, slots: this.slots });
   }
 
   get spool(): Spool {
@@ -135,26 +140,10 @@ export class Imports {
   }
 
   /** Fetches a URL into a file. */
-  async fetch(url: string, signal?: AbortSignal): Promise<Spooled> {
+  private async fetch(url: string, signal: AbortSignal): Promise<Spooled> {
     const { fetch, spool, maxBytes } = this.options;
     const { stream, coding } = await openUrl(url, { ...fetch, signal });
     return spool.take(decoded(stream, coding, maxBytes), signal);
-  }
-
-  /** The first rows of a file, as JSON texts. Of CSV, values that look like numbers or truth values are that. */
-  async sample(file: Spooled, format: ImportFormat, dialect: CsvDialect, signal?: AbortSignal): Promise<string[]> {
-    const { rowBytes, maxBytes } = this.options;
-    const conversion = { path: file.path, format, dialect, targets: [], pieceBytes: SAMPLE_BYTES, rowBytes, maxBytes };
-    return this.slots.within(signal, async () => {
-      const pieces = piecesOf(conversion, signal);
-      const first = await pieces.next();
-      // The rest is of no interest, and neither is the thread.
-      await pieces.return(undefined);
-      if (first.done === true) return [];
-      const lines = Buffer.from(first.value).toString('utf8').split('\n', SAMPLE_ROWS);
-      const rows = lines.filter((line) => line.trim() !== '');
-      return format === 'csv' ? rows.map(typed) : rows;
-    });
   }
 
   private start(
@@ -174,7 +163,14 @@ export class Imports {
     const { importId = randomUUID() } = how;
     const startedAt = this.options.now();
     const into = (id: string, filter: string): Promise<Counts> =>
-      this.send({ tenant, dataSource: id, importId, filter }, definition, request, file, how);
+      // Rows of a load replace others, whose calls were counted when they came.
+      this.send(
+        { tenant, dataSource: id, importId, filter, hasGenerations: id === dataSource && reportsCalls(definition) },
+        definition,
+        request,
+        file,
+        how,
+      );
     const counts =
       replace === undefined || !keepsRows(definition.engine)
         ? await into(dataSource, request.filter)
@@ -286,14 +282,4 @@ function importIdOf({ details }: Job): string {
 
 function resultFields({ importId, successfulRows, quarantinedRows, bytes, seconds }: ImportResult): JobFields {
   return { importId, successfulRows, quarantinedRows, bytes, seconds };
-}
-
-/** A row of CSV with values as JSON would have them. */
-function typed(row: string): string {
-  const values = JSON.parse(row) as Record<string, unknown>;
-  return JSON.stringify(values, (_, value: unknown) => {
-    if (typeof value !== 'string') return value;
-    if (/^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?$/u.test(value)) return Number(value);
-    return value === 'true' || value === 'false' ? value === 'true' : value;
-  });
 }

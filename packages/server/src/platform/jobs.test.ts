@@ -98,14 +98,50 @@ describe('after a restart', () => {
     const other = await open(4).start('acme', 'copy', {}, aborted);
     // As if it had been killed: nothing more comes of it.
     const after = open(3);
-    after.resumes('import', ({ job }) => Promise.resolve({ again: job.details['number'] }));
+    const told: string[] = [];
+    after.resumes('import', {
+      takeUp: ({ id, details }) => {
+        told.push(id);
+        after.begin(id, () => Promise.resolve({ again: details['number'] }));
+      },
+      recovered: () => told.push('recovered'),
+    });
     await after.recover();
+    expect(told).toEqual([waiting.id, 'recovered']);
     expect(await after.get('acme', running.id)).toMatchObject({
       status: 'error',
       error: expect.stringContaining('restarted') as unknown,
     });
     expect(await after.ended('acme', waiting.id)).toMatchObject({ status: 'done', result: { again: 2 } });
     expect((await after.get('acme', other.id)).status).toBe('working');
+  });
+
+  it('a job that goes on waits for whoever takes it up, and can be cancelled until then', async () => {
+    const before = open(5, 1);
+    const first = await before.start('acme', 'import', { number: 1 }, aborted);
+    const second = await before.start('acme', 'import', { number: 2 }, aborted);
+    await until(() => before.isClosed || !before.isAnnounced(first.id));
+    await before.close();
+    expect((await open(9).get('acme', first.id)).status).toMatch(/working|waiting/u);
+    const after = open(5);
+    await after.recover();
+    expect((await after.get('acme', first.id)).status).toBe('waiting');
+    expect((await after.cancel('acme', second.id)).status).toBe('cancelled');
+    after.resumes('import', {
+      takeUp: ({ id }) => after.begin(id, () => Promise.resolve({ rows: 1 })),
+      recovered: () => undefined,
+    });
+    expect(await after.ended('acme', first.id)).toMatchObject({ status: 'done', result: { rows: 1 } });
+    expect((await open(9).get('acme', second.id)).status).toBe('cancelled');
+  });
+
+  it('a job that was only announced is as it was', async () => {
+    const before = open(6);
+    const { id } = await before.announce('acme', 'import', {}, before.newId());
+    expect([before.isAnnounced(id), (await before.get('acme', id)).status]).toEqual([true, 'waiting']);
+    before.begin(id, () => Promise.resolve({}));
+    expect((await before.ended('acme', id)).status).toBe('done');
+    before.begin(id, () => Promise.reject(new Error('twice')));
   });
 });
 
@@ -116,6 +152,7 @@ function open(node = 7, concurrent = 2, up = (): boolean => true): Jobs {
     random: randomBytes,
     node,
     concurrent,
+    resumable: ['import'],
   });
   opened.push(jobs);
   return jobs;

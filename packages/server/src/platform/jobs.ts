@@ -3,7 +3,7 @@
  * a client that polls finds it after a restart too.
  *
  * Must stay true: only a few run at a time, and the others wait in order. A job that its server did not finish before it went
- * away ends as an error, unless whoever started it knows how to go on.
+ * away ends as an error, unless it is of a kind that goes on: then it waits for whoever takes such jobs up.
  */
 
 import { AppError, messageOf } from '@glasshouse/model';
@@ -50,6 +50,16 @@ export interface JobsOptions {
   readonly node: number;
   /** How many run at once. */
   readonly concurrent?: number;
+  /** Kinds of jobs that go on after a restart. */
+  readonly resumable?: readonly string[];
+}
+
+/** Who goes on with jobs that a restart ended. */
+export interface Taker {
+  /** Told of each; it lets the job `begin` when it can. */
+  takeUp(job: Job): void;
+  /** Told when what was left is known, and it was told of all of it. */
+  recovered(): void;
 }
 
 interface JobRow {
@@ -70,7 +80,7 @@ interface JobRow {
 interface Active {
   job: Job;
   version: number;
-  readonly run: JobRun;
+  run: JobRun;
   readonly abort: AbortController;
   readonly ended: Promise<Job>;
   readonly end: (job: Job) => void;
@@ -87,7 +97,10 @@ export class Jobs {
   private readonly waiting: Active[] = [];
   /** How jobs ended of which the store could not be told. */
   private readonly untold = new Map<string, Job>();
-  private readonly resumable = new Map<string, JobRun>();
+  /** Those that wait for somebody to let them begin. */
+  private readonly announced = new Map<string, Active>();
+  private readonly takers = new Map<string, Taker>();
+  private isRecovered = false;
   private running = 0;
   private closed = false;
 
@@ -95,24 +108,64 @@ export class Jobs {
     this.options = options;
   }
 
-  /** Says how jobs of this kind go on after a restart. To be called before `recover`. */
-  resumes(kind: string, run: JobRun): void {
-    this.resumable.set(kind, run);
+  /** True from the moment on that nothing begins any more. */
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Says who takes up jobs of this kind. It hears at once of those that are left already. */
+  resumes(kind: string, taker: Taker): void {
+    this.takers.set(kind, taker);
+    for (const { job } of [...this.announced.values()]) if (job.kind === kind) taker.takeUp(job);
+    if (this.isRecovered) taker.recovered();
   }
 
   /** Starts a job, or puts it behind those that wait. Rejects with `rate_limited` if too many do. */
   async start(tenant: string, kind: string, details: JobFields, run: JobRun): Promise<Job> {
+    const job = await this.announce(tenant, kind, details);
+    this.begin(job.id, run);
+    return job;
+  }
+
+  /**
+   * Writes a job down that is to `begin` later; until then it waits, and can be cancelled. Rejects with `rate_limited` if too many
+   * wait.
+   */
+  async announce(tenant: string, kind: string, details: JobFields, id = this.newId()): Promise<Job> {
     if (this.waiting.length >= MAX_WAITING)
       throw new AppError('rate_limited', `cannot start a job: ${MAX_WAITING} are waiting`, { retryAfterSeconds: 10 });
     const at = new Date(this.options.now());
-    const id = randomUuid(this.options.random);
     const state = { status: 'waiting' as const, progress: 0, result: {}, error: '' };
     const job: Job = { tenant, id, kind, details, ...state, createdAt: at, updatedAt: at };
-    const active = this.activate(job, at.getTime(), run);
-    await this.save(active, {});
-    const waiting = active.job;
+    const active = this.activate(job, at.getTime(), undetermined);
+    this.announced.set(id, active);
+    try {
+      await this.save(active, {});
+    } catch (error) {
+      this.announced.delete(id);
+      this.active.delete(id);
+      throw error;
+    }
+    return active.job;
+  }
+
+  /** Puts an announced job behind those that wait. Nothing happens if it was cancelled meanwhile. */
+  begin(id: string, run: JobRun): void {
+    const active = this.announced.get(id);
+    if (active === undefined) return;
+    this.announced.delete(id);
+    active.run = run;
     this.enqueue(active);
-    return waiting;
+  }
+
+  /** True if the job is announced and has not begun, nor was cancelled. */
+  isAnnounced(id: string): boolean {
+    return !this.closed && this.announced.has(id);
+  }
+
+  /** An id for a job that will be announced. */
+  newId(): string {
+    return randomUuid(this.options.random);
   }
 
   /** The job of this id. Rejects with `not_found`. */
@@ -137,10 +190,8 @@ export class Jobs {
     if (active === undefined) throw new AppError('conflict', `cannot cancel job=${id}: its status is ${job.status}`);
     active.abort.abort();
     const place = this.waiting.indexOf(active);
-    if (place >= 0) {
-      this.waiting.splice(place, 1);
-      await this.finish(active, { status: 'cancelled' });
-    }
+    if (place >= 0) this.waiting.splice(place, 1);
+    if (place >= 0 || this.announced.delete(id)) await this.finish(active, { status: 'cancelled' });
     return active.ended;
   }
 
@@ -156,21 +207,24 @@ export class Jobs {
     const left = await this.read(`${mine}status IN ('waiting', 'working')`, { node: this.options.node });
     for (const row of left.toReversed()) {
       if (this.active.has(row.id)) continue;
-      const run = this.resumable.get(row.kind);
-      const active = this.activate(fromRow(row), Number(row.version), run ?? (() => Promise.resolve()));
-      if (run === undefined) {
-        await this.finish(active, { status: 'error', error: 'cannot finish the job: the server was restarted' });
-      } else {
+      const active = this.activate(fromRow(row), Number(row.version), undetermined);
+      if (this.goesOn(active)) {
         await this.save(active, { status: 'waiting' });
-        this.enqueue(active);
+        this.announced.set(row.id, active);
+        this.takers.get(row.kind)?.takeUp(active.job);
+      } else {
+        await this.finish(active, { status: 'error', error: 'cannot finish the job: the server was restarted' });
       }
     }
+    this.isRecovered = true;
+    for (const taker of this.takers.values()) taker.recovered();
   }
 
   /** Lets nothing begin any more, tells what runs to stop, and waits for it. */
   async close(): Promise<void> {
     this.closed = true;
-    const running = [...this.active.values()].filter((active) => !this.waiting.includes(active));
+    const idle = new Set([...this.waiting, ...this.announced.values()]);
+    const running = [...this.active.values()].filter((active) => !idle.has(active));
     for (const { abort } of running) abort.abort();
     await Promise.all(running.map(({ ended }) => ended));
   }
@@ -210,10 +264,17 @@ export class Jobs {
       void this.save(active, {}).catch(() => undefined);
     };
     try {
-      await this.save(active, { status: 'working' });
+      // As with progress: a store that is away for a moment is no reason to end what has not begun.
+      await this.save(active, { status: 'working' }).catch(() => undefined);
+      active.abort.signal.throwIfAborted();
       const result = await active.run({ job: active.job, signal: active.abort.signal, progress });
       await this.finish(active, { status: 'done', progress: 100, result: result ?? {} });
     } catch (error) {
+      if (this.closed && active.abort.signal.aborted && this.goesOn(active)) {
+        // Its row says that it is under way, which is what the next start has to find.
+        this.release(active);
+        return;
+      }
       const cancelled = active.abort.signal.aborted && !this.closed;
       const outcome = cancelled
         ? { status: 'cancelled' as const }
@@ -225,8 +286,16 @@ export class Jobs {
   /** Ends a job, for its client even if the store cannot be told. */
   private async finish(active: Active, change: Partial<Job>): Promise<void> {
     await this.save(active, change).catch(() => this.untold.set(active.job.id, active.job));
+    this.release(active);
+  }
+
+  private release(active: Active): void {
     this.active.delete(active.job.id);
     active.end(active.job);
+  }
+
+  private goesOn({ job }: Active): boolean {
+    return this.options.resumable?.includes(job.kind) === true;
   }
 
   private async save(active: Active, change: Partial<Job>): Promise<void> {
@@ -245,6 +314,11 @@ export class Jobs {
       { params },
     );
   }
+}
+
+/** What a job does of which nobody has said it yet. */
+function undetermined(): Promise<void> {
+  return Promise.resolve();
 }
 
 function fromRow(row: JobRow): Job {

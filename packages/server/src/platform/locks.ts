@@ -3,6 +3,7 @@
  * move and a truncation. Who comes second is told so, and not kept waiting for what may take hours.
  */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '@glasshouse/model';
 
 interface Held {
@@ -11,6 +12,18 @@ interface Held {
   readonly shared: boolean;
   count: number;
 }
+
+/** What an operation needs: keys, each once, of which nobody else has any. */
+export interface Claim {
+  readonly exclusive: readonly string[];
+  /** What the operation is called. */
+  readonly what: string;
+  /** Keys that others have too, if they share them under the same name. */
+  readonly shared: readonly string[];
+  readonly sharedAs: string;
+}
+
+const ASK_EVERY_MS = 50;
 
 export class Locks {
   private readonly held = new Map<string, Held>();
@@ -22,6 +35,25 @@ export class Locks {
   /** How many operations ran on the key so far: whether anything did since it was asked last. */
   count(key: string): number {
     return this.counts.get(key) ?? 0;
+  }
+
+  /**
+   * Runs as soon as nothing is in the way, which is looked at again and again. Resolves with undefined if nobody wants it any more.
+   */
+  async patiently<T>(claim: () => Claim, isWanted: () => boolean, act: () => Promise<T>): Promise<T | undefined> {
+    for (; isWanted(); await pause(ASK_EVERY_MS)) {
+      const { exclusive, shared, what, sharedAs } = claim();
+      const isFree =
+        this.closedFor === undefined &&
+        exclusive.every((key) => !this.held.has(key)) &&
+        shared.every((key) => {
+          const held = this.held.get(key);
+          return held === undefined || (held.shared && held.what === sharedAs);
+        });
+      // Between the look and the taking of the keys nobody else runs.
+      if (isFree) return this.exclusivelyAll(exclusive, what, () => this.sharingAll(shared, sharedAs, act));
+    }
+    return undefined;
   }
 
   /** Runs while nothing else runs on any of the keys. */

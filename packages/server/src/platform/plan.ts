@@ -5,7 +5,7 @@
  * Must stay true: a project that describes what is there already gives a plan without steps.
  */
 
-import type { Resource } from '@glasshouse/model';
+import type { Pipe, Resource } from '@glasshouse/model';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { DataSources } from '@glasshouse/store';
 import { isUsed } from './built-in.ts';
@@ -15,9 +15,18 @@ import { checkDataSource, checkPipe } from './definitions.ts';
 import type { DeploymentReport } from './deployment-row.ts';
 import type { Judges } from './judges.ts';
 import { checkClash } from './names.ts';
-import type { DataSourceEntry } from './resource-row.ts';
+import type { DataSourceEntry, PipeEntry } from './resource-row.ts';
 import type { Stamp, Step } from './steps.ts';
-import { createStep, dropPipeStep, dropStep, putPipeStep, restoreStep, takeOverStep, updateStep } from './steps.ts';
+import {
+  createStep,
+  dropPipeStep,
+  dropStep,
+  putPipeStep,
+  restorePipeStep,
+  restoreStep,
+  takeOverStep,
+  updateStep,
+} from './steps.ts';
 
 /** What is wrong with a resource of a project. */
 export interface PlanError {
@@ -89,7 +98,9 @@ export async function planProject(tenant: string, project: readonly Resource[], 
     if (resource.kind !== 'pipe') continue;
     const former = catalog.pipe(tenant, resource.name);
     if (former !== undefined && sameDefinition(former.definition, resource)) continue;
-    steps.push(putPipeStep(former, resource, { ...stamp, tenant, id: former?.id ?? newId() }));
+    const dropped = former === undefined ? droppedPipe(tenant, resource, catalog) : undefined;
+    if (dropped !== undefined) steps.push(restorePipeStep(dropped, stamp));
+    else steps.push(putPipeStep(former, resource, { ...stamp, tenant, id: former?.id ?? newId() }));
   }
   for (const entry of catalog.list(tenant)) {
     // What the server brought, and nobody took over, is no part of anybody's project.
@@ -178,6 +189,15 @@ async function check(
     }
   }
   return errors;
+}
+
+/** The last pipe that was dropped and said the same. */
+function droppedPipe(tenant: string, pipe: Pipe, catalog: Catalog): PipeEntry | undefined {
+  const dropped = catalog
+    .snapshot()
+    .flatMap((row) => (row.kind === 'pipe' && row.deleted && row.tenant === tenant ? [row] : []));
+  const same = dropped.filter(({ definition }) => sameDefinition(definition, pipe));
+  return same.toSorted((a, b) => b.version - a.version)[0];
 }
 
 /** True if two definitions say the same, in whatever order their keys stand. */

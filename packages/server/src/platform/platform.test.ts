@@ -376,8 +376,11 @@ describe('tokens', () => {
     });
     expect(changed).toMatchObject({ id: made.id, name: 'two', token: made.token });
     const principal = await credentials.resolve(made.token);
-    expect(principal.readFilter({ name: 'litellm', columns: ['user'] })).toBe("(user = 'x')");
-    expect(principal.may('DATASOURCES:APPEND', { name: 'litellm' })).toBe(false);
+    const litellm = platform.registry.dataSource('acme', 'litellm');
+    expect(principal.readFilter(litellm)).toBe("(user = 'x')");
+    expect(principal.may('DATASOURCES:APPEND', litellm)).toBe(false);
+    // Another one of that name.
+    expect(principal.readFilter({ ...litellm, id: 't_0' })).toBe('0');
     const refreshed = await tokens.refreshSecret(acme, 'two');
     expect(refreshed.token).not.toBe(made.token);
     expect(await failure(() => credentials.resolve(made.token))).toMatchObject({ code: 'unauthenticated' });
@@ -485,7 +488,7 @@ describe('tokens', () => {
     const shared = await credentials.resolve(tokens.get(acme, 'shared').token);
     expect([
       shared.may('DATASOURCES:APPEND', { name: 'granting' }),
-      shared.may('DATASOURCES:READ', { name: 'traces' }),
+      shared.may('DATASOURCES:READ', registry.dataSource('acme', 'traces')),
     ]).toEqual([true, true]);
     await registry.alterDataSource('acme', 'granting', dataSource('granting'));
     expect(tokens.get(acme, 'of_file')).toMatchObject({ token: ofFile.token, scopes: [{ type: 'PIPES:READ' }] });

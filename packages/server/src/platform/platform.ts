@@ -18,6 +18,7 @@ import { Deployments } from './deploy.ts';
 import { Jobs } from './jobs.ts';
 import type { Judges } from './judges.ts';
 import type { PlanOptions } from './plan.ts';
+import { POPULATE_JOB } from './populate-run.ts';
 import type { RateLimits } from './rate.ts';
 import { Rates } from './rate.ts';
 import { Registry } from './registry.ts';
@@ -98,7 +99,7 @@ export class Platform {
     const hold = (): Promise<() => void> => this.hold();
     const onUnsure = (): void => void (this.repaired = false);
     this.catalog = new Catalog(store);
-    this.tokens = new Tokens({ store, key, judges, now, random });
+    this.tokens = new Tokens({ store, key, judges, catalog: this.catalog, now, random });
     this.secrets = new Secrets({ store, key, now, random });
     this.registry = new Registry({
       catalog: this.catalog,
@@ -110,7 +111,7 @@ export class Platform {
       now,
       random,
     });
-    this.jobs = new Jobs({ store, now, random, node: options.node });
+    this.jobs = new Jobs({ store, now, random, node: options.node, resumable: [POPULATE_JOB] });
     this.rates = new Rates({ now, ...options.limits });
     this.deployments = new Deployments({ store, tables, registry: this.registry, judges, diff: options.diff, now });
     this.credentials = new Credentials({
@@ -303,13 +304,15 @@ export class Platform {
     const { tables, onEvent } = this.options;
     const { readsPaths } = this.options.store.target;
     await this.settled();
-    // In a store of one's own no other server will: a backup may be another one's.
-    await this.jobs.recover(readsPaths);
     await this.deployments.recover();
+    // In a store of one's own no other server will go on: a backup may be another one's.
+    if (readsPaths) {
+      const swept = await tables.sweep(this.deployments.kept());
+      if (swept.length > 0) onEvent?.({ type: 'swept', tables: swept });
+    }
+    // Jobs that go on make tables, so what is left of others has to be gone.
+    await this.jobs.recover(readsPaths);
     this.recovered = true;
-    if (!readsPaths) return;
-    const swept = await tables.sweep(this.deployments.kept());
-    if (swept.length > 0) onEvent?.({ type: 'swept', tables: swept });
   }
 
   private save(): void {

@@ -10,7 +10,7 @@ import { materializationsOf, reached } from './materialize.ts';
 import { livePending } from './populate-cut.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 
-interface Claim {
+interface Reach {
   /** Ids of data sources that get other tables. */
   readonly targets: readonly string[];
   /** Ids of the others that are read. */
@@ -19,8 +19,11 @@ interface Claim {
   readonly unmerged: readonly DataSourceEntry[];
 }
 
+/** What populations of the same sources share them as. */
+export const POPULATION = 'a population';
+
 /** What has to be kept still for the population of these materializations, which need not be in the catalogue yet. */
-export function claimOf(catalog: Catalog, tenant: string, steps: readonly Materialization[]): Claim {
+export function claimOf(catalog: Catalog, tenant: string, steps: readonly Materialization[]): Reach {
   const own = new Set(steps.map(({ pipe }) => pipe.id));
   const others = materializationsOf(catalog.pipes(tenant), catalog, tenant).filter(({ pipe }) => !own.has(pipe.id));
   const all = [...others, ...steps];

@@ -9,36 +9,31 @@
 
 import { composePipe } from '@glasshouse/language';
 import type { Pipe } from '@glasshouse/model';
-import { AppError, messageOf } from '@glasshouse/model';
-import type { DataSources } from '@glasshouse/store';
+import { AppError } from '@glasshouse/model';
 import type { CheckSql } from './copies.ts';
 import { checkPipe } from './definitions.ts';
-import type { Job, JobContext, JobFields, Jobs } from './jobs.ts';
+import type { Job } from './jobs.ts';
 import type { Judges } from './judges.ts';
 import type { Materialization } from './materialize.ts';
 import { materializationsOf, renderPlain } from './materialize.ts';
 import { checkClash } from './names.ts';
 import { pendingAt, pendingOf, readCut } from './populate-cut.ts';
+import type { Deploying } from './populate-deployed.ts';
+import { deployingOf } from './populate-deployed.ts';
 import { tableOf } from './populate-fill.ts';
+import type { PopulationJobsOptions } from './populate-jobs.ts';
+import { PopulationJobs } from './populate-jobs.ts';
 import { Merges } from './populate-merges.ts';
 import type { Unmerged } from './populate-merges.ts';
-import { checkUnread, claimOf } from './populate-reach.ts';
-import { addRows, makeAnew } from './populate-target.ts';
-import type { Registry } from './registry.ts';
-import type { DataSourceEntry, PendingPopulation, PipeEntry } from './resource-row.ts';
+import { checkUnread, claimOf, POPULATION } from './populate-reach.ts';
+import { detailsOf, POPULATE_JOB } from './populate-run.ts';
+import type { DataSourceEntry, PendingPopulation, PipeEntry, StoredResource } from './resource-row.ts';
 import type { Step } from './steps.ts';
 import { commit, putPipeStep } from './steps.ts';
-import type { Operation } from './usage.ts';
 
-export interface PopulationsOptions {
-  readonly registry: Registry;
-  readonly tables: DataSources;
-  readonly jobs: Jobs;
+export interface PopulationsOptions extends PopulationJobsOptions {
   readonly check: CheckSql;
   readonly judges: Judges;
-  readonly now: () => number;
-  /** Told when a population has ended. */
-  readonly onEnd?: (operation: Operation) => void;
 }
 
 export interface PopulateOptions {
@@ -50,28 +45,48 @@ export interface PopulateOptions {
   readonly unlink?: boolean;
 }
 
-interface Population {
+/** What is decided when a population begins. */
+interface Begun {
   readonly entry: PipeEntry;
-  readonly steps: readonly Materialization[];
-  /** Names of targets all of whose rows are made anew; the others get the rows up to the cut that their row has. */
+  /** Names of targets all of whose rows are made anew. */
   readonly anew: ReadonlySet<string>;
-  readonly condition: string | undefined;
-  readonly unlink: boolean;
 }
 
-/** What is decided when a population begins. */
-type Begun = Pick<Population, 'anew' | 'entry'>;
-
-const POPULATE_JOB = 'populateview';
-const WHAT = 'a population';
+interface CutOptions {
+  readonly unmerged: Unmerged;
+  /** Steps that take effect with the cut. */
+  readonly others: readonly Step[];
+  readonly isAnew: (target: string, isEmpty: boolean) => boolean;
+  readonly jobId: string;
+  readonly condition: string | undefined;
+}
 
 export class Populations {
   private readonly options: PopulationsOptions;
   private readonly merges: Merges;
+  private readonly running: PopulationJobs;
 
   constructor(options: PopulationsOptions) {
     this.options = options;
     this.merges = new Merges(options.tables.client);
+    this.running = new PopulationJobs(options, this.merges);
+  }
+
+  /** Goes on with what an earlier process left, as soon as that is known, and whenever it is known anew. */
+  resume(): void {
+    this.running.resume();
+  }
+
+  /** What a deployment with these rows populates; undefined for nothing. */
+  deploying(tenant: string, deployment: string, planned: readonly StoredResource[]): Deploying | undefined {
+    const { registry, tables } = this.options;
+    return deployingOf(tenant, deployment, planned, {
+      catalog: registry.catalog,
+      tables,
+      merges: this.merges,
+      newJob: () => this.running.newId(),
+      launch: (launch) => void this.running.launch(launch).catch(() => undefined),
+    });
   }
 
   /**
@@ -87,6 +102,7 @@ export class Populations {
     const { judges, now, registry } = this.options;
     const { catalog, locks } = registry;
     const { name } = definition;
+    const { condition } = options;
     const among = catalog.list(tenant);
     const definitions = among.map((entry) => entry.definition);
     await checkPipe(tenant, definition, definitions, judges);
@@ -98,10 +114,10 @@ export class Populations {
       const put = putPipeStep(former, definition, { at: new Date(now()), deployment: '', tenant, id });
       const steps = materializationsOf([put.row as PipeEntry], catalog, tenant);
       const filled = this.filledBy(tenant, name);
-      return this.begin(tenant, steps, options, async (unmerged) => {
+      return this.begin(tenant, steps, options, async (unmerged, jobId) => {
         const isAnew = (target: string, isEmpty: boolean): boolean =>
           options.truncate === true || (filled.has(target) && !isEmpty);
-        const anew = await this.cut(steps, unmerged, [put], isAnew, options);
+        const anew = await this.cut(steps, { unmerged, others: [put], isAnew, jobId, condition });
         return { entry: registry.pipe(tenant, name), anew };
       });
     });
@@ -122,7 +138,8 @@ export class Populations {
       throw new AppError('bad_request', `cannot populate pipe=${entry.name}: it has no such materialization`);
     const left = options.truncate === true ? [] : all.filter((step) => this.isLeft(step));
     const steps = left.length > 0 ? left : all;
-    const job = await this.begin(entry.tenant, steps, options, async (unmerged) => {
+    const { condition } = options;
+    const job = await this.begin(entry.tenant, steps, options, async (unmerged, jobId) => {
       if (left.length > 0) return { entry, anew: new Set() };
       const isAnew = (_: string, isEmpty: boolean): boolean => {
         if (isEmpty || options.truncate === true) return options.truncate === true;
@@ -131,7 +148,7 @@ export class Populations {
           `cannot populate pipe=${entry.name}: its target has rows already; use truncate=true to make all of them anew`,
         );
       };
-      return { entry, anew: await this.cut(steps, unmerged, [], isAnew, options) };
+      return { entry, anew: await this.cut(steps, { unmerged, others: [], isAnew, jobId, condition }) };
     });
     return job as Job;
   }
@@ -144,7 +161,7 @@ export class Populations {
     tenant: string,
     steps: readonly Materialization[],
     { condition, unlink = false }: PopulateOptions,
-    begin: (unmerged: Unmerged) => Promise<Begun>,
+    begin: (unmerged: Unmerged, jobId: string) => Promise<Begun>,
   ): Promise<Job | undefined> {
     const { check, jobs, judges, registry } = this.options;
     const { promise: started, reject, resolve } = Promise.withResolvers<Job | undefined>();
@@ -153,24 +170,27 @@ export class Populations {
       for (const { pipe, node } of steps) await check(tenant, composePipe(pipe.definition, node.name, renderPlain), {});
       if (condition !== undefined) await judges.judgeFilter(condition);
       const unmerged = await this.merges.stop(claim.unmerged.map(tableOf));
+      const id = this.running.newId();
       try {
-        const population = { ...(await begin(unmerged)), steps, condition, unlink };
-        const { promise: over, resolve: end } = Promise.withResolvers<void>();
-        const job =
-          steps.length === 0
-            ? undefined
-            : await jobs.start(tenant, POPULATE_JOB, this.detailsOf(population), (context) =>
-                this.run(population, unmerged, context).finally(end),
-              );
+        const begun = await begin(unmerged, id);
+        const versions = [...begun.anew].map((name): [string, number] => [
+          name,
+          registry.dataSource(tenant, name).tableVersion,
+        ]);
+        const rest = { steps, condition, unlink, deployment: undefined };
+        const population = { entry: begun.entry, anew: new Map(versions), ...rest };
+        const details = detailsOf(registry, population);
+        const job = steps.length === 0 ? undefined : await jobs.announce(tenant, POPULATE_JOB, details, id);
+        const over = job === undefined ? undefined : this.running.perform(job, population, unmerged);
         resolve(job);
-        // Whoever waits for the job begins the next thing as soon as its state says that it is over.
-        if (job !== undefined) await Promise.race([over, jobs.ended(tenant, job.id)]);
+        await over;
       } finally {
+        this.running.forget(id);
         await unmerged.release();
       }
     };
     registry.locks
-      .exclusivelyAll(claim.targets, WHAT, () => registry.locks.sharingAll(claim.sources, WHAT, act))
+      .exclusivelyAll(claim.targets, POPULATION, () => registry.locks.sharingAll(claim.sources, POPULATION, act))
       .catch(reject);
     return started;
   }
@@ -178,10 +198,7 @@ export class Populations {
   /** Takes the cut, in one with other steps, and writes it down. Resolves with the names of targets that are made anew instead. */
   private async cut(
     steps: readonly Materialization[],
-    unmerged: Unmerged,
-    others: readonly Step[],
-    isAnew: (target: string, isEmpty: boolean) => boolean,
-    { condition }: PopulateOptions,
+    { unmerged, others, isAnew, jobId, condition }: CutOptions,
   ): Promise<ReadonlySet<string>> {
     const { registry, tables } = this.options;
     const { save, ...options } = registry.commitOptions();
@@ -197,7 +214,8 @@ export class Populations {
         }
         const former = pendingOf(target, step, source);
         const kept = (pending.get(target.name) ?? target.pending ?? []).filter((one) => one !== former);
-        pending.set(target.name, [...kept, pendingAt(step, source, await readCut(tables.client, tableOf(source)))]);
+        const at = pendingAt(step, source, await readCut(tables.client, tableOf(source)));
+        pending.set(target.name, [...kept, { ...at, job: jobId, ...(condition === undefined ? {} : { condition }) }]);
       }
       if (anew.size > 0 && condition !== undefined)
         throw new AppError(
@@ -224,64 +242,6 @@ export class Populations {
     return anew;
   }
 
-  private async run(population: Population, unmerged: Unmerged, context: JobContext): Promise<JobFields> {
-    const { entry, steps, unlink } = population;
-    const startedAt = this.options.now();
-    const tell = (rows: number, error: string | undefined): void => {
-      const target = this.options.registry.catalog.dataSource(entry.tenant, steps[0]?.target ?? '');
-      this.options.onEnd?.({
-        tenant: entry.tenant,
-        type: POPULATE_JOB,
-        dataSource: { id: target?.id ?? '', name: target?.name ?? '' },
-        pipe: entry,
-        jobId: context.job.id,
-        startedAt,
-        durationMs: this.options.now() - startedAt,
-        rows,
-        error,
-      });
-    };
-    try {
-      const rows = await this.fillAll(population, unmerged, context);
-      tell(rows, undefined);
-      return { rows_read: rows };
-    } catch (error) {
-      tell(0, messageOf(error));
-      if (unlink) await this.unlink(entry, steps).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  private async fillAll(
-    { entry, steps, anew, condition }: Population,
-    unmerged: Unmerged,
-    context: JobContext,
-  ): Promise<number> {
-    const options = { ...this.options, unmerged };
-    let rows = 0;
-    for (const step of steps) if (!anew.has(step.target)) rows += await addRows(options, step, condition, context);
-    for (const target of anew) rows += await makeAnew(options, entry.tenant, target, context);
-    return rows;
-  }
-
-  private detailsOf({ entry, steps, anew, condition }: Population): JobFields {
-    const { registry } = this.options;
-    const upTo = steps.flatMap((step): [string, string][] => {
-      const target = registry.dataSource(entry.tenant, step.target);
-      const source = registry.dataSource(entry.tenant, step.trigger);
-      const pending = anew.has(target.name) ? undefined : pendingOf(target, step, source);
-      return pending === undefined ? [] : [[source.name, pending.log]];
-    });
-    return {
-      pipe_id: entry.id,
-      pipe_name: entry.name,
-      nodes: steps.map(({ node }) => node.name),
-      targets: steps.map(({ target }) => target),
-      up_to: upTo.length === 0 ? null : Object.fromEntries(upTo),
-      condition: condition ?? null,
-    };
-  }
-
   /** True for a population that came to nothing and whose cut still tells rows apart: those that merge have but the last segment. */
   private isLeft(step: Materialization): boolean {
     const { registry } = this.options;
@@ -301,13 +261,5 @@ export class Populations {
   private async isEmpty(entry: DataSourceEntry): Promise<boolean> {
     const [row] = await this.options.tables.client.rows<{ n: string }>(`SELECT count() AS n FROM ${tableOf(entry)}`);
     return Number(row?.n ?? 0) === 0;
-  }
-
-  private async unlink(entry: PipeEntry, steps: readonly Materialization[]): Promise<void> {
-    const names = new Set(steps.map(({ node }) => node.name));
-    const nodes = entry.definition.nodes.map((node) =>
-      names.has(node.name) ? { ...node, type: 'default' as const, settings: {} } : node,
-    );
-    await this.options.registry.putPipe(entry.tenant, { ...entry.definition, nodes });
   }
 }

@@ -107,6 +107,8 @@ function reaches(scope: TokenScope, { name, id, columns }: ResourceRef): boolean
   const isQuarantine = scope.type === 'DATASOURCES:READ' && name.endsWith(QUARANTINE_SUFFIX);
   if (isQuarantine && scope.filter !== undefined) return false;
   const names = isQuarantine ? [name, name.slice(0, -QUARANTINE_SUFFIX.length)] : [name];
+  // A resource that has the name of one that is gone is another one.
+  if (scope.id !== undefined) return scope.id === id;
   const isNamed = scope.resource === ANY_RESOURCE || scope.resource === id || names.includes(scope.resource ?? '');
   if (!isNamed) return false;
   // Without a column of its filter the condition would fail for every row.

@@ -27,7 +27,7 @@ export interface RegistryOptions {
   readonly catalog: Catalog;
   readonly tables: DataSources;
   readonly judges: Judges;
-  readonly tokens: Pick<Tokens, 'grant'>;
+  readonly tokens: Pick<Tokens, 'bind' | 'grant'>;
   /** Keeps the store free of hand-overs until the returned function is called. No segment may be there in part meanwhile. */
   readonly hold: () => Promise<() => void>;
   /** Told when a change failed and it is not known whether all of it was taken back. Nothing is handed over at that time. */
@@ -152,6 +152,7 @@ export class Registry {
     const { catalog, hold, tables } = this.options;
     await this.locks.exclusively(entry.id, 'a change of the data source', async () => {
       this.checkName('datasource', tenant, name);
+      await this.bindTokens(tenant);
       const { deployment: _, at } = this.stamp();
       const release = await hold();
       try {
@@ -176,9 +177,10 @@ export class Registry {
   async dropDataSource(tenant: string, which: string, force = false): Promise<DataSourceEntry> {
     const entry = this.dataSource(tenant, which);
     this.checkUnused(tenant, entry.name, force, 'drop');
-    await this.locks.exclusively(entry.id, 'a change of the data source', () =>
-      this.apply(tenant, dropStep(this.options.tables, entry, this.stamp(), false)),
-    );
+    await this.locks.exclusively(entry.id, 'a change of the data source', async () => {
+      await this.bindTokens(tenant);
+      await this.apply(tenant, dropStep(this.options.tables, entry, this.stamp(), false));
+    });
     return entry;
   }
 
@@ -225,6 +227,7 @@ export class Registry {
   async dropPipe(tenant: string, which: string, force = false): Promise<PipeEntry> {
     const entry = this.pipe(tenant, which);
     this.checkUnused(tenant, entry.name, force, 'drop');
+    await this.bindTokens(tenant);
     await this.apply(tenant, dropPipeStep(entry, this.stamp()));
     return entry;
   }
@@ -239,6 +242,11 @@ export class Registry {
     const { catalog, hold, onUnsure } = this.options;
     const unsure = onUnsure === undefined ? {} : { onUnsure };
     return { hold, save: (rows) => catalog.save(rows), ...unsure, ...options };
+  }
+
+  /** Ties scopes of tokens to the resources that they name, before one of these loses its name. */
+  bindTokens(tenant: string): Promise<void> {
+    return this.options.tokens.bind(tenant);
   }
 
   /** Gives the workspace's tokens what its resources grant. */

@@ -32,6 +32,11 @@ export interface PendingPopulation {
   /** The last segment of the log, and of the copies, whose rows are populated; in digits. */
   readonly log: string;
   readonly copies: string;
+  /** Id of the job that was to see to it, which is announced after this is written; and what that has to know. */
+  readonly job?: string;
+  readonly condition?: string;
+  /** Id of the deployment that brought it. */
+  readonly deployment?: string;
 }
 
 export interface DataSourceEntry extends Entry {

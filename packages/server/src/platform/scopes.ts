@@ -24,6 +24,12 @@ const KINDS = {
 } as const;
 
 export type ScopeType = keyof typeof KINDS;
+
+/** The kind of resource that a scope of this type names. */
+export function kindOf(type: ScopeType): 'datasource' | 'pipe' {
+  return type.startsWith('PIPES') ? 'pipe' : 'datasource';
+}
+
 export const SCOPE_TYPES = Object.keys(KINDS) as readonly ScopeType[];
 
 /** Stands for every resource of the kind. With a filter: every one that has the columns which the filter names. */
@@ -33,6 +39,8 @@ export interface TokenScope {
   readonly type: ScopeType;
   /** Name or id of a data source or a pipe, or `*`. */
   readonly resource?: string;
+  /** Id of the resource that the name stands for. Then no other is meant, whatever it is called; without it, whichever has the name. */
+  readonly id?: string;
   /** SQL condition on a row. */
   readonly filter?: string;
   /** Columns that the filter names, once it was judged. */

@@ -254,6 +254,12 @@ export function putPipeStep(
   };
 }
 
+/** A pipe that was dropped and is described again as it was. It is the same: who was let read it is. */
+export function restorePipeStep(entry: PipeEntry, stamp: Stamp): Step {
+  const row = { ...entry, ...changed(entry, stamp), deleted: false };
+  return { kind: 'create', resource: 'pipe', name: entry.name, changes: ['brings it back'], losses: [], row };
+}
+
 export function dropPipeStep(entry: PipeEntry, stamp: Stamp): Step {
   return {
     kind: 'drop',

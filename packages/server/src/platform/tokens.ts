@@ -3,18 +3,19 @@
  * because a receiver asks for every request and must go on while the store is away. The secret is derived (`token-key.ts`).
  *
  * Must stay true: a token that was refreshed or deleted here fails from that moment on. Who may not administer a workspace
- * neither sees nor makes a token that may.
+ * neither sees nor makes a token that may. A scope is for the resource that it was given for, and for no later one of that name.
  */
 
 import { AppError } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
 import type { RandomBytes } from '../control/secret.ts';
 import { DEFAULT_TOKENS } from './default-tokens.ts';
+import type { Catalog } from './catalog.ts';
 import type { Judges } from './judges.ts';
 import type { WorkspacePrincipal } from './principal.ts';
 import { demand } from './principal.ts';
 import type { TokenScope } from './scopes.ts';
-import { checkScope, isPowerful, printScope } from './scopes.ts';
+import { ANY_RESOURCE, checkScope, isPowerful, kindOf, printScope } from './scopes.ts';
 import type { StoredToken, TokenRow } from './token-row.ts';
 import { fromRow, toRow } from './token-row.ts';
 import type { TokenKey } from './token-key.ts';
@@ -56,6 +57,8 @@ export interface TokensOptions {
   readonly store: TokenStore;
   readonly key: TokenKey;
   readonly judges: Pick<Judges, 'judgeFilter'>;
+  /** Finds what scopes name. */
+  readonly catalog: Pick<Catalog, 'find'>;
   readonly now: () => number;
   readonly random: RandomBytes;
 }
@@ -169,7 +172,7 @@ export class Tokens {
   /** One of the tokens that every workspace has, by its name. */
   defaultToken(tenant: string, name: string): Token | undefined {
     const token = this.all(tenant).find((candidate) => candidate.origin === 'default' && candidate.name === name);
-    return token === undefined ? undefined : { ...publicOf(token), token: this.secretOf(token) };
+    return token === undefined ? undefined : { ...this.publicOf(token), token: this.secretOf(token) };
   }
 
   /** Makes a token. Rejects with `conflict` if the name is taken, `bad_request` for bad scopes or filters. */
@@ -259,6 +262,18 @@ export class Tokens {
     await this.save(changed);
   }
 
+  /**
+   * Ties scopes that were given by name to the resources that have these names. To be done before one of them loses its name: who may
+   * read it must not read the next that has it.
+   */
+  async bind(tenant: string): Promise<void> {
+    const changed = this.all(tenant).flatMap((token) => {
+      const scopes = token.scopes.map((scope) => this.bound(tenant, scope));
+      return scopes.every((scope, index) => scope === token.scopes[index]) ? [] : [this.next(token, { scopes })];
+    });
+    await this.save(changed);
+  }
+
   private all(tenant: string): StoredToken[] {
     const stored = [...this.known.values()].filter((token) => token.tenant === tenant && !token.deleted);
     const defaults = this.defaultsOf(tenant);
@@ -302,13 +317,34 @@ export class Tokens {
     const judged: TokenScope[] = [];
     // A command line that adds a scope sends it again with those that are there.
     const wanted = new Map(scopes.map((scope) => [JSON.stringify(scope), scope]));
-    for (const scope of wanted.values()) judged.push(await withColumns(scope, this.options.judges));
+    for (const scope of wanted.values())
+      judged.push(this.bound(by.tenant, await withColumns(scope, this.options.judges)));
     return judged;
+  }
+
+  /** The scope for the resource that has its name now, if there is one. */
+  private bound(tenant: string, scope: TokenScope): TokenScope {
+    const { id, resource, type } = scope;
+    if (id !== undefined || resource === undefined || resource === ANY_RESOURCE) return scope;
+    const entry = this.options.catalog.find(tenant, resource);
+    return entry === undefined || entry.kind !== kindOf(type) ? scope : { ...scope, id: entry.id };
+  }
+
+  /** As clients read it: scopes by the present names of their resources, and none for one that is gone. */
+  private publicOf(token: StoredToken): Omit<Token, 'token'> {
+    const { tenant, id, name, description, origin, granted, createdAt, updatedAt } = token;
+    const scopes = token.scopes.flatMap((scope) => {
+      if (scope.id === undefined) return [scope];
+      const { id: of, ...rest } = scope;
+      const entry = this.options.catalog.find(tenant, of);
+      return entry === undefined ? [] : [{ ...rest, resource: entry.name }];
+    });
+    return { tenant, id, name, description, origin, scopes: [...scopes, ...granted], createdAt, updatedAt };
   }
 
   private shown(token: StoredToken, by: WorkspacePrincipal): Token {
     const isOwn = token.id === by.tokenId;
-    return { ...publicOf(token), token: isOwn || mayHandle(by, token.scopes) ? this.secretOf(token) : MASK };
+    return { ...this.publicOf(token), token: isOwn || mayHandle(by, token.scopes) ? this.secretOf(token) : MASK };
   }
 
   private async replace(token: StoredToken, change: Partial<StoredToken>): Promise<StoredToken> {
@@ -336,11 +372,6 @@ export async function withColumns(scope: TokenScope, judges: Pick<Judges, 'judge
   const { columns: _, ...rest } = scope;
   if (scope.filter === undefined) return rest;
   return { ...rest, columns: [...(await judges.judgeFilter(scope.filter))] };
-}
-
-function publicOf(token: StoredToken): Omit<Token, 'token'> {
-  const { tenant, id, name, description, origin, scopes, granted, createdAt, updatedAt } = token;
-  return { tenant, id, name, description, origin, scopes: [...scopes, ...granted], createdAt, updatedAt };
 }
 
 function mayHandle(by: WorkspacePrincipal, scopes: readonly TokenScope[]): boolean {

@@ -47,6 +47,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'totals_mode',
   'transform_null_in',
   'union_default_mode',
+  'use_uncompressed_cache',
   'wait_end_of_query',
 ]);
 

@@ -21,6 +21,7 @@ import type { WorkspacePrincipal } from '../platform/principal.ts';
 import type { Admission } from '../platform/rate.ts';
 import { RateError, rateHeaders } from '../platform/rate.ts';
 import type { DataSourceEntry } from '../platform/resource-row.ts';
+import { reportsCalls } from '../platform/reports.ts';
 import { codingOf, receiveBody } from './body.ts';
 
 export interface EventsOptions {
@@ -71,6 +72,7 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
     dataSource: target.id,
     importId,
     filter: principal.writeFilter(target) ?? '',
+    hasGenerations: reportsCalls(target),
     coding,
     body,
   });

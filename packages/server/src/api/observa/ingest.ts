@@ -126,7 +126,7 @@ async function send(loads: readonly Load[], { platform, append }: IngestOptions)
   platform.rates.admit(wanted.map(({ limited }) => limited));
   for (const { entry, filter, lines, limited } of wanted) {
     platform.rates.charge([limited], lines.length);
-    await append({ tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter }, lines);
+    await append({ tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true }, lines);
   }
 }
 

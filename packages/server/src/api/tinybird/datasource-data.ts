@@ -1,6 +1,6 @@
 /**
  * What brings rows into data sources, and data sources into being: `POST /v0/datasources` with a definition, a file or a URL,
- * the newer `/v1/datasources/NAME/append` and `replace`, and the guess at a schema.
+ * the newer `/v1/datasources/NAME/append` and `replace`. What only asks for a schema is in `analyze.ts`.
  *
  * Must stay true: who may do nothing of it is refused before the body is read.
  */
@@ -163,9 +163,9 @@ async function targetOf(
   }
   demand(principal, 'DATASOURCES:CREATE');
   // Its schema is guessed, so the data has to be here before it can be made.
-  const file = wish.file ?? (await imports.fetch(parseUrl(wish.url ?? '').href));
+  const file = wish.file ?? (await imports.samples.fetch(parseUrl(wish.url ?? '').href));
   try {
-    const rows = await imports.sample(file, wish.format, wish.dialect);
+    const rows = await imports.samples.rows(file, wish.format, wish.dialect);
     return await createFor(platform.registry, tenant, name, rows);
   } finally {
     if (wish.file === undefined) await file.dispose();

@@ -96,7 +96,7 @@ export function shownDataSource(
   };
 }
 
-function shownColumn({ name, type, jsonPath, kind, expression, codec }: DataSourceColumn): object {
+function shownColumn({ name, type, jsonPath, kind, expression, codec, comment }: DataSourceColumn): object {
   const inner = /^Nullable\((.*)\)$/su.exec(type)?.[1];
   return {
     name,
@@ -106,6 +106,7 @@ function shownColumn({ name, type, jsonPath, kind, expression, codec }: DataSour
     jsonpath: jsonPath ?? null,
     default_value: expression === undefined ? null : `${kind ?? 'DEFAULT'} ${expression}`,
     codec: codec === undefined ? null : `CODEC(${codec})`,
+    description: comment ?? null,
   };
 }
 

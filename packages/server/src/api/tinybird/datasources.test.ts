@@ -97,6 +97,53 @@ describe('a new data source', () => {
     expect(json['scopes']).toEqual([{ type: 'DATASOURCES:APPEND', resource: 'of_file' }]);
   });
 
+  it('keeps the comments of columns', async () => {
+    const file =
+      "SCHEMA >\n    `a` String `json:$.a` DEFAULT 'x' COMMENT 'It\\'s --\\nthe \"first\" # one',\n    `b` UInt8 COMMENT 'second'\n\nENGINE \"MergeTree\"\n";
+    expect((await server.call('POST /v0/datasources?name=told', { body: file })).status).toBe(200);
+    const pulled = async (): Promise<string> => (await server.call('/v0/datasources/told.datasource')).text;
+    const comments = async (): Promise<unknown[]> => {
+      const { json } = await server.call('/v0/datasources/told');
+      const shown = (json['columns'] as { description: unknown }[]).map(({ description }) => description);
+      const table = (await server.rows('DESCRIBE TABLE told')).map((row) => row['comment']);
+      expect(table).toEqual(shown.map((description) => description ?? ''));
+      return shown;
+    };
+    const alter = (sql: string): Promise<Answer> => form('POST /v0/datasources/told/alter', { sql });
+    expect(await pulled()).toBe(file);
+    expect(await comments()).toEqual([`It's --\nthe "first" # one`, 'second']);
+    const { json } = await alter("ALTER TABLE told COMMENT COLUMN a 'other', MODIFY COLUMN b REMOVE COMMENT");
+    expect(json['operations']).toEqual(['changes the comment of column a', 'changes the comment of column b']);
+    expect(await comments()).toEqual(['other', null]);
+    await alter("ALTER TABLE told MODIFY COLUMN b UInt16 COMMENT 'wider', MODIFY COLUMN a DEFAULT 'y'");
+    expect(await comments()).toEqual(['other', 'wider']);
+    expect((await alter("ALTER TABLE told ADD COLUMN c String COMMENT 'new' FIRST")).status).toBe(200);
+    await server.events('told', { a: 'v', b: 300, c: 'w' });
+    expect(await server.rows('SELECT * FROM told')).toEqual([{ c: 'w', a: 'v', b: 300 }]);
+    const again = await form('POST /v0/datasources/told/alter', { schema: "a String DEFAULT 'y', b UInt16, c String" });
+    expect(again.status).toBe(200);
+    expect(await comments()).toEqual([null, null, null]);
+  });
+
+  it('takes the maps of ClickHouse as defaults', async () => {
+    const file =
+      "SCHEMA >\n    `id` String,\n    `tags` Map(String, UInt64) `json:$.tags` DEFAULT {'a': 1, 'b': 2},\n" +
+      "    `none` Map(String, String) DEFAULT {},\n    `deep` Map(String, Map(String, Int8)) DEFAULT {'x': {'y': -1}}\n";
+    expect((await server.call('POST /v0/datasources?name=mapped', { body: file })).status).toBe(200);
+    await server.events('mapped', { id: '1' }, { id: '2', tags: { c: 3 }, none: { d: 'e' }, deep: {} });
+    expect(await server.rows('SELECT * FROM mapped ORDER BY id')).toEqual([
+      { id: '1', tags: { a: 1, b: 2 }, none: {}, deep: { x: { y: -1 } } },
+      { id: '2', tags: { c: 3 }, none: { d: 'e' }, deep: {} },
+    ]);
+    expect(await server.rows('SELECT count() AS n FROM mapped_quarantine')).toEqual([{ n: 0 }]);
+    const { text } = await server.call('/v0/datasources/mapped.datasource');
+    expect(text).toContain("`tags` Map(String, UInt64) `json:$.tags` DEFAULT map('a', 1, 'b', 2),");
+    const schema =
+      "id String, tags Map(String, UInt64) `json:$.tags` DEFAULT {'a':1,'b':2}, none Map(String, String) DEFAULT {}, deep Map(String, Map(String, Int8)) DEFAULT {'x': {'y': -1}}";
+    const same = await form('POST /v0/datasources/mapped/alter', { dry: 'true', schema });
+    expect([same.status, same.json['error']]).toEqual([400, expect.stringContaining('no operations')]);
+  });
+
   it('has a name of its own, and a schema that can be', async () => {
     await make('once');
     const bad: [Record<string, string>, number, RegExp][] = [

@@ -17,10 +17,13 @@ export const ENDPOINT_FORMATS: Readonly<Record<string, EndpointFormat>> = {
   prometheus: { name: 'Prometheus', contentType: 'text/plain; version=0.0.4' },
 };
 
-/** 64-bit integers are JSON numbers, as clients of this interface expect them. */
+/** With what endpoints are asked. */
 export const ENDPOINT_SETTINGS: Readonly<Record<string, string>> = {
+  // 64-bit integers are JSON numbers, as clients of this interface expect them.
   output_format_json_quote_64bit_integers: '0',
   output_format_json_quote_64bit_floats: '0',
+  // They read the same rows with other parameters again and again. It keeps blocks of parts, which never change, and no answers.
+  use_uncompressed_cache: '1',
 };
 
 /** How an answer is labelled; SQL over a result may have named another format. */

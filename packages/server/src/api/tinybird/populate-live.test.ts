@@ -188,44 +188,6 @@ describe('what is made of the target of a population', () => {
 });
 
 describe('a materialization whose beginning is no population', () => {
-  it('of a deployment gets each row from there on once', async () => {
-    const { json } = await server.call('POST /v1/workspaces?name=populate_deployed');
-    const token = String(json['token']);
-    const engine = 'ENGINE "MergeTree"\nENGINE_SORTING_KEY "id"\n';
-    const from = 'SCHEMA >\n    `id` UInt64 `json:$.id`,\n    `k` String `json:$.k`\n\n' + engine;
-    const target = 'SCHEMA >\n    `id` UInt64,\n    `k` String\n\n' + engine;
-    const made = 'NODE made\nSQL >\n    SELECT id, k FROM deployed_from\nTYPE materialized\nDATASOURCE deployed_to\n';
-    const deploy = async (files: Readonly<Record<string, string>>): Promise<void> => {
-      const body = new FormData();
-      for (const [name, text] of Object.entries(files)) body.append('data_project://', new Blob([text]), name);
-      const {
-        status,
-        text,
-        json: answer,
-      } = await server.call('POST /v1/deploy?auto_promote=true&from=cli', {
-        token,
-        body,
-      });
-      expect(status, text).toBe(200);
-      const { id } = answer['deployment'] as Json;
-      const shown = async (): Promise<unknown> =>
-        ((await server.call(`/v1/deployments/${String(id)}`, { token })).json['deployment'] as Json)['live'];
-      await expect.poll(shown, { timeout: 20_000 }).toBe(true);
-    };
-    await deploy({ 'deployed_from.datasource': from });
-    const sender = live(() => server, token).sending('deployed_from');
-    await pause(400);
-    const files = { 'deployed_from.datasource': from, 'deployed_to.datasource': target };
-    await deploy({ ...files, 'deployed_mv.pipe': made });
-    await pause(300);
-    const sent = await sender.stop();
-    const sql = 'SELECT count() AS rows, uniqExact(id) AS ids, min(id) AS first FROM deployed_to';
-    const [row] = await server.rows(sql, token);
-    const { rows, ids, first } = row as Readonly<Record<string, number>>;
-    expect([rows, ids]).toEqual([sent - (first ?? 0), sent - (first ?? 0)]);
-    expect(first).toBeGreaterThan(0);
-  }, 120_000);
-
   it('keeps what came since when a copy replaces the rows of its target', async () => {
     await source('replaced_from', EVENT_SCHEMA);
     await source('replaced_to', EVENT_SCHEMA);

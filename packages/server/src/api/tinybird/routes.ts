@@ -7,6 +7,7 @@ import type { Route } from '../../http/router.ts';
 import type { Imports } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WorkspaceNames } from '../../platform/workspace-names.ts';
+import { analyzeRoutes } from './analyze.ts';
 import { preflights } from './call.ts';
 import { dataRoutes } from './datasource-data.ts';
 import { dataSourceRoutes } from './datasources.ts';
@@ -34,6 +35,7 @@ export function tinybirdRoutes(parts: TinybirdParts): Route[] {
   const { platform } = parts;
   const routes = [
     ...dataRoutes(parts),
+    ...analyzeRoutes(parts),
     ...dataSourceRoutes(platform),
     ...tokenRoutes(platform),
     ...jobRoutes(platform),

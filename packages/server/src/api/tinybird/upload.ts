@@ -26,9 +26,12 @@ export interface Upload {
 }
 
 export interface UploadLimits {
-  readonly spool: Spool;
+  /** Where files go. */
+  readonly spool: Pick<Spool, 'take'>;
   /** Largest body, before and after unpacking. */
   readonly maxBytes: number;
+  /** Whether JSON is always data, and never says what is wanted. */
+  readonly jsonIsData?: boolean;
 }
 
 /** Parameters that a form of these routes begins with; data that looks like one of them is no data. */
@@ -37,19 +40,20 @@ const FORM =
 const MAX_FORM_BYTES = 2 << 20;
 
 /** Reads the request. Rejects with `bad_request`, `too_large`, `unsupported_media`, `unavailable`, or `cancelled`. */
-export async function receiveUpload({ request, query }: Call, { spool, maxBytes }: UploadLimits): Promise<Upload> {
+export async function receiveUpload({ request, query }: Call, limits: UploadLimits): Promise<Upload> {
+  const { spool, maxBytes } = limits;
   declaredLength(request, maxBytes);
   const coding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();
   // Not the request itself: what goes wrong ends the reading, and the connection stays for the answer.
   const body = decoded(Readable.from(chunksOf(request), { objectMode: false }), coding, maxBytes);
-  if (isMultipart(request)) return multipart(request, query, body, { spool, maxBytes });
+  if (isMultipart(request)) return multipart(request, query, body, limits);
   const file = await spool.take(body).catch((error: unknown) => {
     throw request.complete || error instanceof AppError
       ? error
       : new AppError('cancelled', 'cannot read the request: the client went away', { cause: error });
   });
-  const fields =
-    file.bytes <= MAX_FORM_BYTES ? await formOf(file, query, request.headers['content-type'] ?? '') : undefined;
+  const type = request.headers['content-type'] ?? '';
+  const fields = file.bytes <= MAX_FORM_BYTES ? await formOf(file, query, type, limits) : undefined;
   if (fields === undefined) return { fields: new Fields(query), file, filename: '' };
   await file.dispose();
   return { fields, file: undefined, filename: '' };
@@ -82,20 +86,30 @@ async function multipart(
 }
 
 /** The parameters in a body that is a form, or the definition that it is; undefined if it is data. */
-async function formOf(file: Spooled, query: URLSearchParams, type: string): Promise<Fields | undefined> {
+async function formOf(
+  file: Spooled,
+  query: URLSearchParams,
+  type: string,
+  { jsonIsData = false }: UploadLimits,
+): Promise<Fields | undefined> {
   if (file.bytes === 0) return new Fields(query);
   const text = (await readFile(file.path)).toString('utf8');
   const start = text.trimStart();
   if (isDefinition(start)) return new Fields(query, {}, text);
   if (FORM.test(start) && !type.startsWith('text/') && !type.includes('ndjson')) return fieldsOf(query, text, type);
-  if (!type.startsWith('application/json') || query.get('mode') === 'append' || query.get('mode') === 'replace')
-    return undefined;
+  const isData = jsonIsData || query.get('mode') === 'append' || query.get('mode') === 'replace';
+  if (isData || !type.startsWith('application/json')) return undefined;
   const fields = fieldsOf(query, text, type);
   return typeof fields.json['schema'] === 'string' || typeof fields.json['url'] === 'string' ? fields : undefined;
 }
 
 /** The format of data: as the parameter says, or else by a name's extension; CSV if nothing says. Throws `bad_request`. */
 export function formatOf(parameter: string | undefined, ...names: readonly string[]): ImportFormat {
+  return saidFormat(parameter, ...names) ?? 'csv';
+}
+
+/** The format, if the parameter or a name's extension says it. Throws `bad_request` for a parameter that is none. */
+export function saidFormat(parameter: string | undefined, ...names: readonly string[]): ImportFormat | undefined {
   const given = parameter?.trim().toLowerCase() ?? '';
   if (given !== '') {
     const format = FORMATS.get(given);
@@ -107,7 +121,7 @@ export function formatOf(parameter: string | undefined, ...names: readonly strin
     const format = FORMATS.get(extension ?? '');
     if (format !== undefined) return format;
   }
-  return 'csv';
+  return undefined;
 }
 
 const FORMATS: ReadonlyMap<string, ImportFormat> = new Map([

@@ -23,6 +23,8 @@ export interface Victim {
   readonly tokenId: string;
   readonly job: string;
   readonly deployment: string;
+  /** Id of a key that Observa's SDK has. */
+  readonly sdkKey: string;
   /** Of its secrets, which clients call variables. */
   readonly variable: string;
   /** `host:port` of a server that only answers on this machine. */
@@ -50,7 +52,9 @@ export type Who =
   | 'jwt_fixed'
   | 'caller'
   | 'writer'
-  | 'writer_all';
+  | 'writer_all'
+  | 'sdk'
+  | 'sdk_through';
 
 export const NARROW: ReadonlySet<Who> = new Set<Who>([
   'filtered',
@@ -61,6 +65,8 @@ export const NARROW: ReadonlySet<Who> = new Set<Who>([
   'caller',
   'writer',
   'writer_all',
+  'sdk',
+  'sdk_through',
 ]);
 
 export interface Step {

@@ -10,6 +10,7 @@ import type { Attacker } from './credentials.ts';
 import { definitionAttacks } from './definitions.ts';
 import { filterAttacks } from './filters.ts';
 import { importAttacks } from './imports.ts';
+import { observaAttacks } from './observa.ts';
 import { queryAttacks } from './queries.ts';
 import { sourceAttacks } from './sources.ts';
 import { templateAttacks } from './templates.ts';
@@ -47,6 +48,8 @@ export const LEAST: Readonly<Record<string, number>> = {
   pipes: 70,
   'control plane': 12,
   'SQL tools': 20,
+  'SDK keys': 150,
+  'SDK events': 70,
   'imports from elsewhere': 50,
   'names of files': 40,
 };
@@ -61,6 +64,7 @@ export function listAttacks(attacker: Attacker, victim: Victim, now: number): re
     ...filterAttacks(),
     ...credentialAttacks(attacker, victim, now),
     ...thingAttacks(victim),
+    ...observaAttacks(attacker, victim, now),
     ...importAttacks(victim),
   ];
 }

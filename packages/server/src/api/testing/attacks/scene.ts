@@ -11,6 +11,7 @@ import { startTestServer } from '../../tinybird/testing/server.ts';
 import type { Step, Victim, Who } from './attack.ts';
 import { HIDDEN, PRIVATE, SECRET } from './attack.ts';
 import type { Attacker } from './credentials.ts';
+import { PROJECT as SDK_PROJECT } from './observa.ts';
 import { TEMPLATES } from './templates.ts';
 
 export const ATTACKER = 'acme';
@@ -154,6 +155,30 @@ class Builder {
     return String(json['key']);
   }
 
+  /** A key of Observa's SDK, through a token if there is one. */
+  private async sdkKey(
+    tenantId: string,
+    tinybirdToken = '',
+  ): Promise<{ readonly apiKey: string; readonly keyId: string }> {
+    const { json, text } = await this.server.call('POST /api/v1/auth/tokens', {
+      body: JSON.stringify({ tenantId, projectId: SDK_PROJECT, environment: 'dev', tinybirdToken }),
+      headers: { 'content-type': 'application/json' },
+    });
+    if (json['apiKey'] === undefined) throw new Error(`cannot make a key: ${text}`);
+    return json as { apiKey: string; keyId: string };
+  }
+
+  /** A trace with the secret in it. */
+  private async observed(token: string): Promise<void> {
+    const whose = { tenantId: VICTIM, projectId: SDK_PROJECT, environment: 'dev' };
+    const trace = { traceId: SECRET, spanId: SECRET, timestamp: new Date().toISOString(), latencyMs: 1 };
+    await this.call(
+      token,
+      'POST /api/v1/traces/ingest',
+      JSON.stringify({ ...whose, ...trace, query: SECRET, response: SECRET }),
+    );
+  }
+
   async victim({ id, token }: Made): Promise<Omit<Victim, 'hidden' | 'ports'>> {
     const form = new FormData();
     for (const [name, text] of Object.entries(PROJECT)) form.append('data_project://', new Blob([text]), name);
@@ -190,6 +215,11 @@ class Builder {
     await this.until(async () => (await logged()) === 2);
     await this.spans(VICTIM, SECRET);
     await this.spans(ATTACKER, '');
+    const sdk = await this.sdkKey(VICTIM);
+    await this.observed(sdk.apiKey);
+    const observed = async (): Promise<unknown> =>
+      (await this.rows(token, 'SELECT count() AS n FROM traces'))[0]?.['n'];
+    await this.until(async () => (await observed()) === 1);
     const idOf = async (path: string): Promise<string> => String((await this.call(token, path))['id']);
     return {
       tenant: VICTIM,
@@ -207,6 +237,7 @@ class Builder {
       tokenId: String(kept['id']),
       job: jobId,
       deployment: deployed,
+      sdkKey: sdk.keyId,
       variable: 'salt_4f7a',
     };
   }
@@ -287,6 +318,12 @@ class Builder {
       ],
       ['writer', await fixed('writer', "DATASOURCES:APPEND:mine:tenant_id = 'a'")],
       ['writer_all', await fixed('writer_all', 'DATASOURCES:APPEND:mine')],
+      ['sdk', (await this.sdkKey(ATTACKER)).apiKey],
+      [
+        'sdk_through',
+        (await this.sdkKey(ATTACKER, await fixed('sdk_writer', `DATASOURCES:APPEND:traces:tenant_id = '${ATTACKER}'`)))
+          .apiKey,
+      ],
     ]);
   }
 
@@ -312,7 +349,8 @@ async function possessions(made: Builder, token: string): Promise<string> {
     const found = await made.rows(token, `SELECT * FROM \`${table}\``);
     return [table, found.map((row) => JSON.stringify(row)).toSorted()];
   });
-  return JSON.stringify([await Promise.all(rows), await Promise.all(texts)]);
+  const keys = await made.server.call(`/api/v1/auth/tokens?tenantId=${VICTIM}`);
+  return JSON.stringify([await Promise.all(rows), await Promise.all(texts), keys.text]);
 }
 
 async function plunder(made: Builder, token: string): Promise<string> {

@@ -27,9 +27,9 @@ interface Live {
 const BATCH = 50;
 
 /** With the token of a workspace, else as the default one's administrator. */
-export function live(server: () => TestServer, token?: string): Live {
+export function live(server: () => TestServer, token?: () => string): Live {
   const call = (request: string, options: CallOptions = {}): Promise<Answer> =>
-    server().call(request, { ...(token === undefined ? {} : { token }), ...options });
+    server().call(request, { ...(token === undefined ? {} : { token: token() }), ...options });
   return {
     source: async (name, schema, engine = {}) => {
       const body = new URLSearchParams({ name, schema, format: 'ndjson', ...engine });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
+import type { App } from '../../../app.ts';
 import { startApp } from '../../../app.ts';
 import { readConfig } from '../../../config.ts';
 
@@ -35,6 +36,8 @@ export interface TestServer {
   /** Of the port that is only for ClickHouse's interface. */
   readonly clickhousePort: number;
   readonly dataDir: string;
+  /** What the main port serves. */
+  readonly routes: App['routes'];
   /** The default workspace's administrator. */
   readonly admin: string;
   /** Warnings and errors that the server logged. */
@@ -94,6 +97,7 @@ export async function startTestServer(env: Readonly<Record<string, string>> = {}
     port: portOf('tinybird'),
     clickhousePort: portOf('clickhouse'),
     dataDir,
+    routes: app.routes,
     admin: ADMIN,
     faults,
     call,

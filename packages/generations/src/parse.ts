@@ -1,0 +1,119 @@
+/**
+ * A source's text as the value of a column: what the compiled SQL does with the same patterns (`convert.ts`).
+ *
+ * Must stay true: a text that is no value of the column is undefined, and nothing here throws.
+ */
+
+import type { ColumnKind } from './columns.ts';
+import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
+import type { Conversion } from './source.ts';
+
+/**
+ * A value of a row: times are nanoseconds since 1970, amounts whole numbers of 1e-12 dollars, both as decimal texts; null is
+ * nothing.
+ */
+export type RowValue = string | number | boolean | null;
+
+const IS_COUNT = new RegExp(COUNT);
+const IS_MONEY = new RegExp(MONEY);
+const IS_NANOSECONDS = new RegExp(NANOSECONDS);
+const IS_NUMBER = new RegExp(NUMBER);
+const IS_SIZE = new RegExp(SIZE);
+const IS_TIME = new RegExp(TIME);
+
+/** The value that a text is for a column of the kind. */
+export function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): RowValue | undefined {
+  const text = converted(raw, as);
+  if (text === undefined) return undefined;
+  switch (kind) {
+    case 'count':
+      return as === 'whole seconds' ? wholeMilliseconds(text) : IS_COUNT.test(text) ? Number(text) : undefined;
+    case 'number':
+      return IS_NUMBER.test(text)
+        ? (Number(text) * (as === 'seconds' ? 1e3 : 1)) / (as === 'nanoseconds' ? 1e6 : 1)
+        : undefined;
+    case 'time':
+      return as === 'nanoseconds' ? nanosecondsOf(text) : timeOf(text);
+    case 'flag':
+      return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined;
+    case 'money':
+      return IS_MONEY.test(text) ? amountOf(text) : undefined;
+    default:
+      return text === '' ? undefined : text;
+  }
+}
+
+/** Milliseconds from one time to another, both as values of a row; undefined if one is missing, or the second is earlier. */
+export function elapsedMs(from: RowValue | undefined, until: RowValue | undefined): number | undefined {
+  if (typeof from !== 'string' || typeof until !== 'string') return undefined;
+  const ns = BigInt(until) - BigInt(from);
+  return ns < 0n ? undefined : Number(ns) / 1e6;
+}
+
+function converted(raw: string, as: Conversion | undefined): string | undefined {
+  if (as === 'width' || as === 'height') return IS_SIZE.exec(raw)?.[as === 'width' ? 1 : 2];
+  if (typeof as !== 'object') return raw;
+  const { words, open } = as.words;
+  const word = Object.hasOwn(words, raw) ? raw : asciiLower(raw);
+  return Object.hasOwn(words, word) ? words[word] : open ? raw : undefined;
+}
+
+function asciiLower(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+function wholeMilliseconds(text: string): number | undefined {
+  if (!IS_NUMBER.test(text)) return undefined;
+  const ms = Math.floor(Number(text) * 1_000 + 0.5);
+  return ms < 1e14 ? ms : undefined;
+}
+
+function nanosecondsOf(text: string): string | undefined {
+  if (!IS_NANOSECONDS.test(text)) return undefined;
+  return text.startsWith('0') ? BigInt(text).toString() : text;
+}
+
+/** The last times that were read: a record gives the same ones for its time and for what elapsed. */
+const lately: [text: string, value: string | undefined][] = [
+  ['', undefined],
+  ['', undefined],
+];
+
+function timeOf(raw: string): string | undefined {
+  const [first, second] = lately as [[string, string | undefined], [string, string | undefined]];
+  if (first[0] === raw) return first[1];
+  if (second[0] === raw) return second[1];
+  const value = readTime(raw);
+  lately[1] = first;
+  lately[0] = [raw, value];
+  return value;
+}
+
+function readTime(raw: string): string | undefined {
+  // Some write a time as JSON, quotes included.
+  const text = raw.startsWith('"') || raw.endsWith('"') ? raw.replace(/^"|"$/g, '') : raw;
+  if (!IS_TIME.test(text)) return undefined;
+  let end = 19;
+  if (text[end] === '.') {
+    end++;
+    while (end < text.length && isDigit(text.charCodeAt(end))) end++;
+  }
+  const zone = text.slice(end);
+  const ms = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}${zone === '' ? 'Z' : zone}`);
+  const ns = `${ms / 1_000}${text.slice(20, end).padEnd(9, '0')}`;
+  return ms < 10_000 ? BigInt(ns).toString() : ns;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** Exact, in 1e-12 dollars; what is smaller is cut off. */
+function amountOf(text: string): string | undefined {
+  const [, whole = '', fraction = '', exponent = '0'] =
+    /^([0-9]+)(?:[.]([0-9]+))?(?:[eE](-?[0-9]+))?$/.exec(text) ?? [];
+  const shift = Number(exponent) - fraction.length + DECIMALS;
+  const digits = BigInt(whole + fraction);
+  const amount = shift >= 0 ? digits * 10n ** BigInt(shift) : digits / 10n ** BigInt(-shift);
+  return amount < 10n ** 27n ? amount.toString() : undefined;
+}

@@ -1,0 +1,190 @@
+/** Rows as the block holds them: every kind of value, what is not there, and ids. */
+
+import { GENERATION_COLUMNS, MAPPED_COLUMNS, type GenerationRow, type RowValue } from '@glasshouse/generations';
+import { ConstantColumn } from '@glasshouse/native';
+import { GENERATIONS } from '@glasshouse/schema';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+// oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
+import { readNative, type NativeBlock, type NativeValue } from '../../../native/src/native-reference.ts';
+import { GenerationBlock, type Placed } from './columns.ts';
+
+const PLACEMENT = { tenant: 'acme', project: 'shop', environment: 'prod' };
+const NS = 1_900_000_000_123_456_789n;
+const SEGMENT = 77n;
+
+type Total = Placed['total'];
+const UNKNOWN: Total = { money: undefined, row: undefined, reason: 'no row' };
+
+function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
+  const values = MAPPED_COLUMNS.map(({ name }) => row[name] ?? null);
+  return { placement: PLACEMENT, row: values, time: NS, duplicate: false, total: UNKNOWN, version: 'v1', ...more };
+}
+
+function readBack(columns: GenerationBlock): NativeBlock {
+  columns.block.column('_segment', ConstantColumn).set(SEGMENT);
+  return readNative(Buffer.concat(columns.block.pieces()));
+}
+
+/** Values of a column's kind, with what is stored of each. */
+function values(kind: string): fc.Arbitrary<readonly [RowValue | undefined, NativeValue]> {
+  const missing = (stored: NativeValue) =>
+    fc.constantFrom<(RowValue | undefined)[]>(null, undefined).map((value) => [value, stored] as const);
+  const nullable = <T extends RowValue>(some: fc.Arbitrary<T>, stored: (value: T) => NativeValue) =>
+    fc.oneof(
+      missing(null),
+      some.map((value) => [value, stored(value)] as const),
+    );
+  switch (kind) {
+    case 'count':
+      return nullable(fc.oneof(fc.nat(), fc.integer({ min: 0, max: 99_999_999_999_999 })), BigInt);
+    case 'number':
+      return nullable(fc.double({ min: 0, noNaN: true }), Number);
+    case 'flag':
+      return nullable(fc.boolean(), Number);
+    case 'money':
+      return nullable(fc.bigInt({ min: 0n, max: 10n ** 27n - 1n }).map(String), BigInt);
+    default:
+      return fc.oneof(
+        missing(''),
+        fc.constantFrom('', 'gpt-5', 'é', '\u{1f600}').map((text) => [text, text] as const),
+        fc.string({ unit: 'grapheme', maxLength: 300 }).map((text) => [text, text] as const),
+      );
+  }
+}
+
+const REPORTED = GENERATION_COLUMNS.filter(({ kind }) => !['placed', 'priced', 'time'].includes(kind));
+const rows = fc.tuple(...REPORTED.map(({ kind }) => values(kind)));
+
+describe('GenerationBlock', () => {
+  it('has a column for each of the table, and nothing else', () => {
+    const names = new GenerationBlock().block.table.columns.map(({ name }) => name);
+    expect(names).toEqual(GENERATIONS.columns.map(({ name }) => name));
+    for (const { name } of GENERATION_COLUMNS) expect(names).toContain(name);
+  });
+
+  it('holds what a row says, in every kind of column', () => {
+    fc.assert(
+      fc.property(fc.array(rows, { minLength: 1, maxLength: 5 }), (list) => {
+        const columns = new GenerationBlock();
+        for (const cells of list) {
+          columns.append(placed(Object.fromEntries(REPORTED.map(({ name }, at) => [name, cells[at]?.[0] ?? null]))));
+        }
+        const read = readBack(columns);
+        expect(read.rows).toBe(list.length);
+        for (const [at, { name }] of REPORTED.entries()) {
+          expect([name, read.columns.get(name)]).toEqual([name, list.map((cells) => cells[at]?.[1])]);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('has a value in every column for a row that says nothing', () => {
+    const columns = new GenerationBlock();
+    columns.append(placed({}));
+    const { columns: read } = readBack(columns);
+    for (const { name } of GENERATIONS.columns) expect([name, read.get(name)?.length]).toEqual([name, 1]);
+    for (const { name, kind } of REPORTED) {
+      expect([name, read.get(name)]).toEqual([name, [kind === 'text' || kind === 'json' ? '' : null]]);
+    }
+    expect(read.get('cost')).toEqual([null]);
+    expect(read.get('cost_parts')).toEqual([[]]);
+    expect(read.get('price_row')).toEqual(['']);
+  });
+
+  it('says where a row is, when it was, and whether it is the second report', () => {
+    const columns = new GenerationBlock();
+    columns.append(placed({}));
+    columns.append(
+      placed({}, { duplicate: true, time: 1n, placement: { tenant: 't', project: 'p', environment: 'e' } }),
+    );
+    const { columns: read } = readBack(columns);
+    expect(
+      Object.fromEntries(
+        ['_segment', 'tenant_id', 'project_id', 'environment', 'time', 'duplicate'].map((name) => [
+          name,
+          read.get(name),
+        ]),
+      ),
+    ).toEqual({
+      _segment: [SEGMENT, SEGMENT],
+      tenant_id: ['acme', 't'],
+      project_id: ['shop', 'p'],
+      environment: ['prod', 'e'],
+      time: [NS, 1n],
+      duplicate: [0, 1],
+    });
+    expect([...columns.block.days.byDay()].length).toBe(2);
+  });
+
+  it('says what a row costs, with its parts', () => {
+    const columns = new GenerationBlock();
+    const split = {} as Extract<Total, { money: bigint }>['split'];
+    const money = 2n ** 70n;
+    columns.append(
+      placed(
+        {},
+        {
+          total: {
+            money: 15n,
+            row: 'openai/gpt-5',
+            split,
+            parts: [
+              ['input', 5],
+              ['output', 10n],
+            ],
+          },
+        },
+      ),
+    );
+    columns.append(placed({}, { total: { money: 0n, row: 'free', split, parts: [] } }));
+    columns.append(placed({}, { total: { money: undefined, row: 'openai/x', reason: 'no price' }, version: 'v2' }));
+    columns.append(placed({}, { total: { money, row: 'big', split, parts: [['input', money]] } }));
+    const { columns: read } = readBack(columns);
+    expect(read.get('cost')).toEqual([15n, 0n, null, money]);
+    expect(read.get('cost_parts')).toEqual([
+      [
+        ['input', 5n],
+        ['output', 10n],
+      ],
+      [],
+      [],
+      [['input', money]],
+    ]);
+    expect(read.get('price_row')).toEqual(['openai/gpt-5', 'free', 'openai/x', 'big']);
+    expect(read.get('price_version')).toEqual(['v1', 'v1', 'v2', 'v1']);
+  });
+});
+
+describe('ids', () => {
+  it('are UUIDv7 of the time of the row, each its own', () => {
+    const columns = new GenerationBlock();
+    const times = Array.from({ length: 3_000 }, (_, index) => NS + BigInt(index % 3) * 1_000_000n);
+    for (const time of times) columns.append(placed({}, { time }));
+    const ids = readBack(columns).columns.get('generation_id') as string[];
+    expect(new Set(ids).size).toBe(times.length);
+    for (const [index, id] of ids.entries()) {
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      const ms = Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+      expect(BigInt(ms)).toBe((times[index] ?? 0n) / 1_000_000n);
+    }
+  });
+
+  it('grow with the time, also where its lower bits begin anew', () => {
+    const columns = new GenerationBlock();
+    const times = [1n, 0xffffn, 0x1_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x1ff_ffff_ffffn].map((ms) => ms * 1_000_000n);
+    for (const time of times) columns.append(placed({}, { time }));
+    const ids = readBack(columns).columns.get('generation_id') as string[];
+    expect(ids.toSorted()).toEqual(ids);
+  });
+
+  it('differ from those of another process in the same millisecond', () => {
+    const ids = Array.from({ length: 50 }, () => {
+      const columns = new GenerationBlock();
+      columns.append(placed({}));
+      return readBack(columns).columns.get('generation_id')?.[0];
+    });
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});

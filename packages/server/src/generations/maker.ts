@@ -1,0 +1,140 @@
+/**
+ * Generations out of what comes in: spans that carry the marks of a call, and lines of data sources that report calls, become
+ * rows with a cost, in the same commit as the span or the line itself.
+ *
+ * Must stay true: what is no generation, or cannot be one (a time that isn't kept, a filter that only the engine can tell), is left
+ * out without a word to the sender: its span or line is stored all the same.
+ */
+
+import { markerKeys, placeOf, readGeneration, SPAN_DIALECTS } from '@glasshouse/generations';
+import type { GenerationValues } from '@glasshouse/generations';
+import { DEFAULT_PLACEMENT, NAME_PATTERN } from '@glasshouse/model';
+import type { Placement } from '@glasshouse/model';
+import type { Block } from '@glasshouse/native';
+import type { Envelope } from '../otlp/envelope.ts';
+import type { TimeWindow } from '../otlp/reject.ts';
+import type { SpanWatch } from '../otlp/spans.ts';
+import type { Wire } from '../otlp/wire.ts';
+import { GenerationBlock } from './columns.ts';
+import { equalities } from './filter.ts';
+import { Prices } from './prices.ts';
+import { SeenCalls } from './seen.ts';
+import { SpanRecords } from './spans.ts';
+
+const TIME = placeOf('time');
+const PROJECT = placeOf('project_name');
+const ENVIRONMENT = placeOf('deployment_environment');
+const RESPONSE = placeOf('response_id');
+const TRACE = placeOf('trace_id');
+const SPAN = placeOf('span_id');
+const CALL = placeOf('call_id');
+const CACHE_HIT = placeOf('cache_hit');
+const DIALECT = placeOf('dialect');
+
+/** Ids of answers that are shorter are made up by clients, and repeat. */
+const MIN_RESPONSE_ID = 16;
+
+/** Lines of a request, as far as generations are concerned. */
+export interface LinesFrom {
+  readonly tenant: string;
+  /** Condition on the rows that the sender may write; empty for none. */
+  readonly filter: string;
+}
+
+export class Generations implements SpanWatch {
+  readonly keys = markerKeys(SPAN_DIALECTS);
+  private readonly columns = new GenerationBlock();
+  private readonly seen = new SeenCalls();
+  private readonly records = new SpanRecords();
+  private readonly prices = new Prices();
+  private readonly now: () => number;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  get block(): Block {
+    return this.columns.block;
+  }
+
+  spans(wire: Wire, ranges: readonly number[], envelope: Envelope): void {
+    const common = this.records.common(wire, envelope);
+    for (let at = 0; at < ranges.length; at += 2) {
+      const record = this.records.read(wire, ranges[at] as number, ranges[at + 1] as number, common);
+      const row = readGeneration(record);
+      if (row !== undefined) this.add(row, envelope.placement);
+    }
+  }
+
+  /** How the lines of a request are looked at; undefined if none of them can become a generation. */
+  lines({ tenant, filter }: LinesFrom, window: TimeWindow): ((line: string) => void) | undefined {
+    const wanted = equalities(filter);
+    if (wanted === undefined) return undefined;
+    return (line) => {
+      const row = readGeneration(line);
+      if (row === undefined || !isWithin(row, window)) return;
+      if (wanted.size > 0 && !meets(line, wanted)) return;
+      this.add(row, {
+        tenant,
+        project: nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
+        environment: nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
+      });
+    };
+  }
+
+  mark(): void {
+    this.block.mark();
+    this.seen.mark();
+  }
+
+  rollback(): void {
+    this.block.rollback();
+    this.seen.rollback();
+  }
+
+  /** The block was committed, or could not be. */
+  committed(isDurable: boolean): void {
+    this.seen.commit(isDurable);
+  }
+
+  private add(row: GenerationValues, placement: Placement): void {
+    const time = row[TIME];
+    const at = typeof time === 'string' ? BigInt(time) : BigInt(this.now()) * 1_000_000n;
+    const duplicate = this.seen.see(keysOf(row, placement));
+    const { total, version } = this.prices.of(row, Number(at / 1_000_000n), placement.tenant);
+    this.columns.append({ placement, row, time: at, duplicate, total, version });
+  }
+}
+
+/** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
+function keysOf(row: GenerationValues, { tenant }: Placement): string[] {
+  const keys: string[] = [];
+  const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
+  // A gateway's cache answers again with the id of the first answer.
+  if (typeof response === 'string' && response.length >= MIN_RESPONSE_ID && row[CACHE_HIT] !== true) {
+    keys.push(`${tenant} r ${response}`);
+  }
+  if (typeof trace === 'string' && typeof span === 'string' && trace !== '' && span !== '') {
+    keys.push(`${tenant} s ${trace} ${span}`);
+  }
+  if (typeof call === 'string' && call !== '') keys.push(`${tenant} c ${String(row[DIALECT])} ${call}`);
+  return keys;
+}
+
+/** False for a time that the table would not keep; a row without one gets the present. */
+function isWithin(row: GenerationValues, { oldestHigh, newestHigh }: TimeWindow): boolean {
+  const time = row[TIME];
+  if (typeof time !== 'string') return true;
+  const high = Number(BigInt(time) >> 32n);
+  return high >= oldestHigh && high <= newestHigh;
+}
+
+function meets(line: string, wanted: ReadonlyMap<string, string>): boolean {
+  const value = JSON.parse(line) as Readonly<Record<string, unknown>>;
+  for (const [key, text] of wanted) if (!Object.hasOwn(value, key) || value[key] !== text) return false;
+  return true;
+}
+
+function nameOr(name: unknown, otherwise: string): string {
+  return typeof name === 'string' && NAME_PATTERN.test(name) ? name : otherwise;
+}
