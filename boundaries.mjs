@@ -7,7 +7,17 @@
  * Must stay true: the graph has no cycle, and every folder of `packages` and of `packages/server/src` has a row.
  */
 
-const EVERY_PACKAGE = ['model', 'schema', 'native', 'language', 'pricing', 'generations', 'redaction', 'engine', 'store'];
+const EVERY_PACKAGE = [
+  'model',
+  'schema',
+  'native',
+  'language',
+  'pricing',
+  'generations',
+  'redaction',
+  'engine',
+  'store',
+];
 
 const SERVER_ROOMS = [
   'server/config.ts',
@@ -48,11 +58,13 @@ export const ROOMS = {
     ...EVERY_PACKAGE,
     'server/serve.ts',
     'server/workspaces.ts',
+    'server/prices.ts',
     'server/node-number.ts',
     'server/events.ts',
     ...SERVER_ROOMS,
   ],
-  'server/serve.ts': [...EVERY_PACKAGE, 'server/workspaces.ts', ...SERVER_ROOMS],
+  'server/serve.ts': [...EVERY_PACKAGE, 'server/workspaces.ts', 'server/prices.ts', ...SERVER_ROOMS],
+  'server/prices.ts': [...EVERY_PACKAGE, 'server/node-number.ts', ...SERVER_ROOMS],
   'server/workspaces.ts': [...EVERY_PACKAGE, 'server/node-number.ts', 'server/events.ts', ...SERVER_ROOMS],
   'server/node-number.ts': [],
   'server/events.ts': ['engine', 'server/wal', 'server/platform'],
@@ -64,15 +76,15 @@ export const ROOMS = {
   'server/wal': ['model', 'schema', 'native'],
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
   'server/wal/hand-over*.ts': ['model', 'store'],
-  'server/pipeline': ['model', 'schema', 'native', 'server/generations', 'server/otlp', 'server/wal'],
+  'server/pipeline': ['model', 'schema', 'native', 'redaction', 'server/generations', 'server/otlp', 'server/wal'],
   'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 
   // The read path.
   'server/query': ['model', 'store', 'language', 'server/control'],
-  'server/api': ['model', 'pricing', 'server/query', 'server/control', 'server/platform', 'server/http'],
+  'server/api': ['model', 'redaction', 'pricing', 'server/query', 'server/control', 'server/platform', 'server/http'],
 
   // Beside both.
-  'server/control': ['model', 'store', 'pricing', 'generations', 'server/generations', 'server/http'],
+  'server/control': ['model', 'store', 'redaction', 'pricing', 'generations', 'server/generations', 'server/http'],
   'server/platform': ['model', 'store', 'language', 'server/control', 'server/query', 'server/http'],
   'server/http': ['model'],
   'server/telemetry': ['model', 'server/http'],

@@ -196,7 +196,8 @@ export function internal(service: Service, write: Attributes, random: Random): S
   };
 }
 
-export function modelCall(write: Attributes, random: Random): SpanShape {
+/** A call of a model, its attributes in a namespace: that of the conventions, or one that nobody knows. */
+export function modelCall(write: Attributes, random: Random, namespace: 'app.ai' | 'gen_ai'): SpanShape {
   const model = random.pick(MODELS);
   const before = '[{"role":"user","parts":[{"type":"text","content":"';
   return {
@@ -204,15 +205,15 @@ export function modelCall(write: Attributes, random: Random): SpanShape {
     kind: 3,
     durationNs: 300 * MS + random.below(2_000 * MS),
     attributes: [
-      write.text('gen_ai.operation.name', 'chat'),
-      write.text('gen_ai.provider.name', model.startsWith('gpt') ? 'openai' : 'other'),
-      write.text('gen_ai.request.model', model),
-      write.text('gen_ai.response.id', 'chatcmpl-@@@@@@@@@@@@@@@@'),
-      write.number('gen_ai.request.temperature', 0.7),
-      write.integer('gen_ai.request.max_tokens', 4096),
-      write.count('gen_ai.usage.input_tokens', 2),
-      write.count('gen_ai.usage.output_tokens', 2),
-      write.prose('gen_ai.input.messages', before, PROMPT_BYTES, '"}]}]'),
+      write.text(`${namespace}.operation.name`, 'chat'),
+      write.text(`${namespace}.provider.name`, model.startsWith('gpt') ? 'openai' : 'other'),
+      write.text(`${namespace}.request.model`, model),
+      write.text(`${namespace}.response.id`, 'chatcmpl-@@@@@@@@@@@@@@@@'),
+      write.number(`${namespace}.request.temperature`, 0.7),
+      write.integer(`${namespace}.request.max_tokens`, 4096),
+      write.count(`${namespace}.usage.input_tokens`, 2),
+      write.count(`${namespace}.usage.output_tokens`, 2),
+      write.prose(`${namespace}.input.messages`, before, PROMPT_BYTES, '"}]}]'),
       write.flag('app.streaming', random.below(2) === 0),
       write.text('user.id', USER_PATTERN),
       write.text('session.id', '@@@@@@@@@@@@@@@@'),

@@ -35,19 +35,30 @@ const DEVICES = ['desktop', 'mobile', 'tablet'] as const;
 const REFERRERS = ['https://www.example.com/', 'https://news.example.org/today', ''] as const;
 
 /** Characters that stand for digits that are new in every request: hexadecimal and decimal. */
-const HEX_MARK = '\u0001';
-const DIGIT_MARK = '\u0002';
+export const HEX_MARK = '\u0001';
+export const DIGIT_MARK = '\u0002';
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
 const ZERO = 0x30;
 
+type Words = readonly [string, ...string[]];
+
 export function makeEventTemplates(count: number, seed: number): Template[] {
-  const words = makeVocabulary(new Random(VOCABULARY_SEED)).words;
-  const random = new Random(seed);
-  return Array.from({ length: count }, () => makeEventTemplate(words, random));
+  return makeLineTemplates(count, seed, line);
 }
 
-function makeEventTemplate(words: readonly [string, ...string[]], random: Random): Template {
-  const lines = Array.from({ length: ITEMS_PER_REQUEST }, () => line(words, random)).join('\n');
+/** Requests of lines, in which the marks become new digits with every send. */
+export function makeLineTemplates(
+  count: number,
+  seed: number,
+  lineOf: (words: Words, random: Random) => string,
+): Template[] {
+  const words = makeVocabulary(new Random(VOCABULARY_SEED)).words;
+  const random = new Random(seed);
+  return Array.from({ length: count }, () => makeLineTemplate(random, () => lineOf(words, random)));
+}
+
+function makeLineTemplate(random: Random, next: () => string): Template {
+  const lines = Array.from({ length: ITEMS_PER_REQUEST }, next).join('\n');
   const buffer = Buffer.alloc(HEADROOM + lines.length);
   buffer.write(lines, HEADROOM, 'latin1');
   const hex = placesOf(buffer, HEX_MARK);
@@ -76,7 +87,7 @@ function placesOf(buffer: Buffer, mark: string): Uint32Array {
   return Uint32Array.from(places);
 }
 
-function line(words: readonly [string, ...string[]], random: Random): string {
+function line(words: Words, random: Random): string {
   const hex = (length: number): string => HEX_MARK.repeat(length);
   const digits = (length: number): string => DIGIT_MARK.repeat(length);
   const day = new Date().toISOString().slice(0, 11);

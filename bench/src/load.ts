@@ -11,6 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { FromLoad, LoadJob, LoadReport } from './job.ts';
 import type { Template } from './workload.ts';
 import { EVENTS_TABLE, makeEventTemplates } from './event-workload.ts';
+import { GENERATIONS_TABLE, makeGenerationTemplates } from './generation-workload.ts';
 import { makeTemplates } from './workload.ts';
 
 const LATE_MS = 5;
@@ -19,12 +20,14 @@ const PAUSE_MS = 100;
 
 const PATHS: Readonly<Record<Exclude<LoadJob['signal'], 'endpoint'>, string>> = {
   traces: '/v1/traces',
+  calls: '/v1/traces',
   logs: '/v1/logs',
   events: `/v0/events?name=${EVENTS_TABLE}`,
+  generations: `/v0/events?name=${GENERATIONS_TABLE}`,
 };
 
 /** Their answers have a body only if something was not taken. */
-const OTLP: ReadonlySet<LoadJob['signal']> = new Set(['traces', 'logs']);
+const OTLP: ReadonlySet<LoadJob['signal']> = new Set(['traces', 'calls', 'logs']);
 
 class Load {
   private readonly job: LoadJob;
@@ -78,7 +81,7 @@ class Load {
     if (signal === 'endpoint') return buffer;
     const head = Buffer.from(
       `POST ${PATHS[signal]} HTTP/1.1\r\nhost: 127.0.0.1:${this.job.port}\r\n` +
-        `content-type: ${signal === 'events' ? 'application/x-ndjson' : 'application/x-protobuf'}\r\n` +
+        `content-type: ${OTLP.has(signal) ? 'application/x-protobuf' : 'application/x-ndjson'}\r\n` +
         `content-length: ${buffer.length - bodyStart}\r\n\r\n`,
     );
     head.copy(buffer, bodyStart - head.length);
@@ -165,6 +168,9 @@ function templatesOf({ signal, port, paths = [], seed }: LoadJob, count: number)
       return paths.map((path) => question(path, port));
     case 'events':
       return makeEventTemplates(count, seed);
+    case 'generations':
+      return makeGenerationTemplates(count, seed);
+    case 'calls':
     case 'traces':
     case 'logs':
       return makeTemplates(signal, count, seed);

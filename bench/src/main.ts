@@ -11,6 +11,7 @@ import { compareNaive } from './comparison.ts';
 import type { Context } from './context.ts';
 import { measureEndpoint } from './endpoint.ts';
 import { measureEvents } from './events.ts';
+import { measureGenerations } from './generations.ts';
 import { measureIngest } from './ingest.ts';
 import type { Ingested } from './ingest.ts';
 import { measureLatency } from './latency.ts';
@@ -59,6 +60,7 @@ async function measureAll(context: Context, show: (table: Table) => void): Promi
     queries: async () => add(await measureQueries(context)),
     events: async () => add(await measureEvents(context)),
     endpoint: async () => add(await measureEndpoint(context)),
+    generations: async () => add(await measureGenerations(context)),
   };
   for (const name of context.options.sections) await sections[name]();
   return tables;

@@ -3,7 +3,16 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 
-export const SECTIONS = ['ingest', 'latency', 'naive', 'ceiling', 'queries', 'events', 'endpoint'] as const;
+export const SECTIONS = [
+  'ingest',
+  'latency',
+  'naive',
+  'ceiling',
+  'queries',
+  'events',
+  'endpoint',
+  'generations',
+] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface Options {
@@ -32,6 +41,7 @@ Sections (all if none is named):
   queries   latency of typical queries over 5 million spans and 3 million log records
   events    JSON events into a data source, and the ratio to mapping them row by row in JavaScript
   endpoint  endpoints that aggregate an hour out of 10 million rows: alone, and at 100 requests/s
+  generations  calls of models: events that become priced rows, and what spans cost that report calls
 
 Options:
   --seconds N   length of the sustained load (60)

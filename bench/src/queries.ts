@@ -38,7 +38,7 @@ export function measureQueries(context: Context): Promise<Table> {
     context.say(`queries: loading ${thousands(querySpans)} spans and ${thousands(queryLogs)} log records`);
     const base = { port: server.otlpPort, connections: CONNECTIONS, templates: TEMPLATES, spreadMs: DAY_MS } as const;
     const requests = Math.ceil(querySpans / ITEMS_PER_REQUEST);
-    const spans = await runLoad({ ...base, signal: 'traces', requests, seed: 51, sampleTraces: queryRuns + WARM_UPS });
+    const spans = await runLoad({ ...base, signal: 'calls', requests, seed: 51, sampleTraces: queryRuns + WARM_UPS });
     await runLoad({ ...base, signal: 'logs', requests: Math.ceil(queryLogs / ITEMS_PER_REQUEST), seed: 52 });
     await untilDrained(server);
     await pause(SETTLE_MS);

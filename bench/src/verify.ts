@@ -23,8 +23,11 @@ export interface WorkloadFacts {
 
 /** @throws Error naming the count that is wrong. */
 export function verifyWorkload(): WorkloadFacts {
-  const [template, logs] = [makeTemplates('traces', 1, 7)[0], makeTemplates('logs', 1, 7)[0]];
-  if (template === undefined || logs === undefined) throw new Error('BUG: no templates were made');
+  const [template, calls, logs] = (['traces', 'calls', 'logs'] as const).map(
+    (signal) => makeTemplates(signal, 1, 7)[0],
+  );
+  if (template === undefined || calls === undefined || logs === undefined)
+    throw new Error('BUG: no templates were made');
   const timeNs = BigInt(Date.now()) * 1_000_000n;
   const first = spansOf(template, timeNs);
   const second = spansOf(template, timeNs);
@@ -33,7 +36,8 @@ export function verifyWorkload(): WorkloadFacts {
   expectCount('distinct span ids of two sends', ids.size, 2 * ITEMS_PER_REQUEST);
   const traces = new Set([...first, ...second].map((span) => hex(span.traceId)));
   expectCount('distinct trace ids of two sends', traces.size, 128);
-  for (const spans of [first, second]) checkSpans(spans, timeNs);
+  for (const spans of [first, second]) checkSpans(spans, timeNs, 'app.ai');
+  checkSpans(spansOf(calls, timeNs), timeNs, 'gen_ai');
   expectCount('log records', logsOf(logs, timeNs), ITEMS_PER_REQUEST);
 
   const attributes = first.reduce((sum, span) => sum + span.attributes.length, 0);
@@ -61,11 +65,13 @@ function logsOf(template: Template, timeNs: bigint): number {
   return records.length;
 }
 
-function checkSpans(spans: readonly Span[], timeNs: bigint): void {
+function checkSpans(spans: readonly Span[], timeNs: bigint, namespace: string): void {
   expectCount('spans', spans.length, ITEMS_PER_REQUEST);
   expectCount('spans with an event', spans.filter((span) => span.events.length === 1).length, EVENTS_PER_REQUEST);
   expectCount('failed spans', spans.filter((span) => span.status?.code === 2).length, ERRORS_PER_REQUEST);
-  const prompts = spans.map((span) => text(span, 'gen_ai.input.messages')).filter((prompt) => prompt !== undefined);
+  const prompts = spans
+    .map((span) => text(span, `${namespace}.input.messages`))
+    .filter((prompt) => prompt !== undefined);
   expectCount('model calls', prompts.length, MODEL_CALLS_PER_REQUEST);
   expectCount('roots', spans.filter((span) => span.parentSpanId.length === 0).length, 64);
   const known = new Set(spans.map((span) => `${hex(span.traceId)}${hex(span.spanId)}`));

@@ -34,7 +34,8 @@ export const VOCABULARY_SEED = 1;
 /** Free bytes before the body, for the sender's header. */
 export const HEADROOM = 256;
 
-export type Signal = 'traces' | 'logs';
+/** `calls` are spans whose model calls are reported under the names of the conventions; those of `traces` are spans like any other. */
+export type Signal = 'calls' | 'logs' | 'traces';
 
 /** One request, encoded once. */
 export interface Template {
@@ -58,7 +59,7 @@ export function makeTemplates(signal: Signal, count: number, seed: number): Temp
 
 function makeTemplate(signal: Signal, tables: Tables, random: Random): Template {
   const patches = new Patches();
-  const message = signal === 'traces' ? traceRequest(patches, random) : logRequest(patches, random);
+  const message = signal === 'logs' ? logRequest(patches, random) : traceRequest(patches, random, signal === 'calls');
   const buffer = Buffer.alloc(HEADROOM + message.length);
   message.writeTo(buffer, HEADROOM);
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
@@ -88,7 +89,7 @@ function scope(service: Service): Message {
   return new Message().string(1, `@acme/${service.name}-instrumentation`).string(2, '1.31.0');
 }
 
-function traceRequest(patches: Patches, random: Random): Message {
+function traceRequest(patches: Patches, random: Random, namesCalls: boolean): Message {
   const events = random.subset(EVENTS_PER_REQUEST, ITEMS_PER_REQUEST);
   const modelCalls = random.subset(MODEL_CALLS_PER_REQUEST, ITEMS_PER_REQUEST);
   const errors = random.subset(ERRORS_PER_REQUEST, ITEMS_PER_REQUEST);
@@ -107,6 +108,7 @@ function traceRequest(patches: Patches, random: Random): Message {
           failed: errors.has(index),
           hasEvent: events.has(index),
           modelCall: modelCalls.has(index),
+          namesCalls,
         };
         spans.message(2, span(service, traits, patches, random));
       }
@@ -125,6 +127,7 @@ interface SpanTraits {
   readonly failed: boolean;
   readonly hasEvent: boolean;
   readonly modelCall: boolean;
+  readonly namesCalls: boolean;
 }
 
 function span(service: Service, traits: SpanTraits, patches: Patches, random: Random): Message {
@@ -166,7 +169,7 @@ function span(service: Service, traits: SpanTraits, patches: Patches, random: Ra
 }
 
 function shapeOf(service: Service, traits: SpanTraits, write: Attributes, random: Random): SpanShape {
-  if (traits.modelCall) return modelCall(write, random);
+  if (traits.modelCall) return modelCall(write, random, traits.namesCalls ? 'gen_ai' : 'app.ai');
   if (traits.entry) return httpServer(service, write, random, traits.failed);
   switch (random.below(8)) {
     case 0:

@@ -113,9 +113,7 @@ function chat(wish: Wish, nth: string): object {
     model: dated(wish),
     service_tier: 'default',
     system_fingerprint: 'fp_1',
-    choices: [
-      { index: 0, message: said, logprobs: null, finish_reason: tool === undefined ? 'stop' : 'tool_calls' },
-    ],
+    choices: [{ index: 0, message: said, logprobs: null, finish_reason: tool === undefined ? 'stop' : 'tool_calls' }],
     usage: CHAT_USAGE,
   };
 }
@@ -225,13 +223,20 @@ function messageParts(wish: Wish, nth: string): Reply {
   const events: object[] = [
     {
       type: 'message_start',
-      message: { ...message(wish, nth), content: [], stop_reason: null, usage: { ...ANTHROPIC_USAGE, output_tokens: 1 } },
+      message: {
+        ...message(wish, nth),
+        content: [],
+        stop_reason: null,
+        usage: { ...ANTHROPIC_USAGE, output_tokens: 1 },
+      },
     },
     {
       type: 'content_block_start',
       index: 0,
       content_block:
-        tool === undefined ? { type: 'text', text: '' } : { type: 'tool_use', id: `toolu_${nth}`, name: tool, input: {} },
+        tool === undefined
+          ? { type: 'text', text: '' }
+          : { type: 'tool_use', id: `toolu_${nth}`, name: tool, input: {} },
     },
     ...(tool === undefined
       ? ['Hello', ' there'].map((text) => ({ ...block, delta: { type: 'text_delta', text } }))

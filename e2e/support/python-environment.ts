@@ -17,7 +17,7 @@ const PYTHONS = ['python3.13', 'python3.12', 'python3.11', 'python3'];
 const PROBE = 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))';
 
 /** The lists of packages: `interop/requirements-NAME.txt`. */
-export type PythonClient = 'python-sdk' | 'tb-classic' | 'tb-forward';
+export type PythonClient = 'genai' | 'python-sdk' | 'tb-classic' | 'tb-forward';
 
 /** The folder of the programs of an environment that has the packages of the client, set up on first use. */
 export async function pythonEnvironment(client: PythonClient): Promise<string> {

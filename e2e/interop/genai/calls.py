@@ -8,6 +8,7 @@ import os
 import sys
 
 KIND, OTLP_URL, MODEL_URL = sys.argv[1:4]
+SENT_SECONDS = 30
 
 # Otherwise messages are left out, or litellm fetches its price list from the network.
 os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true"
@@ -21,7 +22,7 @@ from opentelemetry.sdk.resources import Resource  # noqa: E402
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
 
-PROVIDER = TracerProvider(resource=Resource.create({"service.name": f"py-{KIND}"}))
+PROVIDER = TracerProvider(resource=Resource.create({"service.name": KIND, "project.name": f"py-{KIND}"}))
 PROVIDER.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"{OTLP_URL}/v1/traces")))
 trace.set_tracer_provider(PROVIDER)
 
@@ -101,11 +102,27 @@ def anthropic():
 
 
 def litellm():
+    import time
+
+    import litellm as api
+    from litellm.integrations.custom_logger import CustomLogger
+
+    class Done(CustomLogger):
+        """Stands behind the callback and counts the calls that it has seen, so that the program does not end before."""
+
+        calls = 0
+
+        def log_success_event(self, *args, **kwargs):
+            self.calls += 1
+
+        def log_failure_event(self, *args, **kwargs):
+            self.calls += 1
+
     os.environ["OTEL_EXPORTER"] = "otlp_http"
     os.environ["OTEL_ENDPOINT"] = f"{OTLP_URL}/v1/traces"
-    import litellm as api
+    done = Done()
 
-    api.callbacks = ["otel"]
+    api.callbacks = ["otel", done]
     api.suppress_debug_info = True
 
     def chat(text, **more):
@@ -120,14 +137,19 @@ def litellm():
         chat("fail")
     except api.BadRequestError as error:
         ended["failure"] = type(error).__name__
-    import time
-
-    time.sleep(1)
-    trace.get_tracer_provider().force_flush()
+    deadline = time.monotonic() + SENT_SECONDS
+    while done.calls < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
     return ended
 
 
-KINDS = {"openllmetry": openllmetry, "openinference": openinference, "otel": otel, "anthropic": anthropic, "litellm": litellm}
+KINDS = {
+    "openllmetry": openllmetry,
+    "openinference": openinference,
+    "otel": otel,
+    "anthropic": anthropic,
+    "litellm": litellm,
+}
 print(json.dumps(KINDS[KIND]()))
 PROVIDER.force_flush()
 PROVIDER.shutdown()

@@ -1,10 +1,11 @@
+// @ts-nocheck -- its packages are not the product's; see support/node-environment.ts
+
 /**
  * OpenAI's client with an instrumentation, unmodified.
  *
  * usage: openai.cjs otel|openinference OTLP_URL MODEL_URL; prints how each call ended.
  */
 
-const { context, trace } = require('@opentelemetry/api');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-proto');
 const { registerInstrumentations } = require('@opentelemetry/instrumentation');
 const { resourceFromAttributes } = require('@opentelemetry/resources');
@@ -14,7 +15,7 @@ const { NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
 const [kind, otlp, model] = process.argv.slice(2);
 
 const provider = new NodeTracerProvider({
-  resource: resourceFromAttributes({ 'service.name': `js-${kind}` }),
+  resource: resourceFromAttributes({ 'service.name': kind, 'project.name': `js-${kind}` }),
   spanProcessors: [new SimpleSpanProcessor(new OTLPTraceExporter({ url: `${otlp}/v1/traces` }))],
 });
 provider.register();
@@ -63,8 +64,6 @@ async function main() {
   console.log(JSON.stringify(ended));
 }
 
-void context;
-void trace;
 main().catch((error) => {
   console.error(error);
   process.exit(1);

@@ -19,6 +19,7 @@ import { doctor } from './commands/doctor.ts';
 import { keys } from './commands/keys.ts';
 import { logs } from './commands/logs.ts';
 import { pipe } from './commands/pipe.ts';
+import { prices } from './commands/prices.ts';
 import { pull } from './commands/pull.ts';
 import { push } from './commands/push.ts';
 import { reset } from './commands/reset.ts';
@@ -41,6 +42,7 @@ export const GROUPS: readonly CommandGroup[] = [
   { title: 'Run the server', commands: [start, stop, status, logs, doctor, config] },
   { title: 'Send and ask', commands: [sendTest, sql, tail, dashboard] },
   { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
+  { title: 'Costs', commands: [prices] },
   { title: 'Who may do what', commands: [keys, tenants, audit] },
   { title: 'Look after the data', commands: [backup, restore, reset, bench] },
 ];

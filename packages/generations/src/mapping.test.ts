@@ -11,7 +11,7 @@ import { canonical, comparable, Stand } from './stand.suite.ts';
 import { usageOf } from './usage-of.ts';
 
 const ALL = [...SPAN_DIALECTS, ...LINE_DIALECTS];
-const FUZZED = 400;
+const FUZZED = 500;
 
 let stand: Stand;
 

@@ -23,7 +23,7 @@ export type { Expression, ExpressionRules } from './sql/expression.ts';
 export { fallibility, scalarsCanFail } from './sql/fallible.ts';
 export type { Fallibility } from './sql/fallible.ts';
 export { isUnfolded } from './sql/unfolded.ts';
-export { EXPLAIN_SETTINGS, EXPLAIN_TREE, parseResolved } from './sql/resolved.ts';
+export { EXPLAIN_SETTINGS, EXPLAIN_TREE, hasFirstRows, parseResolved } from './sql/resolved.ts';
 export { judgeCodec, judgeEngineSettings, judgeIndexType } from './sql/table-parts.ts';
 export { judgeType } from './sql/types.ts';
 export { mapEvents, MAPPING_SETTINGS } from './mapping/events.ts';

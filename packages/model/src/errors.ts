@@ -24,6 +24,8 @@ export const ERROR_KINDS = {
   too_large: { httpStatus: 413, grpcCode: 8, retryable: false },
   unsupported_media: { httpStatus: 415, grpcCode: 12, retryable: false },
   rate_limited: { httpStatus: 429, grpcCode: 14, retryable: true },
+  // OTLP's clients come again after RESOURCE_EXHAUSTED only if RetryInfo says when.
+  quota_exceeded: { httpStatus: 429, grpcCode: 8, retryable: true },
   cancelled: { httpStatus: 499, grpcCode: 1, retryable: false },
   internal: { httpStatus: 500, grpcCode: 13, retryable: false },
   unavailable: { httpStatus: 503, grpcCode: 14, retryable: true },

@@ -48,8 +48,24 @@ describe('providers', () => {
   it('have one name each', () => {
     for (const name of ['vertex_ai', 'gemini', 'GCP.Gemini', 'google']) expect(normaliseProvider(name)).toBe('google');
     expect(normaliseProvider('My Own')).toBe('my-own');
+    expect(normaliseProvider('my.chat.own')).toBe('my.chat.own');
     expect(providerOfModel('o3-mini')).toBe('openai');
     expect(providerOfModel('o9')).toBeUndefined();
+  });
+});
+
+describe('providers with the interface behind', () => {
+  it.each([
+    ['openai.embedding', 'openai'],
+    ['openai.chat', 'openai'],
+    ['anthropic.messages', 'anthropic'],
+    ['google.vertex.chat', 'google'],
+    ['vertex.anthropic.messages', 'google'],
+    ['xai.chat', 'x-ai'],
+    ['cohere.textEmbedding', 'cohere'],
+    ['my.own.image', 'my.own'],
+  ])('%s is %s', (name, provider) => {
+    expect(normaliseProvider(name)).toBe(provider);
   });
 });
 

@@ -12,8 +12,6 @@ import { MAX_NAME_LENGTH } from './pattern.ts';
 const PROVIDER_NAMES: Readonly<Record<string, string>> = {
   'openai-chat': 'openai',
   'text-completion-openai': 'openai',
-  'openai.responses': 'openai',
-  'openai.chat': 'openai',
   'azure-openai': 'azure',
   'az.ai.openai': 'azure',
   'az.ai.inference': 'azure',
@@ -38,6 +36,9 @@ const PROVIDER_NAMES: Readonly<Record<string, string>> = {
   gemini: 'google',
   'google-genai': 'google',
   'google-vertex': 'google',
+  'google.vertex': 'google',
+  'google.vertex.anthropic': 'google',
+  'vertex.anthropic': 'google',
   'google-gla': 'google',
   'google.generative-ai': 'google',
   'google-generative-ai': 'google',
@@ -58,13 +59,17 @@ const PROVIDER_NAMES: Readonly<Record<string, string>> = {
   'claude-code': 'anthropic',
 };
 
-/** The provider that a name means, as the price table calls it. An unknown name stays as it is. */
+/** Which of its interfaces, as the Vercel AI SDK writes behind a provider's name: `openai.embedding`. */
+const INTERFACE = /[.](?:chat|completion|embedding|image|messages|responses|speech|textembedding|transcription|video)$/;
+
+/** The provider that a name means, as the price table calls it. An unknown name stays as it is, without its interface. */
 export function normaliseProvider(name: string): string {
   const key = name
     .trim()
     .toLowerCase()
     .slice(0, MAX_NAME_LENGTH)
-    .replaceAll(/[\s_]+/g, '-');
+    .replaceAll(/[\s_]+/g, '-')
+    .replace(INTERFACE, '');
   return Object.hasOwn(PROVIDER_NAMES, key) ? (PROVIDER_NAMES[key] as string) : key;
 }
 

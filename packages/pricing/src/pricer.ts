@@ -67,6 +67,8 @@ interface Entry {
   readonly key: PriceKey;
   readonly rule: UsageRule;
   readonly rows: readonly ReadyRow[];
+  /** Why there is no row, of a key that has none at any time. */
+  reason: string | undefined;
 }
 
 export class Pricer {
@@ -100,13 +102,19 @@ export class Pricer {
     if (fault !== undefined) return { money: undefined, row: undefined, reason: fault };
     const named = this.entry(generation);
     const split = splitUsage(withPixels(generation), named.rule);
-    const { rows } = split.measure === named.key.measure ? named : this.entry(generation, split);
+    const entry = split.measure === named.key.measure ? named : this.entry(generation, split);
+    const { rows } = entry;
     const point = { at: generation.at, context: split.context };
     for (const ready of rows) {
       if (applies(ready.alternative, point)) return totalOf(split, ready);
     }
-    const found = this.table.find(keyOf(generation, split), point);
-    return { money: undefined, row: undefined, reason: found.found ? '' : found.reason };
+    if (rows.length > 0 || entry.reason === undefined) {
+      const found = this.table.find(keyOf(generation, split), point);
+      const reason = found.found ? '' : found.reason;
+      if (rows.length > 0) return { money: undefined, row: undefined, reason };
+      entry.reason = reason;
+    }
+    return { money: undefined, row: undefined, reason: entry.reason };
   }
 
   private entry(generation: Generation, split?: Split): Entry {
@@ -128,7 +136,7 @@ export class Pricer {
       ...(quality === undefined ? {} : { quality }),
     };
     const rows = this.table.alternatives(key).map(readyRow);
-    const entry = { key, rule: ruleOf(generation), rows };
+    const entry: Entry = { key, rule: ruleOf(generation), rows, reason: undefined };
     this.entries.set(name, entry);
     return entry;
   }

@@ -77,7 +77,7 @@ export function findUrlPassword(bytes: Bytes, at: number, end: number, found: Fo
   }
   if (last < 0) return false;
   const start = colon >= 0 && colon < last ? colon + 1 : at;
-  if (start === last || latin1(bytes, start, start + 10) === '[redacted:') return false;
+  if (start === last || latin1(bytes, at, at + 10) === '[redacted:' || latin1(bytes, start, start + 10) === '[redacted:') return false;
   if (start === at && !/^(?=.*\d)[A-Za-z0-9_-]{16,}$/u.test(latin1(bytes, at, last))) return false;
   found.start = start;
   found.end = last;

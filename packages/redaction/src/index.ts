@@ -13,7 +13,7 @@ export {
   REDACTION_CLASSES,
   TEXT_KINDS,
 } from './policy.ts';
-export type { Action, Policy, PresetName, RedactionClass, TextKind } from './policy.ts';
+export type { Action, PlacedPolicy, Policy, PolicySet, PresetName, RedactionClass, TextKind } from './policy.ts';
 export { markOf, Rules } from './rules.ts';
 export { redactBytes, redactEvents, redactText } from './text.ts';
 export { redactOtlp } from './otlp.ts';

@@ -14,7 +14,7 @@ import { NO_KEY } from './keys.ts';
 import type { RedactionClass, TextKind } from './policy.ts';
 import { isPhoneText } from './phone.ts';
 import type { Edit, Rules } from './rules.ts';
-import { applyEdits, markOf } from './rules.ts';
+import { applyEdits, isReplaced, markOf } from './rules.ts';
 
 const COMMA = 0x2c;
 const OPEN_OBJECT = 0x7b;
@@ -146,6 +146,7 @@ export class JsonWalk {
       this.replace(start, end, markOf('secret'));
     } else if (replaced !== undefined) {
       const text = this.decoded(start, end);
+      if (isReplaced(text)) return;
       if (replaced !== 'phone' || isPhoneText(text) || rules.has('person')) this.replace(start, end, markOf(replaced));
       else this.scanned(start, end);
     } else if (!this.unpacked(start, end, context)) this.scanned(start, end);

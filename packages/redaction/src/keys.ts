@@ -51,7 +51,9 @@ const MAX_KEY = 200;
 const MAX_KNOWN = 4_096;
 
 /** Judges a key. */
-export function judgeKey(key: string): KeyKind {
+export function judgeKey(written: string): KeyKind {
+  // What stands for something else says nothing by its own words.
+  const key = written.replaceAll(/\[redacted:[a-z]+\]/gu, ' ');
   const name = wordsOf(key);
   const text = textKind(name);
   const person = PHONE.test(name) ? 'phone' : EMAIL.test(name) ? 'email' : PERSON.test(name) ? 'person' : undefined;

@@ -17,7 +17,7 @@ import { isPhoneText } from './phone.ts';
 import type { FieldKind, Message } from './protobuf.ts';
 import { delimited, FieldReader, int64, Malformed, REQUESTS } from './protobuf.ts';
 import type { Edit, Rules } from './rules.ts';
-import { applyEdits, markOf } from './rules.ts';
+import { applyEdits, isReplaced, markOf } from './rules.ts';
 
 const MAX_DEPTH = 200;
 const LENGTH_DELIMITED = 2;
@@ -151,6 +151,7 @@ class OtlpWalk {
     if (key.secret !== undefined && rules.has('secret') && isSecretValue(key.secret, utf8(bytes, start, end))) {
       return this.replaced(start, end, markOf('secret'));
     }
+    if (replaced !== undefined && isReplaced(utf8(bytes, start, end))) return undefined;
     if (replaced !== undefined && (replaced !== 'phone' || rules.has('person') || isPhoneText(utf8(bytes, start, end)))) {
       return this.replaced(start, end, markOf(replaced));
     }

@@ -5,6 +5,7 @@
  * Must stay true: a policy is plain JSON, so that it can be a row of a table and a message to a thread.
  */
 
+import type { Placement } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 
 /** What is done with a text: kept, replaced by its keyed hash, cut, or replaced by an empty text. */
@@ -20,6 +21,18 @@ export interface Policy extends Readonly<Record<TextKind, Action>> {
   readonly redact: readonly RedactionClass[];
   /** Characters that `truncate` leaves. */
   readonly truncateTo: number;
+}
+
+/** A policy and what it holds for: all projects or environments of the tenant where their names are empty. */
+export interface PlacedPolicy extends Placement {
+  readonly policy: Policy;
+}
+
+/** All policies of a server. */
+export interface PolicySet {
+  readonly policies: readonly PlacedPolicy[];
+  /** Secret of the installation, for hashes. */
+  readonly hashKey: Uint8Array;
 }
 
 export type PresetName = 'ids-only' | 'off' | 'standard' | 'strict';

@@ -23,9 +23,17 @@ export interface Edit {
 }
 
 const HASH_CHARACTERS = 32;
-const HASHED = /^\[hash:[0-9a-f]{32}\]$/u;
+/** What a text became already. */
+const REPLACED = /^\[(?:hash:[0-9a-f]{32}|redacted:[a-z]+)\]$/u;
 /** Nothing shorter can be a secret, an address or a number to call. */
 const MIN_FIND = 5;
+/** A text in which replacements uncover more so often was made for that, and is replaced as a whole. */
+const MAX_PASSES = 6;
+
+/** True for a text that was replaced before: it stays what it became. */
+export function isReplaced(text: string): boolean {
+  return REPLACED.test(text);
+}
 
 /** What stands in the place of something of this class. */
 export function markOf(what: RedactionClass): string {
@@ -64,8 +72,23 @@ export class Rules {
     return this.scan.next(true) !== undefined;
   }
 
-  /** What is to be replaced in the text of the range, in order. Escapes are seen through and never cut. */
+  /**
+   * What is to be replaced in the text of the range, in order. Escapes are seen through and never cut. Where a replacement
+   * uncovers something else, the whole range is one edit.
+   */
   edits(bytes: Bytes, start: number, end: number): Edit[] {
+    const edits = this.pass(bytes, start, end);
+    if (edits.length === 0) return edits;
+    let changed = applyEdits(bytes, start, end, edits);
+    for (let pass = 1; pass < MAX_PASSES; pass++) {
+      const more = this.pass(changed, 0, changed.length);
+      if (more.length === 0) return pass === 1 ? edits : [{ start, end, text: utf8(changed, 0, changed.length) }];
+      changed = applyEdits(changed, 0, changed.length, more);
+    }
+    return [{ start, end, text: markOf('secret') }];
+  }
+
+  private pass(bytes: Bytes, start: number, end: number): Edit[] {
     if (!this.suspects(bytes, start, end)) return [];
     const plain = withoutEscapes(bytes, start, end);
     const { scan } = this;
@@ -114,7 +137,7 @@ export class Rules {
       case 'truncate':
         return firstCharacters(this.clean(text), this.policy.truncateTo);
       case 'hash':
-        return text === '' || HASHED.test(text) ? text : this.hash(text);
+        return text === '' || isReplaced(text) ? text : this.hash(text);
     }
   }
 

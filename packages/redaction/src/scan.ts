@@ -107,7 +107,7 @@ export class Scan {
     for (const { text, pair, pattern, isWord: whole, holds } of GROUPS[group] ?? []) {
       const start = pairAt - pair;
       if (start < this.end || start + text.length > limit || !beginsWith(bytes, start, text)) continue;
-      if (whole !== false && !beginsWord(bytes, start, floor)) continue;
+      if (whole !== false && !beginsWord(bytes, start, this.end)) continue;
       pattern.lastIndex = start - floor;
       const match = pattern.exec((this.text ??= latin1(bytes, floor, limit)));
       if (match === null || (holds !== undefined && !holds(match[0]))) continue;
@@ -152,7 +152,7 @@ export class Scan {
       lengths += last === 0 ? groups.length(last) : `,${groups.length(last)}`;
       if (digits < 13 || !groups.isUniform(last)) continue;
       const separator = groups.separator(0);
-      if (separator !== SPACE && separator !== DASH && separator !== DOT) return false;
+      if (separator !== SPACE && separator !== DASH && (separator !== DOT || last < 3)) return false;
       // Part of a longer id unless it is grouped as cards are.
       const goesOn = last + 1 < groups.count && groups.separator(last) === separator;
       if (goesOn && (separator !== SPACE || !CARD_GROUPS.has(lengths))) continue;

@@ -7,6 +7,7 @@ import {
   RESOURCE_COLUMNS,
   TIME,
   TIME_CODEC,
+  TIME_RANGE,
   TRACE_ID_HEX,
   traceIdIndex,
 } from './columns.ts';
@@ -70,7 +71,7 @@ export const SPANS: FactTable = {
       comment: 'Attribute session.id',
     },
   ],
-  indexes: [traceIdIndex(TRACE_ID_HEX)],
+  indexes: [traceIdIndex(TRACE_ID_HEX), TIME_RANGE],
   projections: [
     {
       name: 'red_hourly',

@@ -17,6 +17,9 @@ import { Access } from './control/access.ts';
 import { AdminToken } from './control/admin-token.ts';
 import { Audit } from './control/audit.ts';
 import { Maintenance } from './control/maintenance.ts';
+import { Quotas } from './control/quotas.ts';
+import { RedactionPolicies } from './control/redaction.ts';
+import { storedBytesOf } from './control/stored-bytes.ts';
 import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
 import type { Listener } from './http/listen.ts';
 import type { Route } from './http/router.ts';
@@ -25,6 +28,7 @@ import { Definitions } from './query/definitions.ts';
 import type { AuditLine } from './query/door.ts';
 import { Door } from './query/door.ts';
 import { nodeNumber } from './node-number.ts';
+import { openPrices } from './prices.ts';
 import { serve } from './serve.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 import { openWorkspaces } from './workspaces.ts';
@@ -67,6 +71,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const { store, engine, isRestored } = await openStore(config, log);
     const audit = await openAudit(config, log, store);
     const access = await openAccess(config, log, store, audit);
+    const quotas = await openQuotas(config, log, store, access, audit);
     const { door, definitions } = openDoor(config, log, store, audit);
     const { drain, ways } = makeDrain(config, log, store);
     const workspaces = await openWorkspaces(config, log, {
@@ -80,9 +85,25 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     });
     ways.set(EVENTS.name, workspaces.events);
     const { room, ingest, closeIngest } = openIngest(config, log, drain, engine);
+    const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
     const flushed = (): Promise<void> => flush(ingest, drain);
-    const parts = { ingest, access, audit, door, maintenance, drain, room, store, flush: flushed, ...workspaces };
+    const prices = await openPrices(config, log, { store, flush: flushed });
+    const parts = {
+      ingest,
+      access,
+      audit,
+      quotas,
+      redaction,
+      door,
+      maintenance,
+      drain,
+      room,
+      store,
+      prices,
+      flush: flushed,
+      ...workspaces,
+    };
     const serving = await serve(config, log, parts);
     return {
       listeners: serving.listeners,
@@ -90,10 +111,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       skipped: serving.skipped,
       close: async () => {
         await serving.close(CLOSE_GRACE_MS);
+        await prices.close();
         await closeIngest();
         await workspaces.platform.close();
         await workspaces.tables.client.close();
         access.close();
+        quotas.close();
+        redaction.close();
         await audit.close();
         await store.close();
         await engine?.stop();
@@ -263,6 +287,38 @@ function openAccess(config: Config, log: Logger, store: Store, audit: Audit): Pr
     onStore: (up, reason) => {
       if (up) log.info('the control plane reads from the store again');
       else log.warn({ reason }, 'the control plane cannot read from the store');
+    },
+  });
+}
+
+interface RedactionParts extends Pick<WritePath, 'ingest'>, Pick<OpenWorkspaces, 'key'> {
+  readonly store: Store;
+  readonly audit: Audit;
+}
+
+/** What is redacted before it is stored; the ingest worker has it before the first request comes. */
+function openRedaction(config: Config, { store, audit, ingest, key }: RedactionParts): Promise<RedactionPolicies> {
+  return RedactionPolicies.open({
+    store,
+    now: Date.now,
+    path: join(config.dataDir, 'redaction.json'),
+    hashKey: () => key.derived('redaction'),
+    apply: (set) => ingest.redact(set),
+    onChange: audit.changed,
+  });
+}
+
+/** How much tenants may send and store; that a limit is near is logged and recorded once. */
+function openQuotas(config: Config, log: Logger, store: Store, access: Access, audit: Audit): Promise<Quotas> {
+  return Quotas.open({
+    store,
+    now: Date.now,
+    path: join(config.dataDir, 'quota-use.json'),
+    storedBytes: storedBytesOf(store, () => access.tenants.list().map(({ name }) => name)),
+    onChange: audit.changed,
+    onNear: (owner, reached) => {
+      log.warn({ ...owner, ...reached }, 'a quota is nearly used up');
+      audit.changed({ action: 'quota.warn', ...owner, target: reached.kind, before: null, after: reached });
     },
   });
 }

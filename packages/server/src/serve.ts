@@ -15,6 +15,9 @@ import { audited } from './api/audited.ts';
 import { clickhouseRoutes } from './api/clickhouse.ts';
 import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
+import { priceRoutes } from './api/prices.ts';
+import { quotaRoutes } from './api/quotas.ts';
+import { redactionRoutes } from './api/redaction.ts';
 import { sqlRoutes } from './api/sql.ts';
 import { observaRoutes } from './api/observa/routes.ts';
 import { pipeRoutes } from './api/tinybird/pipe-routes.ts';
@@ -25,6 +28,8 @@ import type { Config } from './config.ts';
 import type { Access } from './control/access.ts';
 import type { Audit } from './control/audit.ts';
 import type { Maintenance } from './control/maintenance.ts';
+import type { Quotas } from './control/quotas.ts';
+import type { RedactionPolicies } from './control/redaction.ts';
 import { loopbackHostOnly } from './http/host.ts';
 import type { Listener } from './http/listen.ts';
 import { listenHttp } from './http/listen.ts';
@@ -39,6 +44,7 @@ import { WorkspaceNames } from './platform/workspace-names.ts';
 import type { Door } from './query/door.ts';
 import { appendTo } from './receivers/append.ts';
 import { eventsRoutes } from './receivers/events.ts';
+import type { OpenPrices } from './prices.ts';
 import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
 import { otlpHttpRoutes } from './receivers/otlp-http.ts';
 import { statusRoutes } from './telemetry/status.ts';
@@ -51,11 +57,14 @@ export interface Served extends OpenWorkspaces {
   readonly ingest: Ingest;
   readonly access: Access;
   readonly audit: Audit;
+  readonly quotas: Quotas;
+  readonly redaction: RedactionPolicies;
   readonly door: Door;
   readonly maintenance: Maintenance;
   readonly drain: Drain;
   readonly room: LogRoom;
   readonly store: Store;
+  readonly prices: OpenPrices;
   /** Resolves when everything acknowledged so far is in the store. */
   readonly flush: () => Promise<void>;
 }
@@ -72,7 +81,7 @@ export interface Serving {
 
 /** Opens all listeners. Rejects with `conflict` if the main port is taken. */
 export async function serve(config: Config, log: Logger, parts: Served): Promise<Serving> {
-  const { ingest: sink, access, audit, door, maintenance } = parts;
+  const { ingest: sink, access, audit, quotas, door, maintenance } = parts;
   const { host, maxBodyBytes, maxJsonBytes } = config;
   const common = statusRoutes(parts);
   const { credentials } = parts.platform;
@@ -81,11 +90,12 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     const { listener } = new Router(recorded, onError(log));
     return config.auth === 'open' ? loopbackHostOnly(listener) : listener;
   };
-  const otlp = otlpHttpRoutes({ sink, principals: access, maxBodyBytes, maxJsonBytes });
+  const otlp = otlpHttpRoutes({ sink, principals: access, quotas, maxBodyBytes, maxJsonBytes });
   const clickhouse = clickhouseRoutes(door, access);
   const events = eventsRoutes({
     sink,
     platform: parts.platform,
+    quotas,
     outcomes: parts.outcomes,
     hurry: () => sink.seal(),
     maxBodyBytes: config.maxEventsBytes,
@@ -104,17 +114,21 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     ...clickhouse,
     ...controlRoutes(access, Date.now),
     ...maintenanceRoutes(maintenance, access, audit.end),
+    ...priceRoutes({ ...parts.prices, door, credentials: parts.platform.credentials, now: Date.now }),
     ...auditRoutes({ audit, credentials, now: Date.now }),
+    ...quotaRoutes({ quotas, credentials }),
+    ...redactionRoutes({ redaction: parts.redaction, credentials }),
     ...observaRoutes({
       access,
       platform: parts.platform,
       append: appendTo(sink),
+      quotas,
       rows: (sql, options) => parts.store.rows(sql, options),
       isOpen: config.auth === 'open',
       now: Date.now,
     }),
   ];
-  const grpc = otlpGrpcServer({ sink, principals: access, maxBodyBytes });
+  const grpc = otlpGrpcServer({ sink, principals: access, quotas, maxBodyBytes });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const toGrpc = injector.injectConnection.bind(injector);
 

@@ -1,5 +1,6 @@
 /**
- * The only user of @clickhouse/client. Everything above speaks in statements and rows; nothing above knows HTTP.
+ * What @clickhouse/client is used for: statements of our own, and their rows. Users' queries go by `questions.ts`; nothing above
+ * the two knows HTTP.
  *
  * Must stay true: values reach the engine as parameters, never in the text of a statement.
  */

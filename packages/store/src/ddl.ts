@@ -3,7 +3,7 @@
  * server; a replicated local table under a distributed one for a cluster.
  */
 
-import type { Column, DerivedColumn, FactTable } from '@glasshouse/schema';
+import type { Column, DerivedColumn, FactTable, Index } from '@glasshouse/schema';
 
 /** What the DDL of all tables depends on. */
 export interface DdlOptions {
@@ -80,10 +80,7 @@ function storageTable(table: FactTable, name: string, engine: string, options: D
   const parts = [
     ...table.columns.map((column) => columnDdl(column, options)),
     ...table.derived.map(derivedDdl),
-    ...table.indexes.map(
-      (index) =>
-        `INDEX ${quoteName(index.name)} ${index.expression} TYPE ${index.type} GRANULARITY ${index.granularity}`,
-    ),
+    ...table.indexes.map((index) => indexDdl(index)),
     ...table.projections.map((projection) => `PROJECTION ${quoteName(projection.name)} (${projection.query})`),
   ];
   const settings = Object.entries({ ...TABLE_SETTINGS, ...table.settings }).map(([key, value]) => `${key} = ${value}`);
@@ -111,6 +108,11 @@ function columnDdl({ name, type, codec, blockBytes, comment }: Column, { compres
       ? ''
       : ` SETTINGS (min_compress_block_size = ${blockBytes.min}, max_compress_block_size = ${blockBytes.max})`;
   return `${quoteName(name)} ${type} COMMENT ${quoteText(comment)} CODEC(${codecs})${settings}`;
+}
+
+/** The index as it stands in a table, or behind ADD of a statement that changes one, where `unless` may say `IF NOT EXISTS `. */
+export function indexDdl({ name, expression, type, granularity }: Index, unless = ''): string {
+  return `INDEX ${unless}${quoteName(name)} ${expression} TYPE ${type} GRANULARITY ${granularity}`;
 }
 
 function derivedDdl(column: DerivedColumn): string {

@@ -5,10 +5,11 @@
  * Must stay true: every statement can run twice, because a crash may come between a statement and its record.
  */
 
-import { FACT_TABLES, GENERATIONS } from '@glasshouse/schema';
+import { FACT_TABLES, GENERATIONS, SPANS } from '@glasshouse/schema';
+import type { FactTable } from '@glasshouse/schema';
 import type { Client } from './client.ts';
 import type { DdlOptions } from './ddl.ts';
-import { createTable, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
+import { createTable, indexDdl, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
 import { createCatalog, createViews, SESSION_TENANT, SHARED_DATABASE } from './views.ts';
 
 interface Migration {
@@ -53,6 +54,24 @@ function auditTable({ database, cluster }: DdlOptions): string {
     `TTL toDateTime(time) + toIntervalDay(${AUDIT_DAYS}) ` +
     `SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1`
   );
+}
+
+/** Sets the sizes of blocks to those that are declared, for parts that will be written. */
+function changeBlocks(table: FactTable, options: DdlOptions): string[] {
+  return table.columns.flatMap(({ name, blockBytes }) =>
+    blockBytes === undefined
+      ? []
+      : [
+          `ALTER TABLE ${storageOf(table, options)} MODIFY COLUMN ${quoteName(name)} MODIFY SETTING ` +
+            `min_compress_block_size = ${blockBytes.min}, max_compress_block_size = ${blockBytes.max}`,
+        ],
+  );
+}
+
+/** The table that has the rows, in a statement that changes it everywhere. */
+function storageOf(table: FactTable, { database, cluster }: DdlOptions): string {
+  const name = cluster === undefined ? table.name : `${table.name}_local`;
+  return `${quoteName(database)}.${quoteName(name)}${onCluster(cluster)}`;
 }
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -166,6 +185,37 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { name: 'audit', steps: (options) => [[auditTable(options)]] },
+  {
+    name: 'quotas',
+    steps: (options) => [
+      [
+        controlTable(
+          'quotas',
+          "tenant String, project String, limits String, updated_at DateTime64(3, 'UTC'), deleted Bool",
+          '(tenant, project)',
+        )(options),
+      ],
+    ],
+  },
+  {
+    name: 'newest first',
+    steps: (options) => [
+      FACT_TABLES.flatMap((table) => changeBlocks(table, options)),
+      SPANS.indexes.map((index) => `ALTER TABLE ${storageOf(SPANS, options)} ADD ${indexDdl(index, 'IF NOT EXISTS ')}`),
+    ],
+  },
+  {
+    name: 'redaction',
+    steps: (options) => [
+      [
+        controlTable(
+          'redaction_policies',
+          `tenant String, project String, environment String, policy String, updated_at DateTime64(3, 'UTC'), deleted Bool`,
+          '(tenant, project, environment)',
+        )(options),
+      ],
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

@@ -14,14 +14,14 @@ import { text } from 'node:stream/consumers';
 import { parseError } from '@clickhouse/client';
 import type { Login, Target } from './target.ts';
 
-export interface Question {
+interface Question {
   readonly sql: string;
   /** Settings, the database, the query's id. */
   readonly search: Readonly<Record<string, string | number>>;
   readonly signal: AbortSignal | undefined;
 }
 
-export interface QuestionsOptions {
+interface QuestionsOptions {
   readonly maxConnections: number;
   /** The longest time in which nothing comes, in ms. */
   readonly timeoutMs: number;

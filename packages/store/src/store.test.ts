@@ -58,6 +58,33 @@ describe('the schema', () => {
     }
   });
 
+  it('gives tables of an older server the index of times and the sizes of blocks', async () => {
+    const changed = async (): Promise<unknown> => {
+      const [row] = await store.rows<{ ddl: string }>(
+        "SELECT create_table_query AS ddl FROM system.tables WHERE database = 'glasshouse' AND name = 'spans'",
+      );
+      return [
+        /INDEX timestamp_range .*? GRANULARITY 1/u.exec(row?.ddl ?? '')?.[0],
+        /`attributes_string` .*? SETTINGS \(([^)]*)\)/u.exec(row?.ddl ?? '')?.[1],
+      ];
+    };
+    const declared = await changed();
+    expect(declared).toEqual([
+      'INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1',
+      'min_compress_block_size = 131072, max_compress_block_size = 4194304',
+    ]);
+    await store.command('ALTER TABLE glasshouse.spans DROP INDEX timestamp_range');
+    await store.command(
+      'ALTER TABLE glasshouse.spans MODIFY COLUMN attributes_string MODIFY SETTING min_compress_block_size = 1048576',
+    );
+    expect(await changed()).not.toEqual(declared);
+    await store.command("ALTER TABLE glasshouse.schema_migrations DELETE WHERE name = 'newest first'", {
+      settings: { mutations_sync: 2 },
+    });
+    expect(await store.migrate()).toEqual(['newest first']);
+    expect(await changed()).toEqual(declared);
+  });
+
   it('follows the retention that is configured', async () => {
     expect(await retentions()).toEqual([]);
     for (const days of [90, 30, undefined]) {

@@ -6,7 +6,7 @@
  * Source: genai-conventions, section 1 ("OpenInference").
  */
 
-import { isOneOf, list, number, read, structure, text, type Dialect } from '../source.ts';
+import { isOneOf, list, number, prefix, read, structure, text, type Dialect } from '../source.ts';
 import { MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
 import { SPAN } from './span.ts';
 
@@ -40,9 +40,13 @@ export const OPENINFERENCE: Dialect = {
     output_audio_tokens: [number('llm.token_count.completion_details.audio')],
     streaming: [structure('llm.invocation_parameters', 'stream')],
     finish_reason: [text('llm.finish_reason')],
-    tier: [structure('llm.invocation_parameters', 'service_tier')],
+    // The provider's answer as it came, where the instrumentation has it whole.
+    response_id: [structure('output.value', 'id')],
+    tier: [structure('output.value', 'service_tier'), structure('llm.invocation_parameters', 'service_tier')],
     prompt: [list('llm.input_messages', 'message.role', 'message.content'), structure('input.value')],
     completion: [list('llm.output_messages', 'message.role', 'message.content'), structure('output.value')],
+    // By their flattened names: `0.tool_call.function.name`.
+    tool_calls: [prefix('llm.output_messages.0.message.tool_calls.')],
     metadata: [structure('metadata')],
     tags: [structure('tag.tags')],
     client_cost: [number('llm.cost.total')],

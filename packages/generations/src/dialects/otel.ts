@@ -2,11 +2,13 @@
  * OpenTelemetry GenAI, all its names at once: up to v1.36 (`gen_ai.system`, messages as span events, `usage.prompt_tokens`), from
  * v1.37 (`gen_ai.provider.name`, messages as attributes), and the repository of its own (1.42.0-dev: tokens by modality). New names
  * are asked first. Cached and thinking tokens are parts of the totals there. Also what OpenLIT adds in the same namespace
- * (`gen_ai.usage.cost`, image sizes, `gen_ai.server.time_to_first_token` in seconds).
+ * (`gen_ai.usage.cost`, image sizes, `gen_ai.server.time_to_first_token` in seconds), and what Anthropic's own SDK sends
+ * (`gen_ai.usage.cache_write.input_tokens`, `anthropic.message.stop_reason`).
  *
  * Agents, tools and workflows carry the same attributes, with the sums of the calls inside them: they are no generations.
  *
- * Source: open-telemetry/semantic-conventions v1.36 to v1.42, semantic-conventions-genai 1.42.0-dev; openlit.
+ * Source: open-telemetry/semantic-conventions v1.36 to v1.42, semantic-conventions-genai 1.42.0-dev; openlit; spans of the clients
+ * of the interop suite (e2e/interop-genai.e2e.ts).
  */
 
 import {
@@ -79,6 +81,7 @@ export const OTEL_COLUMNS = {
   cache_write_tokens: [
     number('gen_ai.usage.cache_creation.input_tokens'),
     number('gen_ai.usage.cache_creation_input_tokens'),
+    number('gen_ai.usage.cache_write.input_tokens'),
     number('gen_ai.usage.cache_write_input_tokens'),
   ],
   output_tokens: [number('gen_ai.usage.output_tokens'), number('gen_ai.usage.completion_tokens')],
@@ -93,10 +96,15 @@ export const OTEL_COLUMNS = {
   image_quality: [text('gen_ai.request.image_quality')],
   time_to_first_token_ms: [
     number('gen_ai.response.time_to_first_chunk', 'seconds'),
+    number('gen_ai.client.operation.time_to_first_chunk', 'seconds'),
     number('gen_ai.server.time_to_first_token', 'seconds'),
   ],
-  streaming: [flag('gen_ai.request.stream'), flag('gen_ai.request.is_stream')],
-  finish_reason: [structure('gen_ai.response.finish_reasons', 0), text('gen_ai.response.finish_reasons')],
+  streaming: [flag('gen_ai.request.stream'), flag('gen_ai.request.is_stream'), flag('gen_ai.is_streaming')],
+  finish_reason: [
+    structure('gen_ai.response.finish_reasons', 0),
+    text('gen_ai.response.finish_reasons'),
+    text('anthropic.message.stop_reason'),
+  ],
   user_id: [...SPAN.user_id, text('gen_ai.user.id')],
   conversation_id: [text('gen_ai.conversation.id')],
   tier: [
@@ -123,7 +131,7 @@ export const OTEL_COLUMNS = {
     structure('gen_ai.completion'),
   ],
   tool_calls: [event('gen_ai.choice', 'message', 'tool_calls')],
-  client_cost: [number('gen_ai.usage.cost')],
+  client_cost: [number('gen_ai.usage.cost'), number('gen_ai.cost.total_cost')],
 } as const satisfies Readonly<Record<string, readonly Source[]>>;
 
 export const OTEL: Dialect = {

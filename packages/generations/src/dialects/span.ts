@@ -19,6 +19,7 @@ export const SPAN = {
   error_class: [text('error.type'), event('exception', 'exception.type')],
   error_message: [
     field('status_message'),
+    text('error.message'),
     event('exception', 'exception.message'),
     event('gen_ai.client.operation.exception', 'exception.message'),
   ],

@@ -1,7 +1,7 @@
 /**
  * Vercel AI SDK. Each call has an outer span (`ai.generateText`) with the sum of its steps, and one span per request inside
  * (`…doGenerate`, `…doStream`, `…doEmbed`): only those are generations. Cached and thinking tokens are parts of the totals. Names of
- * versions 3 to 6; `gen_ai.*` stands beside them and comes second, because it has less.
+ * versions 3 to 6; `gen_ai.*` stands beside them and comes second, because it has less. From version 7 its spans are OpenTelemetry's.
  *
  * Source: genai-conventions, section 1 ("Who maps what"); ai-sdk.dev, "Telemetry: collected data" (names).
  */
@@ -11,6 +11,7 @@ import { MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
 import { OTEL_COLUMNS } from './otel.ts';
 
 const OPERATION_ID = text('ai.operationId');
+const PROVIDER = 'ai.response.providerMetadata';
 
 export const VERCEL: Dialect = {
   name: 'vercel',
@@ -47,7 +48,11 @@ export const VERCEL: Dialect = {
       number('ai.usage.inputTokenDetails.cacheReadTokens'),
       ...OTEL_COLUMNS.cache_read_tokens,
     ],
-    cache_write_tokens: [number('ai.usage.inputTokenDetails.cacheWriteTokens'), ...OTEL_COLUMNS.cache_write_tokens],
+    cache_write_tokens: [
+      number('ai.usage.inputTokenDetails.cacheWriteTokens'),
+      ...OTEL_COLUMNS.cache_write_tokens,
+      structure(PROVIDER, 'anthropic', 'cacheCreationInputTokens'),
+    ],
     output_tokens: [
       number('ai.usage.outputTokens'),
       number('ai.usage.completionTokens'),
@@ -69,8 +74,15 @@ export const VERCEL: Dialect = {
     finish_reason: [text('ai.response.finishReason'), ...OTEL_COLUMNS.finish_reason],
     user_id: [text('ai.telemetry.metadata.userId'), ...OTEL_COLUMNS.user_id],
     session_id: [text('ai.telemetry.metadata.sessionId'), ...OTEL_COLUMNS.session_id],
+    tier: [structure(PROVIDER, 'openai', 'serviceTier'), ...OTEL_COLUMNS.tier],
     response_id: [text('ai.response.id'), ...OTEL_COLUMNS.response_id],
-    prompt: [structure('ai.prompt.messages'), structure('ai.prompt'), structure('ai.value'), ...OTEL_COLUMNS.prompt],
+    prompt: [
+      structure('ai.prompt.messages'),
+      structure('ai.prompt'),
+      structure('ai.value'),
+      structure('ai.values'),
+      ...OTEL_COLUMNS.prompt,
+    ],
     completion: [
       text('ai.response.text'),
       text('ai.response.object'),

@@ -90,6 +90,13 @@ export function* walkResolved(root: ResolvedNode): Generator<ResolvedNode> {
 
 const FUNCTION = /^function_name: (\w+), function_type: (\w+)(?:, result_type: (.*))?$/su;
 
+/** Whether a query in it, or itself, gives the first rows of an order. */
+export function hasFirstRows(root: ResolvedNode): boolean {
+  return [...walkResolved(root)].some(
+    (node) => node.kind === 'QUERY' && heading(node, 'ORDER BY') !== undefined && heading(node, 'LIMIT') !== undefined,
+  );
+}
+
 /** The child under a heading. */
 export function heading(node: ResolvedNode, name: string): ResolvedNode | undefined {
   return node.children.find((child) => child.kind === name);

@@ -44,6 +44,8 @@ const ACTIONS: Readonly<Record<string, RouteAction>> = {
   'POST /api/v1/admin/reset': 'data.reset',
   'PUT /api/v1/quotas': 'quota.set',
   'DELETE /api/v1/quotas': 'quota.remove',
+  'PUT /api/v1/redaction': 'redaction.set',
+  'DELETE /api/v1/redaction': 'redaction.remove',
   'POST /api/v1/auth/tokens': 'key.create',
   'POST /api/v1/auth/tokens/:keyId/rotate': 'key.rotate',
   'DELETE /api/v1/auth/tokens/:keyId': 'key.revoke',

@@ -205,16 +205,13 @@ describe('a re-pricing that is interrupted', () => {
     });
     const { id } = await cut.start({ tenant: undefined, by: 'test', ...RANGE, dryRun: false });
     const left = await cut.ended(id);
-    expect(left).toMatchObject({ status: 'error', error: 'killed' });
+    expect(left).toMatchObject({ status: 'error', error: expect.stringMatching(/^killed; of 2026/) as unknown });
     // As a kill would have left it: the record says that it is at work.
     await stand.repricer.records.save({ ...left, status: 'working', error: '', updatedAt: new Date() }, () => '0');
     const next = stand.openRepricer();
     await next.resume();
     expect(await next.ended(id)).toMatchObject({ status: 'done', sum: dry.sum });
-    // The first batch was cut short as well where rows were kept from it; another run finds those and no others.
-    const again = await run();
-    expect(again.sum.after).toBe(dry.sum.after);
-    if (share !== 0.5) expect(again.sum.changed).toBe(share === 0 ? again.sum.changed : 0);
+    expect((await run()).sum.after).toBe(dry.sum.after);
   });
 
   it('ends as an error if the prices changed since', async () => {

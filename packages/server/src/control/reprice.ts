@@ -178,9 +178,11 @@ export class Repricer {
           await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
           continue;
         }
+        const { applying, day } = running.record.state;
+        const left = applying === undefined ? '' : `; of ${day}, changes are counted that may not be written`;
         const change = running.abort.signal.aborted
-          ? ({ status: 'cancelled' } as const)
-          : ({ status: 'error', error: messageOf(error) } as const);
+          ? ({ status: 'cancelled', error: left.slice(2) } as const)
+          : ({ status: 'error', error: messageOf(error) + left } as const);
         await this.facts.settle(running.record.id).catch(() => undefined);
         await this.save(running, change).catch(() => undefined);
         break;

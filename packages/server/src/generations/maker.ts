@@ -107,17 +107,17 @@ export class Generations implements SpanWatch {
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
-function keysOf(row: GenerationValues, { tenant }: Placement): string[] {
-  const keys: string[] = [];
+function keysOf(row: GenerationValues, { tenant }: Placement): string[][] {
+  const keys: string[][] = [];
   const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
   // A gateway's cache answers again with the id of the first answer.
   if (typeof response === 'string' && response.length >= MIN_RESPONSE_ID && row[CACHE_HIT] !== true) {
-    keys.push(`${tenant} r ${response}`);
+    keys.push([tenant, 'response', response]);
   }
   if (typeof trace === 'string' && typeof span === 'string' && trace !== '' && span !== '') {
-    keys.push(`${tenant} s ${trace} ${span}`);
+    keys.push([tenant, 'span', trace, span]);
   }
-  if (typeof call === 'string' && call !== '') keys.push(`${tenant} c ${String(row[DIALECT])} ${call}`);
+  if (typeof call === 'string' && call !== '') keys.push([tenant, 'call', String(row[DIALECT]), call]);
   return keys;
 }
 

@@ -1,29 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { SeenCalls } from './seen.ts';
 
+/** Keys of one part each. */
+function keys(...texts: readonly string[]): string[][] {
+  return texts.map((text) => [text]);
+}
+
 describe('a call', () => {
   it('is seen when one of its keys comes again, before and after the commit', () => {
     const seen = new SeenCalls();
-    expect(seen.see(['t r answer', 't s trace span'])).toBe(false);
-    expect(seen.see(['t s trace span'])).toBe(true);
+    expect(seen.see(keys('t r answer', 't s trace span'))).toBe(false);
+    expect(seen.see(keys('t s trace span'))).toBe(true);
     seen.commit(true);
-    expect(seen.see(['t r answer'])).toBe(true);
-    expect(seen.see(['t r another', 't s trace span'])).toBe(true);
-    expect(seen.see(['t r another'])).toBe(true);
+    expect(seen.see(keys('t r answer'))).toBe(true);
+    expect(seen.see(keys('t r another', 't s trace span'))).toBe(true);
+    expect(seen.see(keys('t r another'))).toBe(true);
   });
 
   it('is another with other keys, or without any', () => {
     const seen = new SeenCalls();
-    seen.see(['t r answer']);
+    seen.see(keys('t r answer'));
     seen.commit(true);
-    expect(seen.see(['u r answer'])).toBe(false);
-    expect(seen.see(['t r answe', 't r answer2', ''])).toBe(false);
-    expect(seen.see([])).toBe(false);
-    expect(seen.see([])).toBe(false);
+    expect(seen.see(keys('u r answer'))).toBe(false);
+    expect(seen.see(keys('t r answe', 't r answer2', ''))).toBe(false);
+    expect(seen.see(keys())).toBe(false);
+    expect(seen.see(keys())).toBe(false);
   });
 
   it('is no duplicate of itself for having the same key twice', () => {
-    expect(new SeenCalls().see(['t r answer', 't r answer'])).toBe(false);
+    expect(new SeenCalls().see(keys('t r answer', 't r answer'))).toBe(false);
   });
 });
 
@@ -31,46 +36,46 @@ describe('a request that is refused', () => {
   it('takes back what it saw, and nothing else', () => {
     const seen = new SeenCalls();
     seen.mark();
-    seen.see(['first']);
+    seen.see(keys('first'));
     seen.mark();
-    seen.see(['second']);
-    expect(seen.see(['first'])).toBe(true);
+    seen.see(keys('second'));
+    expect(seen.see(keys('first'))).toBe(true);
     seen.rollback();
-    expect(seen.see(['second'])).toBe(false);
+    expect(seen.see(keys('second'))).toBe(false);
     seen.rollback();
     seen.commit(true);
-    expect(seen.see(['first'])).toBe(true);
-    expect(seen.see(['second'])).toBe(false);
+    expect(seen.see(keys('first'))).toBe(true);
+    expect(seen.see(keys('second'))).toBe(false);
   });
 
   it('may be taken back twice', () => {
     const seen = new SeenCalls();
     seen.mark();
-    seen.see(['a']);
+    seen.see(keys('a'));
     seen.rollback();
     seen.rollback();
-    expect(seen.see(['a'])).toBe(false);
+    expect(seen.see(keys('a'))).toBe(false);
   });
 });
 
 describe('a commit that failed', () => {
   it('forgets its calls, which come again', () => {
     const seen = new SeenCalls();
-    seen.see(['kept']);
+    seen.see(keys('kept'));
     seen.commit(true);
-    seen.see(['lost']);
+    seen.see(keys('lost'));
     seen.commit(false);
-    expect(seen.see(['kept'])).toBe(true);
-    expect(seen.see(['lost'])).toBe(false);
+    expect(seen.see(keys('kept'))).toBe(true);
+    expect(seen.see(keys('lost'))).toBe(false);
   });
 
   it('leaves nothing for a later one to take back', () => {
     const seen = new SeenCalls();
     seen.mark();
-    seen.see(['a']);
+    seen.see(keys('a'));
     seen.commit(true);
     seen.rollback();
-    expect(seen.see(['a'])).toBe(true);
+    expect(seen.see(keys('a'))).toBe(true);
   });
 });
 
@@ -80,13 +85,13 @@ describe('the memory', () => {
     const calls = 2_300_000;
     let mistaken = 0;
     for (let call = 0; call < calls; call++) {
-      if (seen.see([`tenant r chatcmpl-${call}`])) mistaken++;
+      if (seen.see(keys(`tenant r chatcmpl-${call}`))) mistaken++;
       if (call % 10_000 === 9_999) seen.commit(true);
     }
     seen.commit(true);
     expect(mistaken).toBe(0);
     const remembered = (call: number): boolean => {
-      const known = seen.see([`tenant r chatcmpl-${call}`]);
+      const known = seen.see(keys(`tenant r chatcmpl-${call}`));
       seen.commit(false);
       return known;
     };

@@ -18,20 +18,24 @@ export class SeenCalls {
   private recent = new HashSet();
   private older = new HashSet();
   /** Of calls in blocks that are not durable yet. */
-  private readonly open = new Set<string>();
-  private readonly order: string[] = [];
+  private open = new HashSet();
+  /** The same in the order in which they came: two numbers each. */
+  private readonly order: number[] = [];
   private marked = 0;
 
-  /** Whether one of the keys was seen; all of them are from now on. */
-  see(keys: readonly string[]): boolean {
+  /** Whether one of the keys was seen; all of them are from now on. A key is made of the parts of a list. */
+  see(keys: readonly (readonly string[])[]): boolean {
     let seen = false;
-    for (const key of keys) {
-      seen ||= this.open.has(key) || this.recent.has(key) || this.older.has(key);
+    const hashes: number[] = [];
+    for (const parts of keys) {
+      // Zeros stand for a free slot.
+      const [low, high] = [hashOf(parts, SEEDS[0]) || 1, hashOf(parts, SEEDS[1])];
+      hashes.push(low, high);
+      seen ||= this.open.has(low, high) || this.recent.has(low, high) || this.older.has(low, high);
     }
-    for (const key of keys) {
-      if (this.open.has(key)) continue;
-      this.open.add(key);
-      this.order.push(key);
+    for (let at = 0; at < hashes.length; at += 2) {
+      const [low, high] = [hashes[at] as number, hashes[at + 1] as number];
+      if (this.open.add(low, high)) this.order.push(low, high);
     }
     return seen;
   }
@@ -43,42 +47,56 @@ export class SeenCalls {
 
   /** Takes back what was seen since `mark`. */
   rollback(): void {
-    for (const key of this.order.splice(this.marked)) this.open.delete(key);
+    this.order.length = this.marked;
+    this.open = new HashSet();
+    this.each((low, high) => void this.open.add(low, high));
   }
 
   /** The open calls are durable, or refused. */
   commit(isDurable: boolean): void {
-    if (isDurable) for (const key of this.order) this.keep(key);
+    if (this.order.length === 0) return;
+    if (isDurable) this.each((low, high) => this.keep(low, high));
     this.open.clear();
     this.order.length = 0;
     this.marked = 0;
   }
 
-  private keep(key: string): void {
+  private each(visit: (low: number, high: number) => void): void {
+    const { order } = this;
+    for (let at = 0; at < order.length; at += 2) visit(order[at] as number, order[at + 1] as number);
+  }
+
+  private keep(low: number, high: number): void {
     if (this.recent.size >= HALF) {
       this.older = this.recent;
       this.recent = new HashSet();
     }
-    this.recent.add(key);
+    this.recent.add(low, high);
   }
 }
 
-/** A set of 64-bit hashes, open addressing. A hash of zeros stands for a free slot. */
+/** A set of 64-bit hashes, open addressing. */
 class HashSet {
   size = 0;
   private slots = new Uint32Array(FIRST_SLOTS * 2);
 
-  has(key: string): boolean {
-    return this.find(hashOf(key, SEEDS[0]) || 1, hashOf(key, SEEDS[1])) < 0;
+  has(low: number, high: number): boolean {
+    return this.size > 0 && this.find(low, high) < 0;
   }
 
-  add(key: string): void {
-    const [low, high] = [hashOf(key, SEEDS[0]) || 1, hashOf(key, SEEDS[1])];
+  /** False if it was there. */
+  add(low: number, high: number): boolean {
     const slot = this.find(low, high);
-    if (slot < 0) return;
+    if (slot < 0) return false;
     this.slots[slot] = low;
     this.slots[slot + 1] = high;
     if (++this.size * 4 > this.slots.length) this.grow();
+    return true;
+  }
+
+  clear(): void {
+    if (this.size > 0) this.slots.fill(0);
+    this.size = 0;
   }
 
   /** The free slot for a hash; negative if it is there. */
@@ -106,11 +124,14 @@ class HashSet {
   }
 }
 
-function hashOf(key: string, seed: number): number {
+function hashOf(parts: readonly string[], seed: number): number {
   let hash = seed;
-  for (let at = 0; at < key.length; at++) {
-    hash = Math.imul(hash ^ key.charCodeAt(at), 0x85eb_ca6b);
-    hash ^= hash >>> 13;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at++) {
+      hash = Math.imul(hash ^ part.charCodeAt(at), 0x85eb_ca6b);
+      hash ^= hash >>> 13;
+    }
+    hash = Math.imul(hash ^ 0x1_0000, 0x85eb_ca6b);
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2_ae35);
   return (hash ^ (hash >>> 15)) >>> 0;

@@ -19,6 +19,7 @@ import { SpanReader } from '../otlp/spans.ts';
 import type { TimeWindow } from '../otlp/reject.ts';
 import { BODY_SLACK, Wire } from '../otlp/wire.ts';
 import { decompress } from './decompress.ts';
+import type { BodyRules } from './redactor.ts';
 
 /** What a signal's reader is to the decoder. */
 interface SignalReader extends ItemReader {
@@ -42,6 +43,8 @@ export interface DecodeRequest {
   readonly placement: Placement;
   readonly buffer: ArrayBufferLike;
   readonly length: number;
+  /** What is redacted before anything is decoded. */
+  readonly rules?: BodyRules | undefined;
 }
 
 export interface Decoded {
@@ -124,21 +127,26 @@ export class Decoder {
 
   /** Points the wire at the protobuf bytes of the request and returns their number. */
   private openBody(request: DecodeRequest): number {
-    const { coding, format, signal, buffer, length } = request;
-    if (coding === 'identity' && format === 'protobuf') {
+    const { coding, format, signal, buffer, length, rules } = request;
+    if (coding === 'identity' && format === 'protobuf' && rules === undefined) {
       this.wire.open(buffer);
       return length;
     }
+    const read = (): Uint8Array => this.protobufOf(request);
+    const bytes = rules === undefined ? read() : rules.otlp(signal, rules.guarded(read));
+    const padded = new Uint8Array(bytes.length + BODY_SLACK);
+    padded.set(bytes);
+    this.wire.open(padded.buffer);
+    return bytes.length;
+  }
+
+  private protobufOf({ coding, format, signal, buffer, length }: DecodeRequest): Uint8Array {
     let bytes: Uint8Array = new Uint8Array(buffer, 0, length);
     if (coding !== 'identity') {
       const { maxBodyBytes, maxJsonBytes } = this.options;
       bytes = decompress(coding, bytes, format === 'json' ? maxJsonBytes : maxBodyBytes);
     }
-    if (format === 'json') bytes = jsonToProtobuf(signal, bytes);
-    const padded = new Uint8Array(bytes.length + BODY_SLACK);
-    padded.set(bytes);
-    this.wire.open(padded.buffer);
-    return bytes.length;
+    return format === 'json' ? jsonToProtobuf(signal, bytes) : bytes;
   }
 }
 

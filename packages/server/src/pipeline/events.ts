@@ -13,6 +13,7 @@ import { timeWindow } from '../otlp/reject.ts';
 import type { Decoded } from './decode.ts';
 import { decompress } from './decompress.ts';
 import { eachEvent } from './lines.ts';
+import type { BodyRules } from './redactor.ts';
 import type { BodyBuffer } from './sink.ts';
 
 export interface EventsOptions {
@@ -40,6 +41,8 @@ export interface EventsBody extends EventsTarget {
   readonly coding: ContentCoding;
   readonly buffer: ArrayBufferLike;
   readonly length: number;
+  /** What is redacted before anything is read. */
+  readonly rules?: BodyRules | undefined;
 }
 
 const NANOSECONDS = 1_000_000n;
@@ -113,12 +116,17 @@ export class EventsReader {
     this.block.rows += rows;
   }
 
-  private open({ coding, buffer, length }: EventsBody): Source & { readonly bytes: Buffer } {
-    if (coding === 'identity') return { bytes: Buffer.from(buffer, 0, length), view: new DataView(buffer) };
-    const plain = decompress(coding, new Uint8Array(buffer, 0, length), this.options.maxBodyBytes);
+  private open(body: EventsBody): Source & { readonly bytes: Buffer } {
+    const { coding, buffer, length, rules } = body;
+    if (coding === 'identity' && rules === undefined) {
+      return { bytes: Buffer.from(buffer, 0, length), view: new DataView(buffer) };
+    }
+    const sent = new Uint8Array(buffer, 0, length);
+    const plain = coding === 'identity' ? sent : decompress(coding, sent, this.options.maxBodyBytes);
+    const bytes = rules === undefined ? plain : rules.events(plain);
     return {
-      bytes: Buffer.from(plain.buffer, plain.byteOffset, plain.length),
-      view: new DataView(plain.buffer, plain.byteOffset, plain.length),
+      bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
     };
   }
 }

@@ -6,6 +6,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, invariant } from '@glasshouse/model';
+import type { PolicySet } from '@glasshouse/redaction';
 import type { SegmentInfo } from '../wal/segment.ts';
 import { Bodies } from './bodies.ts';
 import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
@@ -79,6 +80,7 @@ export class Ingest implements Sink {
   private readonly events: IngestEvents;
   private readonly settling: Settling[] = [];
   private nextId = 1;
+  private redaction: PolicySet | undefined;
   private failure: AppError | undefined;
   private stopped: (() => void) | undefined;
 
@@ -99,6 +101,7 @@ export class Ingest implements Sink {
       cause = error;
     });
     worker.on('exit', () => this.replace(cause));
+    if (this.redaction !== undefined) worker.postMessage({ kind: 'policies', redaction: this.redaction });
     return worker;
   }
 
@@ -138,6 +141,12 @@ export class Ingest implements Sink {
 
   private forget(body: number): void {
     if (this.known.delete(body)) this.send({ kind: 'forget', body });
+  }
+
+  /** Lets these policies, and no others, hold for every request from now on. */
+  redact(redaction: PolicySet): void {
+    this.redaction = redaction;
+    if (this.failure === undefined) this.send({ kind: 'policies', redaction });
   }
 
   /** Asks the worker to close its open segments, so that the drain gets what is in them. */

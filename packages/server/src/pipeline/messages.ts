@@ -1,6 +1,7 @@
 /** What the server's main thread and the ingest worker say to each other. Bodies lie in shared buffers. */
 
 import type { ErrorCode } from '@glasshouse/model';
+import type { PolicySet } from '@glasshouse/redaction';
 import type { SegmentInfo } from '../wal/segment.ts';
 import type { EventsRequest, SignalRequest } from './sink.ts';
 
@@ -34,6 +35,8 @@ export type ToWorker =
       readonly length: number;
     }
   | { readonly kind: 'forget'; readonly body: number }
+  /** Policies that hold for the requests behind this message. */
+  | { readonly kind: 'policies'; readonly redaction: PolicySet }
   | { readonly kind: 'seal' }
   /** Seals everything and gives no id up to this one any more; answered by `settled`. */
   | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }

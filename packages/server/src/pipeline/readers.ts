@@ -6,9 +6,11 @@ import type { DecodeOptions, Decoded } from './decode.ts';
 import { Decoder } from './decode.ts';
 import { EventsReader } from './events.ts';
 import type { RequestMessage } from './messages.ts';
+import { Redactor } from './redactor.ts';
 
 export class Readers {
   readonly blocks: readonly Block[];
+  readonly redactor = new Redactor();
   private readonly generations: Generations;
   private readonly signals: Decoder;
   private readonly events: EventsReader;
@@ -30,8 +32,9 @@ export class Readers {
   }
 
   decode(request: RequestMessage['request'], buffer: SharedArrayBuffer, length: number): Decoded {
-    return request.signal === 'events'
-      ? this.events.decode({ ...request, buffer, length })
-      : this.signals.decode({ ...request, buffer, length });
+    if (request.signal === 'events') {
+      return this.events.decode({ ...request, buffer, length, rules: this.redactor.rulesFor(request) });
+    }
+    return this.signals.decode({ ...request, buffer, length, rules: this.redactor.rulesFor(request.placement) });
   }
 }

@@ -50,6 +50,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       case 'forget':
         bodies.delete(message.body);
         return;
+      case 'policies':
+        readers.redactor.take(message.redaction);
+        return;
       case 'seal':
         commit();
         log.seal();

@@ -33,14 +33,14 @@ async function parquet(sql: string, settings: Readonly<Record<string, number | s
   return buffer(stream);
 }
 
-async function rowsOf(bytes: Uint8Array): Promise<unknown[]> {
+async function rowsOf(bytes: Uint8Array, mostRows?: number): Promise<unknown[]> {
   const path = join(directory, 'file');
   writeFileSync(path, bytes);
   const source = dataSource('x', {
     columns: [{ ...column('id', 'UInt64'), jsonPath: '$.a.id' }, column('other', 'String')],
   });
   const rows: unknown[] = [];
-  for await (const row of parquetRows(path, targetsOf(source))) rows.push(JSON.parse(jsonText(row)));
+  for await (const row of parquetRows(path, targetsOf(source), mostRows)) rows.push(JSON.parse(jsonText(row)));
   return rows;
 }
 
@@ -70,6 +70,21 @@ describe('a Parquet file', () => {
     });
     expect(await rowsOf(bytes)).toEqual(Array.from({ length: 5_000 }, (_, n) => ({ a: { id: n } })));
   });
+
+  it.each([0, 1, 999, 1_000, 1_001, 2_500, 9_999])(
+    'is read up to row %i, in the order of its columns',
+    async (most) => {
+      const list = 'arrayMap(x -> x + number, range(number % 3)) AS list';
+      const bytes = await parquet(`SELECT number AS id, ${list}, toString(number) AS other FROM numbers(3000)`, {
+        output_format_parquet_row_group_size: 1_000,
+        output_format_parquet_data_page_size: 512,
+      });
+      const whole = await rowsOf(bytes);
+      expect(whole[1]).toEqual({ a: { id: 1 }, list: [1], other: '1' });
+      expect(Object.keys(whole[1] as object)).toEqual(['a', 'list', 'other']);
+      expect(await rowsOf(bytes, most)).toEqual(whole.slice(0, most));
+    },
+  );
 
   it('keeps all digits of numbers and times, and what is nested', async () => {
     const sql =

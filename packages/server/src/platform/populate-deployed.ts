@@ -163,6 +163,8 @@ function wasFilled(catalog: Catalog, tenant: string, { target, trigger }: Materi
     ),
   );
   const isLive = new Set(catalog.pipes(tenant).map(({ id }) => id));
+  // What a former definition read is not kept.
+  if (pipes.some(({ filled }) => filled?.includes(target) === true)) return true;
   return materializationsOf(pipes, view, tenant).some(
     (step) =>
       step.target === target && step.trigger === trigger && !(isLive.has(step.pipe.id) && goOn.has(step.pipe.id)),

@@ -162,8 +162,13 @@ export class PopulationJobs {
         found.set(pending.job, same);
       }
     }
+    for (const job of found.keys()) this.own.add(job);
     for (const [job, { entry, pending }] of found) {
-      if (await isThere(jobs, entry.tenant, job)) continue;
+      // Left as it is if that is not known.
+      if (await isThere(jobs, entry.tenant, job).catch(() => true)) {
+        this.own.delete(job);
+        continue;
+      }
       const nodes = new Set(pending.map(({ node }) => node));
       const steps = materializationsOf([entry], catalog, entry.tenant).filter(({ node }) => nodes.has(node.name));
       const { condition, deployment } = pending[0] ?? {};

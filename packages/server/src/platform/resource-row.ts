@@ -52,6 +52,8 @@ export interface DataSourceEntry extends Entry {
 export interface PipeEntry extends Entry {
   readonly kind: 'pipe';
   readonly definition: Pipe;
+  /** Names of data sources that former definitions of it materialized into, and the present one does not. */
+  readonly filled?: readonly string[];
 }
 
 export type ResourceEntry = DataSourceEntry | PipeEntry;
@@ -111,8 +113,11 @@ export function fromRow(row: ResourceRow): StoredResource {
     updatedAt: new Date(Number(row.updated_at)),
     version: Number(row.version),
   };
-  const { pending, ...definition } = JSON.parse(row.definition) as Resource & Pick<DataSourceEntry, 'pending'>;
-  return { ...entryOf(rest, definition, row.table_version, pending), deleted };
+  const { pending, filled, ...definition } = JSON.parse(row.definition) as Resource &
+    Pick<DataSourceEntry, 'pending'> &
+    Pick<PipeEntry, 'filled'>;
+  const entry = entryOf(rest, definition, row.table_version, pending);
+  return { ...entry, ...(filled === undefined || entry.kind !== 'pipe' ? {} : { filled }), deleted };
 }
 
 export function toRow(entry: StoredResource): ResourceRow {
@@ -122,9 +127,11 @@ export function toRow(entry: StoredResource): ResourceRow {
     id,
     kind,
     name,
-    // In one text with the definition: what is to be done for it is part of it, and no other reader needs a column of it.
+    // In one text with the definition: what is to be done for it, or was done, is part of it, and no other reader needs a column of it.
     definition: JSON.stringify(
-      entry.kind === 'pipe' ? entry.definition : { ...entry.definition, pending: entry.pending },
+      entry.kind === 'pipe'
+        ? { ...entry.definition, filled: entry.filled }
+        : { ...entry.definition, pending: entry.pending },
     ),
     table_version: entry.kind === 'datasource' ? entry.tableVersion : 0,
     built_in: builtIn,

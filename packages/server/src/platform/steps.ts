@@ -250,8 +250,20 @@ export function putPipeStep(
     name: definition.name,
     changes: former === undefined ? ['creates it'] : ['changes its definition'],
     losses: [],
-    row: { ...entryOf(former === undefined ? fresh : changed(former, parts), definition, 0), deleted: false },
+    row: {
+      ...entryOf(former === undefined ? fresh : changed(former, parts), definition, 0),
+      ...filledBefore(former, definition),
+      deleted: false,
+    },
   };
+}
+
+function filledBefore(former: PipeEntry | undefined, definition: Pipe): Pick<PipeEntry, 'filled'> {
+  const targetsOf = ({ nodes }: Pipe): string[] =>
+    nodes.flatMap(({ type, settings }) => (type === 'materialized' ? (settings['DATASOURCE'] ?? []) : []));
+  const all = former === undefined ? [] : [...(former.filled ?? []), ...targetsOf(former.definition)];
+  const filled = [...new Set(all)].filter((name) => !targetsOf(definition).includes(name));
+  return filled.length === 0 ? {} : { filled };
 }
 
 /** A pipe that was dropped and is described again as it was. It is the same: who was let read it is. */

@@ -371,6 +371,32 @@ describe('definitions', () => {
     expect((await definitions.judgeDefinition('acme', "SELECT name FROM spans WHERE name = 'x'")).settings).toEqual({});
   });
 
+  it('come with the setting by which the newest rows of a view are found early, where nothing can fail', async () => {
+    const settingsOf = async (sql: string): Promise<unknown> =>
+      (await definitions.judgeDefinition('acme', sql)).settings;
+    const newest = 'FROM spans WHERE kind = 2 ORDER BY timestamp DESC LIMIT 50';
+    const first = { query_plan_split_filter: '0' };
+    expect(await settingsOf(`SELECT trace_id, name ${newest}`)).toEqual(first);
+    expect(await settingsOf(`SELECT count() FROM (SELECT trace_id ${newest})`)).toEqual(first);
+    expect(await settingsOf(`SELECT trace_id, intDiv(1, kind) AS one ${newest}`)).not.toHaveProperty(
+      Object.keys(first),
+    );
+    expect(await settingsOf('SELECT trace_id FROM spans ORDER BY timestamp')).toEqual({});
+    expect(await settingsOf('SELECT org FROM events ORDER BY org LIMIT 5')).toEqual({});
+
+    // Should a new version of the engine do so by itself, the setting can go.
+    await stand.store.command('INSERT INTO glasshouse.spans (tenant_id) SELECT toString(number) FROM numbers(5)');
+    const planOf = async (settings: Readonly<Record<string, string>>): Promise<string> => {
+      const { stream } = await stand.store.read('acme', `EXPLAIN actions = 1 SELECT trace_id, name ${newest}`, {
+        settings,
+      });
+      return text(stream);
+    };
+    expect(await planOf(first)).toContain('__topKFilter(timestamp)');
+    expect(await planOf({})).not.toContain('__topKFilter');
+    await stand.store.command('TRUNCATE TABLE glasshouse.spans');
+  });
+
   it('have types, expressions, lists and conditions', async () => {
     const columns = [{ name: 'a' }, { name: 'ts' }];
     const place = { what: 'ENGINE_SORTING_KEY', columns };

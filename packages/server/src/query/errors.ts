@@ -73,6 +73,7 @@ const NUMBERS: Readonly<Record<ErrorCode, readonly [number, string]>> = {
   too_large: [396, 'TOO_MANY_ROWS_OR_BYTES'],
   unsupported_media: [48, 'NOT_IMPLEMENTED'],
   rate_limited: [202, 'TOO_MANY_SIMULTANEOUS_QUERIES'],
+  quota_exceeded: [201, 'QUOTA_EXCEEDED'],
   cancelled: [394, 'QUERY_WAS_CANCELLED'],
   internal: [1002, 'UNKNOWN_EXCEPTION'],
   unavailable: [210, 'NETWORK_ERROR'],

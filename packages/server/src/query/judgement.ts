@@ -9,6 +9,7 @@
 import {
   confirm,
   fallibility,
+  hasFirstRows,
   isUnfolded,
   judge,
   judgeExpression,
@@ -25,7 +26,7 @@ import { AppError } from '@glasshouse/model';
 import type { Settings } from '@glasshouse/store';
 import { SHARED_DATABASE, VIEWS } from '@glasshouse/store';
 import { explain, type Explainer } from './explain.ts';
-import { orderSettings, type Order } from './order.ts';
+import { NEWEST_FIRST, orderSettings, type Order } from './order.ts';
 import { catalogFilters, filterSetting, NO_RIGHT, type Rights, type Written } from './reads.ts';
 import { shapeOf } from './shape.ts';
 import { Verdicts } from './verdicts.ts';
@@ -152,8 +153,9 @@ export class Judgement {
     judgeNames(tables, one, denied);
     const hiding = hidingOf([...suspects, ...tables], rights);
     const order = orderOf(hiding, () => fallibility(parseResolved(tree)));
+    const isList = hiding === 'facts' && order === 'free' && hasFirstRows(parseResolved(tree));
     return {
-      settings: { ...orderSettings(order), ...conditions },
+      settings: { ...orderSettings(order), ...(isList ? NEWEST_FIRST : {}), ...conditions },
       tables,
       isGeneral: hiding === 'nothing' || (hiding === 'facts' && isUnfolded(ast, parseResolved(tree))),
     };

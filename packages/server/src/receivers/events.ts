@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import type { ContentCoding } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
+import type { Quotas } from '../control/quotas.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { sendJson } from '../http/router.ts';
@@ -23,10 +24,12 @@ import { RateError, rateHeaders } from '../platform/rate.ts';
 import type { DataSourceEntry } from '../platform/resource-row.ts';
 import { reportsCalls } from '../platform/reports.ts';
 import { codingOf, receiveBody } from './body.ts';
+import { QUOTA_HEADER } from './quota-header.ts';
 
 export interface EventsOptions {
   readonly sink: Sink;
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'registry'>;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly outcomes: Outcomes;
   /** Asks for the segment of the events to be handed over soon. */
   readonly hurry: () => void;
@@ -62,8 +65,11 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
   ];
   const admission = platform.rates.admit(limited);
   limitHeaders(response, admission);
+  const warning = options.quotas.admit(principal.tenant);
+  if (warning !== undefined) response.setHeader(QUOTA_HEADER, warning);
   const body = await receiveBody(request, sink, options.maxBodyBytes);
-  platform.rates.charge(limited, body.length);
+  const { length } = body;
+  platform.rates.charge(limited, length);
   const target = known ?? (await createdFor(options, principal.tenant, name, body, coding));
   const importId = randomUUID();
   const { accepted, message, segment } = await sink.accept({
@@ -76,6 +82,7 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
     coding,
     body,
   });
+  options.quotas.count({ tenant: principal.tenant, project: '' }, accepted, length);
   const note = message === '' ? {} : { warning: message };
   if (query.get('wait') === 'true' && segment !== undefined) {
     options.hurry();

@@ -2,7 +2,8 @@
  * OTLP over gRPC (opentelemetry-proto docs/specification.md, "OTLP/gRPC"): the Export methods of the three collector
  * services. Messages are taken as bytes; the ingest worker decodes them like those of HTTP.
  *
- * Throttling is UNAVAILABLE with RetryInfo, as the specification asks; a malformed message is INVALID_ARGUMENT.
+ * Throttling is UNAVAILABLE with RetryInfo, as the specification asks, and a quota RESOURCE_EXHAUSTED with RetryInfo; a malformed
+ * message is INVALID_ARGUMENT.
  */
 
 import type {
@@ -16,6 +17,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { AppError, Signal } from '@glasshouse/model';
 import { SIGNALS, toAppError } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
+import type { Quotas } from '../control/quotas.ts';
 import { credentialOf } from '../http/credential.ts';
 import { encodeExportResponse, encodeRetryStatus } from '../otlp/response.ts';
 import type { Sink } from '../pipeline/sink.ts';
@@ -23,6 +25,7 @@ import type { Sink } from '../pipeline/sink.ts';
 export interface OtlpGrpcOptions {
   readonly sink: Sink;
   readonly principals: Principals;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly maxBodyBytes: number;
 }
 
@@ -69,13 +72,21 @@ async function receive(
   signal: Signal,
   options: OtlpGrpcOptions,
 ): Promise<Buffer> {
-  const { sink, principals } = options;
+  const { sink, principals, quotas } = options;
   const { placement } = await principals.resolve(credentialOf(headersOf(call)), 'ingest');
+  quotas.admit(placement.tenant, placement.project);
   await sink.ready(call.request.length);
   const body = sink.lend(call.request.length);
   new Uint8Array(body.buffer).set(call.request);
   body.length = call.request.length;
-  const { rejected, message } = await sink.accept({ signal, format: 'protobuf', coding: 'identity', placement, body });
+  const { accepted, rejected, message } = await sink.accept({
+    signal,
+    format: 'protobuf',
+    coding: 'identity',
+    placement,
+    body,
+  });
+  quotas.count(placement, accepted, call.request.length);
   const partial = rejected > 0 || message !== '' ? { rejected, message } : undefined;
   return Buffer.from(encodeExportResponse(signal, 'protobuf', partial));
 }

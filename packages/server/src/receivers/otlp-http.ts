@@ -9,15 +9,18 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyFormat, Signal } from '@glasshouse/model';
 import { AppError, SIGNALS } from '@glasshouse/model';
 import type { Principals } from '../control/principals.ts';
+import type { Quotas } from '../control/quotas.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
 import type { Sink } from '../pipeline/sink.ts';
 import { codingOf, receiveBody } from './body.ts';
+import { QUOTA_HEADER } from './quota-header.ts';
 
 export interface OtlpHttpOptions {
   readonly sink: Sink;
   readonly principals: Principals;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   /** Largest body as it comes over the wire. */
   readonly maxBodyBytes: number;
   /** Largest JSON body: it is parsed as a whole, which takes several times its size in memory. */
@@ -48,9 +51,13 @@ async function receive(exchange: Exchange, signal: Signal, options: OtlpHttpOpti
   const limit = format === 'json' ? options.maxJsonBytes : options.maxBodyBytes;
   const resolved = options.principals.resolve(credentialOf(request.headers, query), 'ingest');
   const principal = resolved instanceof Promise ? await resolved : resolved;
-  const body = await receiveBody(request, options.sink, limit);
   const { placement } = principal;
-  const { rejected, message } = await options.sink.accept({ signal, format, coding, placement, body });
+  const warning = options.quotas.admit(placement.tenant, placement.project);
+  if (warning !== undefined) response.setHeader(QUOTA_HEADER, warning);
+  const body = await receiveBody(request, options.sink, limit);
+  const { length } = body;
+  const { accepted, rejected, message } = await options.sink.accept({ signal, format, coding, placement, body });
+  options.quotas.count(placement, accepted, length);
   const partial = rejected > 0 || message !== '' ? { rejected, message } : undefined;
   const answer = encodeExportResponse(signal, format, partial);
   response.writeHead(200, { 'Content-Type': CONTENT_TYPES[format], 'Content-Length': answer.length });

@@ -10,6 +10,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@glasshouse/model';
+import type { Quotas } from '../../control/quotas.ts';
 import { credentialOf } from '../../http/credential.ts';
 import type { Exchange, Failure, Handler, Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
@@ -30,6 +31,7 @@ export interface IngestOptions {
   readonly keys: SdkKeys;
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'tokens'>;
   readonly append: Append;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly now: () => number;
 }
 
@@ -45,6 +47,7 @@ export function ingestRoutes(options: IngestOptions): Route[] {
     const handle: Handler = async (exchange) => {
       const key = await options.keys.resolve(credentialOf(exchange.request.headers));
       admit(exchange, windows.take(key.id), options.now());
+      options.quotas.admit(key.placement.tenant, key.placement.project);
       sendJson(exchange.response, 200, await take(exchange, key));
     };
     return [{ method: 'POST', path: `/api/v1/${path}`, handle, fail }];
@@ -70,7 +73,7 @@ async function takeEvents({ request }: Exchange, key: SdkKey, options: IngestOpt
     { target: canonical, rows },
     { target: traces, rows: calls },
   ];
-  await send(loads, options);
+  await send(loads, key, options);
   return { success: true, event_count: events.length, message: 'Events ingested successfully' };
 }
 
@@ -78,7 +81,7 @@ async function takeTrace({ request }: Exchange, key: SdkKey, options: IngestOpti
   const { traceId, row } = readTrace(await readUnpacked(request, MAX_EVENT_BYTES), ownerOf(key));
   const traces = (await writerOf(key, options))('traces');
   if (traces === undefined) throw noTarget('traces');
-  await send([{ target: traces, rows: [row] }], options);
+  await send([{ target: traces, rows: [row] }], key, options);
   return { success: true, traceId, message: 'Trace ingested successfully' };
 }
 
@@ -116,7 +119,7 @@ interface Load {
 }
 
 /** Appends all loads, once the rates of all their data sources let them through. */
-async function send(loads: readonly Load[], { platform, append }: IngestOptions): Promise<void> {
+async function send(loads: readonly Load[], { placement }: SdkKey, { platform, append, quotas }: IngestOptions): Promise<void> {
   const wanted = loads.flatMap(({ target, rows }) => {
     if (target === undefined || rows.length === 0) return [];
     const { entry } = target;
@@ -126,7 +129,8 @@ async function send(loads: readonly Load[], { platform, append }: IngestOptions)
   platform.rates.admit(wanted.map(({ limited }) => limited));
   for (const { entry, filter, lines, limited } of wanted) {
     platform.rates.charge([limited], lines.length);
-    await append({ tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true }, lines);
+    const { accepted } = await append({ tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true }, lines);
+    quotas.count(placement, accepted, lines.length);
   }
 }
 

@@ -36,6 +36,7 @@ const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   forbidden: 'FORBIDDEN',
   too_large: 'PAYLOAD_TOO_LARGE',
   rate_limited: 'RATE_LIMIT_EXCEEDED',
+  quota_exceeded: 'RATE_LIMIT_EXCEEDED',
 };
 
 /** The status and the body of an error, as `events/ingest` answers. */

@@ -1,6 +1,7 @@
 /** All routes of Observa's, for its SDK (`observa-sdk`) and the set-up guide that comes with it. */
 
 import type { Access } from '../../control/access.ts';
+import type { Quotas } from '../../control/quotas.ts';
 import type { Route } from '../../http/router.ts';
 import type { Append } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
@@ -13,6 +14,7 @@ export interface ObservaParts {
   readonly access: Access;
   readonly platform: Platform;
   readonly append: Append;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly rows: Rows;
   /** Nobody is asked for a credential. */
   readonly isOpen: boolean;

@@ -23,7 +23,7 @@ beforeEach(async () => {
   token = String((await server.call(`POST /v1/workspaces?name=populate_deployed_${++workspaces}`)).json['token']);
 });
 
-const { sending } = live(
+const { pipe, sending } = live(
   () => server,
   () => token,
 );
@@ -92,12 +92,14 @@ describe('a new materialization of a deployment', () => {
     expect(Number(job?.['rows_read'])).toBeGreaterThan(0);
     const sent = await sender.stop();
     expect(await counts()).toEqual(same(sent));
-    expect(await messages(deployed, 'INFO')).toEqual(
-      expect.arrayContaining([
-        expect.stringContaining(`job ${String(job?.['id'])}`) as unknown,
-        expect.stringContaining(`${String(job?.['rows_read'])} rows were read`) as unknown,
-      ]),
-    );
+    await expect
+      .poll(() => messages(deployed, 'INFO'))
+      .toEqual(
+        expect.arrayContaining([
+          expect.stringContaining(`job ${String(job?.['id'])}`) as unknown,
+          expect.stringContaining(`${String(job?.['rows_read'])} rows were read`) as unknown,
+        ]),
+      );
     const body = new FormData();
     for (const [name, text] of Object.entries(files)) body.append('data_project://', new Blob([text]), name);
     expect((await call('POST /v1/deploy?auto_promote=true&from=cli', body)).json['result']).toBe('no_changes');
@@ -161,6 +163,17 @@ describe('a new materialization of a deployment', () => {
     expect([await counts(), await jobs()]).toEqual([same(sent), []]);
   }, 60_000);
 
+  it('that a pipe was, until somebody edited it, is not populated either', async () => {
+    const files = { 'source.datasource': FROM, 'target.datasource': TO, 'elsewhere.datasource': TO };
+    await deploy({ ...files, 'made.pipe': COPIED });
+    await call('POST /v0/events?name=source&wait=true', '{"id":1,"k":"a"}');
+    const node = { name: 'step', sql: 'SELECT id, k FROM source', type: 'materialized', datasource: 'elsewhere' };
+    await pipe('made', [node]);
+    const deployed = await deploy({ ...files, 'made.pipe': COPIED });
+    expect(await messages(deployed, 'WARNING')).toEqual([expect.stringContaining('truncate=true')]);
+    expect([await rows('SELECT id FROM target'), await jobs()]).toEqual([[{ id: 1 }], []]);
+  }, 60_000);
+
   it('leaves a target alone that says so', async () => {
     await deploy({ 'source.datasource': FROM });
     await call('POST /v0/events?name=source&wait=true', '{"id":1,"k":"a"}');
@@ -177,9 +190,13 @@ describe('a population that fails', () => {
     const strict = made('SELECT toUInt64(k) AS id, k FROM source', 'target');
     const deployed = await deploy({ 'source.datasource': FROM, 'target.datasource': TO, 'made.pipe': strict });
     expect(await populated(1)).toMatchObject([{ status: 'error', error: expect.stringContaining('bad') as unknown }]);
-    expect(await messages(deployed, 'ERROR')).toEqual([
-      expect.stringMatching(/^cannot populate by pipe=made: .*bad.*POST \/v0\/pipes\/made\/nodes\/step\/population/su),
-    ]);
+    await expect
+      .poll(() => messages(deployed, 'ERROR'))
+      .toEqual([
+        expect.stringMatching(
+          /^cannot populate by pipe=made: .*bad.*POST \/v0\/pipes\/made\/nodes\/step\/population/su,
+        ),
+      ]);
     expect(await shown(String(deployed['id']))).toMatchObject({ live: true, errors: [] });
     await call('POST /v0/events?name=source&wait=true', '{"id":3,"k":"9"}');
     expect(await rows('SELECT id FROM target')).toEqual([{ id: 9 }]);

@@ -1,0 +1,138 @@
+/**
+ * Section (g): calls of models. How many a second become rows with a cost through the Events API; and what spans cost that report
+ * calls of models, beside the same spans under names that nobody knows.
+ */
+
+import type { Context } from './context.ts';
+import { CONNECTIONS, TEMPLATES, withDirectory } from './context.ts';
+import { GENERATIONS_TABLE } from './generation-workload.ts';
+import { spread, statuses } from './ingest.ts';
+import { untilDrained } from './inserted.ts';
+import type { LoadReport } from './job.ts';
+import { startLoad } from './job.ts';
+import { usageOf } from './process-tree.ts';
+import type { Table } from './report.ts';
+import { decimals, thousands } from './report.ts';
+import type { Server } from './server.ts';
+import { startServer } from './server.ts';
+import { MODEL_CALLS_PER_REQUEST } from './workload.ts';
+
+const WARM_UP_SECONDS = 3;
+/** Plain spans and calls take turns this often, because the machine is not the same from minute to minute. */
+const TURNS = 3;
+
+interface Measured {
+  readonly report: LoadReport;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+export function measureGenerations(context: Context): Promise<Table> {
+  return withDirectory(context, 'generations', async (directory) => {
+    await using server = await startServer(directory, {
+      GLASSHOUSE_EVENTS_REQUESTS_PER_SECOND: '100000',
+      GLASSHOUSE_EVENTS_BYTES_PER_SECOND: '10GiB',
+    });
+    await createSource(server);
+    context.say('generations: warming up');
+    const warm = await run(server, 'generations', WARM_UP_SECONDS, 61);
+    context.say(`generations: events for ${context.options.seconds / 2} s`);
+    const events = await run(server, 'generations', context.options.seconds / 2, 62);
+    await check(server, warm.report.accepted + events.report.accepted);
+    const turns: { plain: Measured; calls: Measured }[] = [];
+    for (let turn = 0; turn < TURNS; turn++) {
+      context.say(`generations: spans, turn ${turn + 1} of ${TURNS}`);
+      const seconds = Math.max(3, context.options.seconds / 8);
+      const plain = await run(server, 'traces', seconds, 63 + turn);
+      turns.push({ plain, calls: await run(server, 'calls', seconds, 83 + turn) });
+    }
+    const perSpan = (which: 'calls' | 'plain'): number =>
+      sum(turns.map((turn) => turn[which].cpuSeconds)) / sum(turns.map((turn) => turn[which].report.accepted));
+    const share = perSpan('calls') / perSpan('plain') - 1;
+    const row = (name: string, { report, seconds, cpuSeconds }: Measured): string[] => [
+      name,
+      thousands(report.accepted / report.seconds),
+      thousands(report.accepted / seconds),
+      spread(report),
+      `${decimals((cpuSeconds / report.accepted) * 1e6, 2)} s`,
+      statuses(report),
+    ];
+    return {
+      title: 'Generations',
+      text:
+        `Events of about 900 bytes into \`llm_events\`, each of which becomes a row of \`generations\` with a cost besides; and spans of ` +
+        `which ${decimals((MODEL_CALLS_PER_REQUEST / 512) * 100, 0)} % report a call with a prompt of 1 KB, under the names of OpenTelemetry and ` +
+        `under names that nobody knows, in turns. The former take ${decimals(share * 100, 0)} % more processor time for a span.`,
+      head: [
+        '',
+        'acknowledged/s',
+        'per second until all are in the tables',
+        'ack p50 / p99 / max',
+        'processor time per million',
+        'answers',
+      ],
+      rows: [
+        row('events', events),
+        ...turns.flatMap(({ plain, calls }) => [row('plain spans', plain), row('spans with calls', calls)]),
+      ],
+    };
+  });
+}
+
+async function run(
+  server: Server,
+  signal: 'calls' | 'generations' | 'traces',
+  seconds: number,
+  seed: number,
+): Promise<Measured> {
+  const port = signal === 'generations' ? server.port : server.otlpPort;
+  const running = startLoad({ port, signal, connections: CONNECTIONS, templates: TEMPLATES, seconds, seed });
+  await running.begun;
+  const before = usageOf(server.pid).cpuSeconds;
+  const report = await running.report;
+  const drainSeconds = await untilDrained(server);
+  return { report, seconds: report.seconds + drainSeconds, cpuSeconds: usageOf(server.pid).cpuSeconds - before };
+}
+
+/** Every event is a row of both tables, and every row has a cost. */
+async function check(server: Server, expected: number): Promise<void> {
+  const [row] = await server.sql<{ rows: number; priced: number; events: number }>(
+    `SELECT count() AS rows, countIf(cost > 0) AS priced, (SELECT count() FROM ${GENERATIONS_TABLE}) AS events FROM generations`,
+  );
+  if (row?.rows !== expected || row.events !== expected || row.priced !== expected)
+    throw new Error(`cannot measure: of ${expected} events the tables have ${JSON.stringify(row)}`);
+}
+
+async function createSource(server: Server): Promise<void> {
+  const schema = [
+    'start_time DateTime64(3) `json:$.start_time`',
+    'message_id String `json:$.message_id`',
+    "event_type LowCardinality(String) `json:$.event_type` DEFAULT 'text'",
+    'model LowCardinality(String) `json:$.model`',
+    'provider LowCardinality(String) `json:$.provider`',
+    'user String `json:$.user`',
+    'response_id String `json:$.response.id`',
+    'prompt_tokens UInt64 `json:$.response.usage.prompt_tokens`',
+    'completion_tokens UInt64 `json:$.response.usage.completion_tokens`',
+    'total_tokens UInt64 `json:$.response.usage.total_tokens`',
+    'cost Float64 `json:$.cost`',
+    'stream Bool `json:$.stream`',
+    'project LowCardinality(String) `json:$.proxy_metadata.project`',
+    'environment LowCardinality(String) `json:$.proxy_metadata.environment`',
+    'messages String `json:$.messages`',
+  ];
+  const form = new URLSearchParams({
+    name: GENERATIONS_TABLE,
+    format: 'ndjson',
+    schema: schema.join(', '),
+    engine: 'MergeTree',
+    engine_sorting_key: 'model, start_time',
+    engine_partition_key: 'toYYYYMM(start_time)',
+  });
+  const response = await fetch(`http://127.0.0.1:${server.port}/v0/datasources`, { method: 'POST', body: form });
+  if (!response.ok) throw new Error(`cannot create the data source: ${response.status} ${await response.text()}`);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
