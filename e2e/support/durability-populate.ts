@@ -80,7 +80,7 @@ export function begin(server: KillableServer, round: number): Promise<Answer> {
 }
 
 /** How the job of an answer ended. */
-export async function ended(server: KillableServer, { json }: Answer): Promise<string> {
+async function ended(server: KillableServer, { json }: Answer): Promise<string> {
   const id = String((json['job'] as Answer['json'])['id']);
   for (const until = Date.now() + JOB_MS; Date.now() < until; await pause(25)) {
     const { status, error } = (await call(server, `GET /jobs/${id}`)).json;

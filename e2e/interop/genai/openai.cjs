@@ -1,4 +1,5 @@
-// @ts-nocheck -- its packages are not the product's; see support/node-environment.ts
+// @ts-nocheck -- its packages are not those of the product: see support/node-environment.ts
+/* oxlint-disable import/no-commonjs, typescript/no-require-imports, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return -- the same */
 
 /**
  * OpenAI's client with an instrumentation, unmodified.

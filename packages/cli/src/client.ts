@@ -85,7 +85,7 @@ export class Client {
     throw errorOf(status, body);
   }
 
-  async json<T>(method: 'DELETE' | 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  async json<T>(method: 'DELETE' | 'GET' | 'POST' | 'PUT', path: string, body?: unknown): Promise<T> {
     const response = await this.ask(path, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),

@@ -22,6 +22,8 @@ import { pipe } from './commands/pipe.ts';
 import { prices } from './commands/prices.ts';
 import { pull } from './commands/pull.ts';
 import { push } from './commands/push.ts';
+import { quotas } from './commands/quotas.ts';
+import { redaction } from './commands/redaction.ts';
 import { reset } from './commands/reset.ts';
 import { sendTest } from './commands/send-test.ts';
 import { sql } from './commands/sql.ts';
@@ -43,7 +45,7 @@ export const GROUPS: readonly CommandGroup[] = [
   { title: 'Send and ask', commands: [sendTest, sql, tail, dashboard] },
   { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
   { title: 'Costs', commands: [prices] },
-  { title: 'Who may do what', commands: [keys, tenants, audit] },
+  { title: 'Who may do what', commands: [keys, tenants, quotas, redaction, audit] },
   { title: 'Look after the data', commands: [backup, restore, reset, bench] },
 ];
 

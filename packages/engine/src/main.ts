@@ -7,7 +7,7 @@
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '@glasshouse/model';
+import { collectAtRest, messageOf } from '@glasshouse/model';
 import { writeConfig } from './config.ts';
 import { makeFifos } from './fifo.ts';
 import { HttpFace } from './http.ts';
@@ -132,6 +132,7 @@ function main(): void {
       async (opened) => {
         running = opened.running;
         await tell({ type: 'ready', version: opened.version });
+        collectAtRest();
       },
       async (error: unknown) => {
         await tell({ type: 'failed', reason: messageOf(error) });

@@ -1,3 +1,4 @@
+export { collectAtRest } from './at-rest.ts';
 export { AppError, ERROR_KINDS, invariant, messageOf, toAppError } from './errors.ts';
 export type { AppErrorOptions, ErrorCode, ErrorKind } from './errors.ts';
 export { allows, DEFAULT_PLACEMENT, NAME_PATTERN, SCOPES } from './tenancy.ts';

@@ -1,6 +1,20 @@
 /** Addresses: of mail, of the internet, and the credentials in a URL. Each is looked for from its rarest byte in both directions. */
 
-import { AT, beginsWord, COLON, DASH, DOT, hexValue, isAlnum, isDigit, isLetter, isWord, latin1, PLUS, SLASH } from './bytes.ts';
+import {
+  AT,
+  beginsWord,
+  COLON,
+  DASH,
+  DOT,
+  hexValue,
+  isAlnum,
+  isDigit,
+  isLetter,
+  isWord,
+  latin1,
+  PLUS,
+  SLASH,
+} from './bytes.ts';
 import type { Bytes } from './bytes.ts';
 import type { Groups } from './numbers.ts';
 import type { Found } from './phone.ts';
@@ -17,7 +31,12 @@ for (const character of ".+-'%~!#$^&*") LOCAL[character.charCodeAt(0)] = 1;
 /** Looks for an address of mail whose `@` is at `at`. `floor` is the first byte that may belong to it. */
 export function findEmail(bytes: Bytes, at: number, floor: number, end: number, found: Found): boolean {
   let start = at;
-  while (start > floor && at - start < MAX_LOCAL && LOCAL[bytes[start - 1] as number] === 1 && !isEscape(bytes, start - 1, floor)) {
+  while (
+    start > floor &&
+    at - start < MAX_LOCAL &&
+    LOCAL[bytes[start - 1] as number] === 1 &&
+    !isEscape(bytes, start - 1, floor)
+  ) {
     start--;
   }
   while (start < at && !isWord(bytes[start]) && bytes[start] !== PLUS && (bytes[start] as number) < 0x80) start++;
@@ -73,11 +92,26 @@ export function findUrlPassword(bytes: Bytes, at: number, end: number, found: Fo
     const byte = bytes[next] as number;
     if (byte === AT) last = next;
     else if (byte === COLON && colon < 0) colon = next;
-    else if (byte <= 0x20 || byte === SLASH || byte === 0x22 || byte === 0x27 || byte === 0x3c || byte === 0x3e || byte === 0x5c || byte === 0x3f) break;
+    else if (
+      byte <= 0x20 ||
+      byte === SLASH ||
+      byte === 0x22 ||
+      byte === 0x27 ||
+      byte === 0x3c ||
+      byte === 0x3e ||
+      byte === 0x5c ||
+      byte === 0x3f
+    )
+      break;
   }
   if (last < 0) return false;
   const start = colon >= 0 && colon < last ? colon + 1 : at;
-  if (start === last || latin1(bytes, at, at + 10) === '[redacted:' || latin1(bytes, start, start + 10) === '[redacted:') return false;
+  if (
+    start === last ||
+    latin1(bytes, at, at + 10) === '[redacted:' ||
+    latin1(bytes, start, start + 10) === '[redacted:'
+  )
+    return false;
   if (start === at && !/^(?=.*\d)[A-Za-z0-9_-]{16,}$/u.test(latin1(bytes, at, last))) return false;
   found.start = start;
   found.end = last;

@@ -20,7 +20,8 @@ const MAX_JUDGED = 256;
 const APOSTROPHE = 0x27;
 const EQUALS = 0x3d;
 
-const NO_SECRET = /(?:id|ids|name|names|count|counts|type|types|limit|length|size|tokens|price|cost|hash|usage|label|file|path|url|uri|policy|hint|expires?|ttl|at|version|prefix|position|index|status|s)$/u;
+const NO_SECRET =
+  /(?:id|ids|name|names|count|counts|type|types|limit|length|size|tokens|price|cost|hash|usage|label|file|path|url|uri|policy|hint|expires?|ttl|at|version|prefix|position|index|status|s)$/u;
 const PASSWORD = /(?:passwo?r?d|passphrase|passwd|pwd|userpass|dbpass|^pass$|pgpassword)/u;
 const CREDENTIAL =
   /(?:api_?key|access_?key|secret|private_?key|account_?key|master_?key|encryption_?key|signing_?key|auth_?key|service_?key|ssh_?key|license_?key|subscription_?key|ocp_apim|auth_?token|access_?token|refresh_?token|session_?token|id_?token|bearer_?token|security_?token|csrf_?token|personal_?token|deploy_?token|bot_?token|oauth|authorization|credential|cookie|signature|^sig$|_sig$)/u;
@@ -33,7 +34,8 @@ export function nameKind(name: string): NameKind | undefined {
     .replaceAll(/([a-z])([A-Z])/gu, '$1_$2')
     .toLowerCase()
     .replaceAll(/[-. ]/gu, '_');
-  if (PASSWORD.test(text)) return /(?:_at|_hash|_id|_count|_length|_policy|_hint|_file|_type)$/u.test(text) ? undefined : 'password';
+  if (PASSWORD.test(text))
+    return /(?:_at|_hash|_id|_count|_length|_policy|_hint|_file|_type)$/u.test(text) ? undefined : 'password';
   if (/(?:_|^)(?:secret|credential)s?$/u.test(text)) return 'credential';
   if (NO_SECRET.test(text) && !/(?:^|_)(?:cookies?|credentials?|secrets?|access|keys)$/u.test(text)) return undefined;
   if (CREDENTIAL.test(text)) return 'credential';
@@ -116,7 +118,18 @@ function endOfValue(bytes: Bytes, start: number, end: number, quote: number): nu
   while (at < end) {
     const byte = bytes[at] as number;
     if (byte === QUOTE || byte === BACKSLASH || byte === NEWLINE || byte === quote) break;
-    if (byte === SPACE || (quote === 0 && (byte === 0x26 || byte === 0x3b || byte === 0x2c || byte === 0x7d || byte === 0x29 || byte === 0x5d || byte === APOSTROPHE))) break;
+    if (
+      byte === SPACE ||
+      (quote === 0 &&
+        (byte === 0x26 ||
+          byte === 0x3b ||
+          byte === 0x2c ||
+          byte === 0x7d ||
+          byte === 0x29 ||
+          byte === 0x5d ||
+          byte === APOSTROPHE))
+    )
+      break;
     at++;
   }
   return at;

@@ -23,9 +23,28 @@ const planted = fc.constantFrom(
   ...samples.ASSIGNED_SECRETS.map(([text]) => text),
   ...samples.LOOK_ALIKES,
 );
-const noise = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('\\', '"', '\n', '\\u0040', '\\n', '%40', ' ', ',', '\\\\', ':', '='));
+const noise = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('\\', '"', '\n', '\\u0040', '\\n', '%40', ' ', ',', '\\\\', ':', '='),
+);
 const text = fc.array(fc.oneof(planted, noise), { maxLength: 6 }).map((parts) => parts.join(''));
-const key = fc.oneof(fc.constantFrom('user', 'user_id', 'prompt', 'messages', 'content', 'role', 'email', 'phone', 'api_key', 'password', 'output', 'a'), text);
+const key = fc.oneof(
+  fc.constantFrom(
+    'user',
+    'user_id',
+    'prompt',
+    'messages',
+    'content',
+    'role',
+    'email',
+    'phone',
+    'api_key',
+    'password',
+    'output',
+    'a',
+  ),
+  noise,
+);
 const json = fc.letrec((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
@@ -83,12 +102,20 @@ describe('JSON', () => {
 
   it('is valid line by line when some lines are none', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.dictionary(key, json, { maxKeys: 3 }).map((one) => JSON.stringify(one)), text.map((one) => one.replaceAll(/[\r\n]/gu, '')))), (lines) => {
-        for (const rules of rulesOf) {
-          const out = Buffer.from(redactEvents(Buffer.from(lines.join('\n')), rules)).toString();
-          expect(out.split('\n')).toHaveLength(Math.max(1, lines.length));
-        }
-      }),
+      fc.property(
+        fc.array(
+          fc.oneof(
+            fc.dictionary(key, json, { maxKeys: 3 }).map((one) => JSON.stringify(one)),
+            text.map((one) => one.replaceAll(/[\r\n]/gu, '')),
+          ),
+        ),
+        (lines) => {
+          for (const rules of rulesOf) {
+            const out = Buffer.from(redactEvents(Buffer.from(lines.join('\n')), rules)).toString();
+            expect(out.split('\n')).toHaveLength(Math.max(1, lines.length));
+          }
+        },
+      ),
       { ...RUNS, numRuns: 150 },
     );
   });
@@ -97,7 +124,45 @@ describe('JSON', () => {
 describe('adversarial texts', () => {
   const SIZE = 200_000;
   it.each(
-    ['a@', '@', '1 ', '1', '4111 ', '+1', '0', '(1) ', '//', '://', 'eyJa-', 'sk-a', 'key=', 'password=', '"key":', '-----BEGIN PRIVATE KEY-----', '-----BEGIN ', 'Bearer ', '\\', '\\u0040', '\\u', '%40', '::', 'a:', '1.', '1-', '{', '[', '{"a":', '[0,\n', '[[],\n', '"\\', 'AKIA', 'xoxb-', 'DE89 ', '\u00a0', '\u2013'].map((unit) => [unit]),
+    [
+      'a@',
+      '@',
+      '1 ',
+      '1',
+      '4111 ',
+      '+1',
+      '0',
+      '(1) ',
+      '//',
+      '://',
+      'eyJa-',
+      'sk-a',
+      'key=',
+      'password=',
+      '"key":',
+      '-----BEGIN PRIVATE KEY-----',
+      '-----BEGIN ',
+      'Bearer ',
+      '\\',
+      '\\u0040',
+      '\\u',
+      '%40',
+      '::',
+      'a:',
+      '1.',
+      '1-',
+      '{',
+      '[',
+      '{"a":',
+      '[0,\n',
+      '[[],\n',
+      '"\\',
+      'AKIA',
+      'xoxb-',
+      'DE89 ',
+      '\u00a0',
+      '\u2013',
+    ].map((unit) => [unit]),
   )('are read in time proportional to their length: %j', (unit) => {
     const bytes = Buffer.from(unit.repeat(Math.ceil(SIZE / unit.length)));
     for (const rules of rulesOf) {

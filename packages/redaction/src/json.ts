@@ -140,7 +140,10 @@ export class JsonWalk {
     const { rules } = this;
     const { replaced, key } = context;
     const action = rules.actionOn(context.text);
-    if (action !== 'keep' && !(key.isForm && context.text !== 'users' && FORM_VALUE.test(latin1(this.bytes, start, end)))) {
+    if (
+      action !== 'keep' &&
+      !(key.isForm && context.text !== 'users' && FORM_VALUE.test(latin1(this.bytes, start, end)))
+    ) {
       this.replace(start, end, rules.act(action, this.decoded(start, end)));
     } else if (key.secret !== undefined && rules.has('secret') && isSecretValue(key.secret, this.decoded(start, end))) {
       this.replace(start, end, markOf('secret'));

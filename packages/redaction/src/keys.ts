@@ -38,13 +38,16 @@ const PROMPTS =
   /(?:^|_)prompts?(?:_|$)|(?:^|_)(?:input_messages|system_instructions?|system_message|user_message|user_input|user_query|span_inputs|llm_request|request_messages|input_text|input_value|retrieval_documents|document_content|reranker_query|embedding_text|prompt_template)(?:_|$)|^(?:messages|message_history|conversation|chat_history|inputs?|question|instructions|content|contents|system|context_documents)$|(?:^|_)(?:observation|trace|entity|span|task|chain|agent|workflow)_inputs?$|^gen_ai_(?:content|event_content)/u;
 const COMPLETIONS =
   /(?:^|_)completions?(?:_|$)|(?:^|_)(?:output_messages|output_text|output_value|response_text|response_content|response_body|assistant_message|generated_text|span_outputs|llm_response|reasoning_content|thinking|answer)(?:_|$)|^(?:outputs?|choices|response|reply|generation|reasoning|reasoning_text)$|(?:^|_)(?:observation|trace|entity|span|task|chain|agent|workflow)_outputs?$|^(?:ai|gen_ai|llm)_response_(?:text|object|content|message|messages|reasoning)/u;
-const USERS = /(?:^|_)(?:end)?users?(?:_?ids?|_identifier|_uuid|_guid|_sub|_handle|_key)?$|^(?:.*_)?(?:customer|member|patient|visitor|employee|student|subscriber|distinct|person|contact)_?id$|^uid$/u;
+const USERS =
+  /(?:^|_)(?:end)?users?(?:_?ids?|_identifier|_uuid|_guid|_sub|_handle|_key)?$|^(?:.*_)?(?:customer|member|patient|visitor|employee|student|subscriber|distinct|person|contact)_?id$|^uid$/u;
 const PHONE = /(?:^|_)(?:phone|mobile|telephone|tel|fax|cell|msisdn|whatsapp)(?:_?(?:number|no|nr))?$|phone_?number/u;
 const EMAIL = /(?:^|_)e?_?mail(?:_?address)?$|(?:^|_)emails?$/u;
 const PERSON =
   /(?:^|_)(?:user|first|last|full|given|family|middle|maiden|nick|sur|legal|real|customer|employee|patient|contact|recipient|sender)_?names?$|^(?:.*_)?(?:username|login|surname|firstname|lastname|fullname|nickname)$|(?:^|_)(?:street|street_address|home_address|postal_address|billing_address|shipping_address|mailing_address|address_line_?\d?|postal_code|zip_?code|postcode|birth_?date|birthday|dob|date_of_birth|place_of_birth|passport(?:_number)?|ssn|social_security_number|tax_id|national_id|driver_?s?_license|iban|client_ip|ip_address|remote_ip)$|(?:^|_)user_(?:full_name|display_name|address|city|gender|age)$/u;
 const FORM = new Set(
-  'role type finish_reason stop_reason mime_type mimetype media_type id tool_call_id call_id index object model status format detail language modality tool_name function_name'.split(' '),
+  'role type finish_reason stop_reason mime_type mimetype media_type id tool_call_id call_id index object model status format detail language modality tool_name function_name'.split(
+    ' ',
+  ),
 );
 
 const MAX_KEY = 200;

@@ -73,7 +73,8 @@ export class Groups {
   text(last: number): string {
     let text = '';
     for (let group = 0; group <= last; group++) {
-      for (let at = this.start(group); at < this.end(group); at++) text += String.fromCharCode(this.bytes[at] as number);
+      for (let at = this.start(group); at < this.end(group); at++)
+        text += String.fromCharCode(this.bytes[at] as number);
     }
     return text;
   }

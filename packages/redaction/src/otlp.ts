@@ -143,7 +143,11 @@ class OtlpWalk {
     const { replaced, key } = context;
     const action = rules.actionOn(context.text);
     const first = bytes[start];
-    if ((first === OPEN_OBJECT || first === OPEN_ARRAY) && (rules.isKeyed || rules.has('secret')) && replaced === undefined) {
+    if (
+      (first === OPEN_OBJECT || first === OPEN_ARRAY) &&
+      (rules.isKeyed || rules.has('secret')) &&
+      replaced === undefined
+    ) {
       const edits = this.json(start, end, context);
       if (edits !== undefined) return edits.length === 0 ? undefined : applyEdits(bytes, start, end, edits);
     }
@@ -152,7 +156,10 @@ class OtlpWalk {
       return this.replaced(start, end, markOf('secret'));
     }
     if (replaced !== undefined && isReplaced(utf8(bytes, start, end))) return undefined;
-    if (replaced !== undefined && (replaced !== 'phone' || rules.has('person') || isPhoneText(utf8(bytes, start, end)))) {
+    if (
+      replaced !== undefined &&
+      (replaced !== 'phone' || rules.has('person') || isPhoneText(utf8(bytes, start, end)))
+    ) {
       return this.replaced(start, end, markOf(replaced));
     }
     return this.found(start, end);

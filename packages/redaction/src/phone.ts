@@ -22,7 +22,8 @@ const SHORT_CODES = new Set(
     ' ',
   ),
 );
-const LONG_CODES = /^(?:2[1-69]\d|35\d|37\d|38[0-9]|42[013]|50\d|59\d|67\d|68\d|69\d|80[08]|85\d|87\d|88\d|96\d|97\d|99\d)/u;
+const LONG_CODES =
+  /^(?:2[1-69]\d|35\d|37\d|38[0-9]|42[013]|50\d|59\d|67\d|68\d|69\d|80[08]|85\d|87\d|88\d|96\d|97\d|99\d)/u;
 const EXTENSION = /[ ,;]{0,2}(?:x|ext\.?|extn\.?|extension|ext=|#)[ :=]{0,2}\d{1,6}(?!\d)/iuy;
 const BEHIND_WORD =
   /(?<!redacted:)(?:phone|mobile?|tel|cell|whatsapp|fax|handy|telefon|sms|contact|call|dial|telephone|number)[a-z]{0,4}[^\w\n]{0,6}(?:(?:is|number|nr|no|me|at|on|to|ist|us|him|her)[^\w\n]{1,3}){0,3}$/iu;
@@ -75,7 +76,8 @@ function internationalEnd(groups: Groups, skip: number): number {
     if (!(groups.length(group) === 1 && group > 0 && groups.separator(group) === CLOSE)) digits += groups.length(group);
     if (digits > MAX_DIGITS) break;
     // Enough digits, and what follows begins like a number of its own.
-    if (best >= 0 && digits - groups.length(group) >= 11 && groups.length(group) > 2 && groups.startsWithZero(group)) break;
+    if (best >= 0 && digits - groups.length(group) >= 11 && groups.length(group) > 2 && groups.startsWithZero(group))
+      break;
     if (exact === 0 ? digits >= 8 : digits === exact) best = group;
     if (exact > 0 && digits >= exact) break;
   }

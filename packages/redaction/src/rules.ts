@@ -129,6 +129,7 @@ export class Rules {
 
   /** A text after the action. */
   act(action: Action, text: string): string {
+    if (isReplaced(text)) return text;
     switch (action) {
       case 'keep':
         return this.clean(text);
@@ -137,7 +138,7 @@ export class Rules {
       case 'truncate':
         return firstCharacters(this.clean(text), this.policy.truncateTo);
       case 'hash':
-        return text === '' || isReplaced(text) ? text : this.hash(text);
+        return text === '' ? text : this.hash(text);
     }
   }
 
@@ -151,7 +152,8 @@ export class Rules {
 export function firstCharacters(text: string, count: number): string {
   if (text.length <= count) return text;
   let end = 0;
-  for (let index = 0; index < count && end < text.length; index++) end += (text.codePointAt(end) as number) > 0xffff ? 2 : 1;
+  for (let index = 0; index < count && end < text.length; index++)
+    end += (text.codePointAt(end) as number) > 0xffff ? 2 : 1;
   return text.slice(0, end);
 }
 

@@ -22,7 +22,9 @@ export const SECRETS: readonly string[] = [
   ...['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'].map((start) => join(start, R.slice(0, 36))),
   join('github', '_pat_', R.slice(0, 22), '_', R, R.slice(0, 20)),
   join('glpat', '-', R.slice(0, 20)),
-  ...['xoxa-', 'xoxb-', 'xoxp-', 'xoxr-', 'xoxs-'].map((start) => join(start, '123456789012-123456789012-', R.slice(0, 24))),
+  ...['xoxa-', 'xoxb-', 'xoxp-', 'xoxr-', 'xoxs-'].map((start) =>
+    join(start, '123456789012-123456789012-', R.slice(0, 24)),
+  ),
   join('xapp', '-1-A012ABCDEFG-1234567890123-', HEX),
   join('sk', '_live_', R.slice(0, 24)),
   join('sk', '_test_', R.slice(0, 24)),
@@ -72,15 +74,22 @@ export const ASSIGNED_SECRETS: readonly (readonly [text: string, secret: string]
   [`https://x.blob.example.net/c?sv=2022&sig=${R}%3D`, R],
   [`Authorization: Bearer ${R}`, R],
   [`authorization: bearer ${HEX}`, HEX],
-  [`Authorization: Basic ${Buffer.from('alice:pa55word').toString('base64')}`, Buffer.from('alice:pa55word').toString('base64')],
+  [
+    `Authorization: Basic ${Buffer.from('alice:pa55word').toString('base64')}`,
+    Buffer.from('alice:pa55word').toString('base64'),
+  ],
   [`https://hooks.slack.com/services/T012AB3CD/B012AB3CD/${R.slice(0, 24)}`, R.slice(0, 24)],
   [`session_token=${R}`, R],
   [`Cookie: sid=${R}`, R],
 ];
 
-export const PRIVATE_KEYS: readonly string[] = ['RSA PRIVATE KEY', 'EC PRIVATE KEY', 'PRIVATE KEY', 'OPENSSH PRIVATE KEY', 'PGP PRIVATE KEY BLOCK'].map(
-  (name) => `-----BEGIN ${name}-----\n${R}${R}\n${R}==\n-----END ${name}-----`,
-);
+export const PRIVATE_KEYS: readonly string[] = [
+  'RSA PRIVATE KEY',
+  'EC PRIVATE KEY',
+  'PRIVATE KEY',
+  'OPENSSH PRIVATE KEY',
+  'PGP PRIVATE KEY BLOCK',
+].map((name) => `-----BEGIN ${name}-----\n${R}${R}\n${R}==\n-----END ${name}-----`);
 
 export const CARDS: readonly string[] = [
   '4111111111111111',
@@ -176,7 +185,13 @@ export const IBANS: readonly string[] = [
 ];
 
 export const SSNS: readonly string[] = ['123-45-6789', '078-05-1120', '219 09 9999'];
-export const IPS: readonly string[] = ['203.0.113.9', '10.1.2.3', '2001:db8::1', '2001:0db8:85a3:0000:0000:8a2e:0370:7334', 'fe80::1ff:fe23:4567:890a'];
+export const IPS: readonly string[] = [
+  '203.0.113.9',
+  '10.1.2.3',
+  '2001:db8::1',
+  '2001:0db8:85a3:0000:0000:8a2e:0370:7334',
+  'fe80::1ff:fe23:4567:890a',
+];
 
 /** What must stay under every preset that keeps texts. */
 export const LOOK_ALIKES: readonly string[] = [

@@ -57,7 +57,8 @@ describe('what has to go', () => {
 describe('what has to stay', () => {
   it.each(samples.LOOK_ALIKES)('leaves %s', (value) => {
     const keepsIps = new Rules({ ...ALL, redact: ALL.redact.filter((one) => one !== 'ip') }, Buffer.alloc(32, 1));
-    for (const frame of FRAMES) expect(redactText(frame(value), value.includes('version 1') ? keepsIps : rules)).toBe(frame(value));
+    for (const frame of FRAMES)
+      expect(redactText(frame(value), value.includes('version 1') ? keepsIps : rules)).toBe(frame(value));
   });
 });
 

@@ -9,7 +9,21 @@
 import { findEmail, findIpv4, findIpv6, findUrlPassword } from './address.ts';
 import { findAssigned } from './assigned.ts';
 import type { Bytes } from './bytes.ts';
-import { beginsWord, CLOSE, COLON, DASH, DOT, hexValue, isDigit, isLetter, isWord, latin1, PLUS, SLASH, SPACE } from './bytes.ts';
+import {
+  beginsWord,
+  CLOSE,
+  COLON,
+  DASH,
+  DOT,
+  hexValue,
+  isDigit,
+  isLetter,
+  isWord,
+  latin1,
+  PLUS,
+  SLASH,
+  SPACE,
+} from './bytes.ts';
 import { ibanEnd, isCard } from './card.ts';
 import { Groups } from './numbers.ts';
 import { findPhone } from './phone.ts';
@@ -19,7 +33,18 @@ import type { RedactionClass } from './policy.ts';
 /** What a scan stops for. `escape`: this text has to be looked at without its escapes. */
 export type Stop = Exclude<RedactionClass, 'person'> | 'escape';
 
-const CARD_GROUPS = new Set(['4,4,4,4', '4,6,5', '4,6,4', '4,4,4,4,3', '4,4,4,1', '6,13', '6,10', '8,8', '4,4,8', '4,12']);
+const CARD_GROUPS = new Set([
+  '4,4,4,4',
+  '4,6,5',
+  '4,6,4',
+  '4,4,4,4,3',
+  '4,4,4,1',
+  '6,13',
+  '6,10',
+  '8,8',
+  '4,4,8',
+  '4,12',
+]);
 
 export class Scan {
   /** Range of the last find. */
@@ -68,13 +93,15 @@ export class Scan {
           if (isRaw && this.hides(at)) return 'escape';
           break;
         case SCHEME_END:
-          if (wants.has('secret') && isSchemeEnd(bytes, at) && findUrlPassword(bytes, at + 1, limit, this)) stop = 'secret';
+          if (wants.has('secret') && isSchemeEnd(bytes, at) && findUrlPassword(bytes, at + 1, limit, this))
+            stop = 'secret';
           break;
         case TWO_COLONS:
           if (wants.has('ip') && findIpv6(bytes, at, this.end, limit, this)) stop = 'ip';
           break;
         case ASSIGNED:
-          if (wants.has('secret') && isTelling(bytes, at) && findAssigned(bytes, at, this.floor, limit, this)) stop = 'secret';
+          if (wants.has('secret') && isTelling(bytes, at) && findAssigned(bytes, at, this.floor, limit, this))
+            stop = 'secret';
           break;
         default:
           if (wants.has('secret') && this.prefixed(trigger, at - 1)) stop = 'secret';
@@ -174,7 +201,8 @@ export class Scan {
   /** A social security number of the United States: 3, 2 and 4 digits, none of them reserved. */
   private ssn(): boolean {
     const { bytes, groups } = this;
-    if (groups.length(0) !== 3 || groups.length(1) !== 2 || groups.length(2) !== 4 || !groups.isUniform(2)) return false;
+    if (groups.length(0) !== 3 || groups.length(1) !== 2 || groups.length(2) !== 4 || !groups.isUniform(2))
+      return false;
     const separator = groups.separator(0);
     if ((separator !== DASH && separator !== SPACE) || (groups.separator(2) === DASH && groups.count > 3)) return false;
     if (isWord(bytes[groups.end(2)])) return false;

@@ -58,7 +58,8 @@ function redacted(bytes: Uint8Array, rules: Rules, isStrict: boolean): Uint8Arra
     // Text that is no JSON at all may have secrets over several lines.
     const stop = newline < 0 || (!isStrict && !isDocument(bytes, start)) ? endOfText(bytes, start) : newline;
     if (!isStrict) for (const edit of rules.edits(bytes, start, stop)) edits.push(edit);
-    else if (!isUnreadableMark(bytes, start, stop)) edits.push({ start, end: trimmed(bytes, start, stop), text: UNREADABLE });
+    else if (!isUnreadableMark(bytes, start, stop))
+      edits.push({ start, end: trimmed(bytes, start, stop), text: UNREADABLE });
     at = stop;
   }
   return edits.length === 0 ? bytes : applyEdits(bytes, 0, length, edits);

@@ -1,27 +1,14 @@
 /** The server process: read the configuration, start, serve until told to stop, stop in order. */
 
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
-import { messageOf } from '@glasshouse/model';
+import { collectAtRest, messageOf } from '@glasshouse/model';
 import { startApp } from './app.ts';
 import { environment, readConfig } from './config.ts';
 
 // Bodies arrive in buffers outside of V8's heap. By default every 64 MiB of them start a full collection of the heap, which
 // has nothing to do with them; counted into the heap's own limit, they go with the cheap collections of young objects.
 setFlagsFromString('--external-memory-accounted-in-global-limit');
-
-/** What the start left behind is some 20 MB; without traffic nothing else would collect it. */
-const AT_REST_MS = 1_000;
-function giveBack(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: {
-    type: 'major';
-    execution: 'async';
-    flavor: 'last-resort';
-  }) => void;
-  collect({ type: 'major', execution: 'async', flavor: 'last-resort' });
-}
 
 const config = readConfig(environment());
 const log = pino({ level: config.logLevel, name: 'glasshouse' });
@@ -31,7 +18,7 @@ try {
   const listeners = app.listeners.map(({ name, port }) => ({ name, port }));
   log.info({ listeners }, 'ready');
   process.send?.({ kind: 'ready', listeners, skipped: app.skipped });
-  setTimeout(giveBack, AT_REST_MS).unref();
+  collectAtRest();
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping');
     app.close().then(

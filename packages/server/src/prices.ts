@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
+import type { WatchedStore } from './control/audit-watch.ts';
 import { PriceBook } from './control/prices.ts';
 import { Repricer } from './control/reprice.ts';
 import { nodeNumber } from './node-number.ts';
@@ -18,15 +19,21 @@ export interface OpenPrices {
 
 export interface PricesParts {
   readonly store: Store;
+  /** The store, for rows that the audit log sees. */
+  readonly control: WatchedStore;
   /** Resolves when everything acknowledged so far is in the store. */
   readonly flush: () => Promise<void>;
 }
 
 const AGAIN_MS = 2_000;
 
-export async function openPrices(config: Config, log: Logger, { store, flush }: PricesParts): Promise<OpenPrices> {
+export async function openPrices(
+  config: Config,
+  log: Logger,
+  { store, control, flush }: PricesParts,
+): Promise<OpenPrices> {
   const book = await PriceBook.open({
-    store,
+    store: control,
     now: Date.now,
     random: randomBytes,
     snapshotPath: join(config.dataDir, 'prices.json'),

@@ -124,6 +124,24 @@ describe('the hand-over of a segment', () => {
     expect(Number(parts[0]?.n)).toBe(2);
   });
 
+  it.each(FACT_TABLES.map(({ name }) => name))(
+    'asks %s which days are missing, and stores one of them',
+    async (name) => {
+      const { path, ...segment } = await segmentOf(11n, [DAY]);
+      const days = { ...segment, table: name, path: join(dir, 'empty.gz') };
+      expect(await store.missingDays(days)).toEqual([DAY]);
+      const columns = FACT_TABLES.find((table) => table.name === name)?.columns.map((column) => `\`${column.name}\``);
+      const client = new Client(store.target, store.target.writer, { maxConnections: 1, requestTimeoutMs: 10_000 });
+      const { stream } = await client.raw(
+        `SELECT ${columns?.join(', ')} FROM glasshouse.${name} LIMIT 0 FORMAT Native`,
+      );
+      writeFileSync(days.path, gzipSync(await buffer(stream)));
+      await client.close();
+      await store.insertDays(days, [DAY]);
+      expect(path).not.toBe(days.path);
+    },
+  );
+
   it('stores only the days that are missing', async () => {
     const segment = await segmentOf(8n, [DAY, DAY, DAY + 1, DAY + 2]);
     await store.insertSegment(segment);

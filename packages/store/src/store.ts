@@ -191,13 +191,12 @@ export class Store {
 
   /** The days of the segment whose rows are not in the table. Throws if a day is there in part, which must not happen. */
   async missingDays(segment: SegmentFile): Promise<number[]> {
-    const { name } = this.tableOf(segment);
+    const { name, day } = this.tableOf(segment);
     const days = [...segment.days.keys()];
     const [first, last] = [Math.min(...days), Math.max(...days)];
     const found = await this.writer.rows<{ day: number; count: string }>(
-      `SELECT toUInt32(toDate(timestamp)) AS day, count() AS count FROM ${name}
-       WHERE timestamp >= toDateTime64({first:UInt32} * 86400, 9, 'UTC')
-         AND timestamp < toDateTime64(({last:UInt32} + 1) * 86400, 9, 'UTC')
+      `SELECT toUInt32(${day}) AS day, count() AS count FROM ${name}
+       WHERE ${day} BETWEEN toDate({first:UInt32}) AND toDate({last:UInt32})
          AND _segment = {segment:UInt64} GROUP BY day`,
       { params: { first, last, segment: segment.id.toString() }, settings: { select_sequential_consistency: 1 } },
     );
@@ -218,7 +217,7 @@ export class Store {
 
   /** Inserts only the given days of a segment, by way of a table of its own. */
   async insertDays(segment: SegmentFile, days: readonly number[]): Promise<void> {
-    const { name, columns } = this.tableOf(segment);
+    const { name, columns, day } = this.tableOf(segment);
     const staging = this.stagingOf(segment);
     await this.writer.command(`DROP TABLE IF EXISTS ${staging} SYNC`);
     const columnDdl = FACT_TABLES.find((table) => table.name === segment.table)
@@ -236,7 +235,7 @@ export class Store {
         `${insertId(segment)}-${randomUUID()}`,
       );
       await this.writer.command(
-        `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(toDate(timestamp)) IN {days:Array(UInt32)}`,
+        `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${staging} WHERE toUInt32(${day}) IN {days:Array(UInt32)}`,
         {
           params: { days },
           settings: { ...ONE_PART_PER_PARTITION, max_threads: 1, max_block_size: 10_000_000 },
@@ -300,12 +299,14 @@ export class Store {
     return `${quoteName(this.target.database)}.${quoteName(stagingName(segment))}`;
   }
 
-  private tableOf(segment: SegmentFile): { name: string; columns: string } {
+  /** The table of a segment, its columns, and the day of a row, by which all of them are partitioned. */
+  private tableOf(segment: SegmentFile): { name: string; columns: string; day: string } {
     const table = FACT_TABLES.find((candidate) => candidate.name === segment.table);
     invariant(table, `no fact table ${segment.table}`);
     return {
       name: `${quoteName(this.target.database)}.${quoteName(table.name)}`,
       columns: table.columns.map((column) => quoteName(column.name)).join(', '),
+      day: table.partitionBy,
     };
   }
 

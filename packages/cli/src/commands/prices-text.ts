@@ -33,7 +33,7 @@ export function conditionsText({ from, until, when = {} }: Pick<PriceRow, 'from'
     from === undefined ? '' : `from ${from}`,
     until === undefined ? '' : `until ${until}`,
     ...Object.entries(when).map(
-      ([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+      ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
     ),
   ];
   return parts.filter((part) => part !== '').join(', ');

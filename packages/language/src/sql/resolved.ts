@@ -90,11 +90,22 @@ export function* walkResolved(root: ResolvedNode): Generator<ResolvedNode> {
 
 const FUNCTION = /^function_name: (\w+), function_type: (\w+)(?:, result_type: (.*))?$/su;
 
-/** Whether a query in it, or itself, gives the first rows of an order. */
+/**
+ * Whether a query in it, or itself, gives the first rows of an order, and no condition on a dictionary narrows down what they are
+ * found in.
+ */
 export function hasFirstRows(root: ResolvedNode): boolean {
-  return [...walkResolved(root)].some(
-    (node) => node.kind === 'QUERY' && heading(node, 'ORDER BY') !== undefined && heading(node, 'LIMIT') !== undefined,
-  );
+  return [...walkResolved(root)].some((node) => {
+    if (node.kind !== 'QUERY' || heading(node, 'ORDER BY') === undefined || heading(node, 'LIMIT') === undefined)
+      return false;
+    const where = heading(node, 'WHERE');
+    return (
+      where === undefined ||
+      ![...walkResolved(where)].some(
+        (one) => one.kind === 'COLUMN' && typeOf(one)?.startsWith('LowCardinality(') === true,
+      )
+    );
+  });
 }
 
 /** The child under a heading. */

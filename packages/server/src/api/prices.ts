@@ -204,7 +204,7 @@ function listOf(fields: Fields, now: number): WantedList {
     name: fields['name'],
     format: format as WantedList['format'],
     content: fields['content'],
-    ...(providers === undefined ? {} : { providers: providers as string[] }),
+    ...(providers === undefined ? {} : { providers }),
   };
 }
 

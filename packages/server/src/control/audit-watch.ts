@@ -67,6 +67,18 @@ const WATCHED: Readonly<Record<string, Watched>> = {
     describe: ({ name, deleted }) => (deleted === true ? undefined : { target: String(name), state: { name } }),
     actions: () => ({ create: 'workspace.create', change: 'workspace.create', remove: 'workspace.delete' }),
   },
+  price_overrides: {
+    key: ['tenant', 'id'],
+    columns: ['tenant', 'id', 'entry'],
+    describe: ({ id, entry }) => ({ target: String(id), state: JSON.parse(String(entry)) as object }),
+    actions: () => ({ create: 'prices.override', change: 'prices.override', remove: 'prices.remove' }),
+  },
+  price_lists: {
+    key: ['id'],
+    columns: ['id', 'entry'],
+    describe: ({ id, entry }) => ({ target: String(id), state: JSON.parse(String(entry)) as object }),
+    actions: () => ({ create: 'prices.import', change: 'prices.import', remove: 'prices.remove' }),
+  },
   deployments: {
     key: ['tenant', 'id'],
     columns: ['tenant', 'id', 'status', 'live'],
@@ -99,7 +111,7 @@ function tell(watch: Watched, former: Row | undefined, row: Row, onChange: OnCha
   const actions = watch.actions(row);
   onChange({
     action: before === undefined ? actions.create : after === undefined ? actions.remove : actions.change,
-    tenant: String(row['tenant']),
+    tenant: String(row['tenant'] ?? ''),
     target: (after ?? before)?.target ?? '',
     before: before?.state ?? null,
     after: after?.state ?? null,
@@ -115,8 +127,8 @@ async function formerOf(
 ): Promise<ReadonlyMap<string, Row>> {
   const found = await store.rows<Row>(
     `SELECT ${watch.columns.join(', ')} FROM ${quoteName(store.target.database)}.${table} FINAL
-     WHERE tenant IN {tenants:Array(String)} AND concatWithSeparator('\n', ${watch.key.join(', ')}) IN {keys:Array(String)}`,
-    { params: { tenants: rows.map((row) => String(row['tenant'])), keys: rows.map((row) => keyOf(watch, row)) } },
+     WHERE concatWithSeparator('\n', ${watch.key.join(', ')}) IN {keys:Array(String)}`,
+    { params: { keys: rows.map((row) => keyOf(watch, row)) } },
   );
   return new Map(found.map((row) => [keyOf(watch, row), row]));
 }

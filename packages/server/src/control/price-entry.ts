@@ -53,7 +53,7 @@ function rowOf(fields: Fields, { tenant, id, by, at }: EntryPlace): PriceRow {
   return {
     id: `${tenant}/${id}`,
     provider: text(fields, 'provider'),
-    models: models as string[],
+    models,
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until }),
     ...(when === undefined ? {} : { when }),
@@ -93,7 +93,7 @@ function conditionsOf(value: unknown): Conditions | undefined {
     if (!isText(hours['from']) || !isText(hours['until']) || Object.keys(hours).length !== 2)
       throw refused('when.hours must be {"from": "HH:MM", "until": "HH:MM"}');
   }
-  return when as Conditions;
+  return when;
 }
 
 function aliasOf(value: unknown): ModelAlias {

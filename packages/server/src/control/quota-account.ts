@@ -37,6 +37,7 @@ export interface SavedUse {
 }
 
 const DAY_SECONDS = 86_400;
+const NONE: readonly Reached[] = [];
 /** One request may bring more rows than may come in a second; those after it wait for this long at most. */
 const MAX_DEBT_SECONDS = 10;
 /** Nobody is told to stay away for longer: a quota may be raised, and rows may go. */
@@ -93,13 +94,17 @@ export class QuotaAccount {
 
   /** Limits that are near. */
   near(nowMs: number): readonly Reached[] {
-    if (this.quota === undefined) return [];
-    const { limits, warnAt } = this.quota;
+    if (this.quota === undefined) return NONE;
     this.turn(nowMs);
-    return QUOTA_KINDS.flatMap((kind) => {
+    const { limits, warnAt } = this.quota;
+    // Mostly nothing is, and then nothing is made.
+    let found: Reached[] | undefined;
+    for (const kind of QUOTA_KINDS) {
       const limit = limits[kind];
-      return limit === undefined || this.useOf(kind) < limit * warnAt ? [] : [this.reachedOf(kind, limit, 1)];
-    });
+      if (limit !== undefined && this.useOf(kind) >= limit * warnAt)
+        (found ??= []).push(this.reachedOf(kind, limit, 1));
+    }
+    return found ?? NONE;
   }
 
   /** Events are those of the last full second, or of the present one if there are more. */

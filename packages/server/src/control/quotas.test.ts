@@ -149,7 +149,9 @@ it('stored bytes are measured when they are limited, facts by their rows', async
   };
   const rows = [1, 2, 3].map((n) => ({ ...row, tenant_id: tenant, project_id: n === 3 ? 'b' : 'a' }));
   await store.insertRows('spans', rows);
-  const quotas = await open({ storedBytes: storedBytesOf(store, () => [tenant]) });
+  const storedBytes = storedBytesOf(store, () => [tenant]);
+  expect((await storedBytes()).filter((owner) => owner.tenant === tenant)).toHaveLength(3);
+  const quotas = await open({ storedBytes });
   await quotas.set({ tenant, project: '', ...quota({ storedBytes: 1 }) });
   expect(refusal(quotas)?.message).toContain('stored bytes are limited to 1');
   const [all, a, b] = quotas.list(tenant).map(({ use }) => use.storedBytes);

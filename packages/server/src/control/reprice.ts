@@ -244,15 +244,15 @@ export class Repricer {
       const batch = emptyBatch();
       const first = next;
       // What a run before this one was writing is found again, but for what it had written, and counted no more.
-      const end = applying ?? pages.length;
-      while (next < end && (applying !== undefined || batch.costs.length < batchRows)) {
+      const isCounted = applying === undefined;
+      const [end, most] = isCounted ? [pages.length, batchRows] : [applying ?? next, Number.POSITIVE_INFINITY];
+      while (next < end && batch.costs.length < most) {
         this.heed(running);
         const page = pages[next++] as Page;
         add(batch, await this.facts.read(range, page), parts);
         done += page.rows;
         running.record = { ...running.record, progress: progress(done) };
       }
-      const isCounted = applying === undefined;
       const { dryRun, state } = running.record;
       if (isCounted) {
         const counted = withBatch(running.record, batch);

@@ -26,7 +26,7 @@ export function storedBytesOf(store: Pick<Store, 'rows' | 'target'>, tenants: ()
   return async () => {
     const sizes = await store.rows<Size>(
       `SELECT database, table, toString(sum(bytes_on_disk)) AS bytes, toString(sum(rows)) AS count FROM system.parts
-       WHERE active AND (database = {facts:String} OR database LIKE 'tenant\\_%') GROUP BY database, table`,
+       WHERE active AND (database = {facts:String} OR database LIKE 'tenant\\_%') GROUP BY \`table\`, database`,
       { params: { facts: store.target.database } },
     );
     const totals = new Map<string, Map<string, number>>();

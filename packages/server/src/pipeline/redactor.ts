@@ -60,7 +60,11 @@ export class Redactor {
   }
 
   /** The rules of a place; undefined if nothing is changed there. Events have a tenant only. */
-  rulesFor({ tenant, project = '', environment = '' }: Partial<Placement> & Pick<Placement, 'tenant'>): BodyRules | undefined {
+  rulesFor({
+    tenant,
+    project = '',
+    environment = '',
+  }: Partial<Placement> & Pick<Placement, 'tenant'>): BodyRules | undefined {
     if (this.byPlace.size === 0) return undefined;
     for (const place of [
       { tenant, project, environment },

@@ -6,7 +6,7 @@
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { invariant, messageOf, toAppError } from '@glasshouse/model';
+import { collectAtRest, invariant, messageOf, toAppError } from '@glasshouse/model';
 import { GENERATIONS } from '@glasshouse/schema';
 import { Log } from '../wal/log.ts';
 import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
@@ -19,6 +19,7 @@ const COMMIT_DAYS = 100;
 
 invariant(parentPort !== null, 'the ingest worker was started outside of a worker thread');
 run(parentPort, workerData as WorkerOptions);
+collectAtRest();
 
 /** A request that is decoded and waits for its commit. */
 interface Pending {

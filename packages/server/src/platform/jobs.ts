@@ -179,8 +179,12 @@ export class Jobs {
 
   /** The last jobs of the workspace, newest first. */
   async list(tenant: string): Promise<Job[]> {
+    // One that ends while its row is read has an older state there.
+    const before = new Map(this.active);
     const rows = await this.read('tenant = {tenant:String}', { tenant });
-    return rows.map((row) => this.active.get(row.id)?.job ?? this.untold.get(row.id) ?? fromRow(row));
+    return rows.map(
+      (row) => (this.active.get(row.id) ?? before.get(row.id))?.job ?? this.untold.get(row.id) ?? fromRow(row),
+    );
   }
 
   /** Ends a job that has not ended yet. Rejects with `not_found`, or `conflict` if it has. */

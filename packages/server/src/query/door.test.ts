@@ -382,6 +382,7 @@ describe('definitions', () => {
       Object.keys(first),
     );
     expect(await settingsOf('SELECT trace_id FROM spans ORDER BY timestamp')).toEqual({});
+    expect(await settingsOf("SELECT trace_id FROM spans WHERE name = 'x' ORDER BY timestamp LIMIT 5")).toEqual({});
     expect(await settingsOf('SELECT org FROM events ORDER BY org LIMIT 5')).toEqual({});
 
     // Should a new version of the engine do so by itself, the setting can go.

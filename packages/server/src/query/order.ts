@@ -38,7 +38,8 @@ const UNINDEXED: Readonly<Record<string, string>> = {
 
 /**
  * The engine keeps a list of the newest rows while it reads, and skips what is older than all of them, only if the columns that a
- * view computes are not split off its filter. They are computed behind the list all the same. Not where they could fail.
+ * view computes are not split off its filter. They are computed behind the list all the same. Not where they could fail, nor where a
+ * condition is on a dictionary (a service, a route): that is asked first then, and most granules have none of it.
  */
 export const NEWEST_FIRST: Readonly<Record<string, string>> = { query_plan_split_filter: '0' };
 

@@ -1,0 +1,337 @@
+/**
+ * Generations of a real server: calls written down once and sent in every dialect over its real transport are the same rows with
+ * the same cost; a call that is reported twice is one; and a server that is killed loses and doubles none.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Conversation } from './support/conversations.ts';
+import { CONVERSATIONS, costOf } from './support/conversations.ts';
+import type { Attributes, Dialect, Report } from './support/dialects.ts';
+import { DIALECTS } from './support/dialects.ts';
+import type { Kind } from './support/durability-load.ts';
+import { Load } from './support/durability-load.ts';
+import { KillableServer } from './support/durability-server.ts';
+import { post, postJson } from './support/http.ts';
+import { double, fixed64, nested, varint } from './support/protobuf.ts';
+import type { Row, Server } from './support/server.ts';
+import { showLogsOfFailures, startServer } from './support/server.ts';
+
+/** Of the first call; the others follow each other by a minute. */
+const BEGUN_MS = Date.now() - 3_600_000;
+const KILLS = 2;
+
+let server: Server;
+let apiKey: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  const wanted = { tenantId: 'observed', projectId: 'chat', environment: 'prod' };
+  const answer = await postJson(`${server.url}/api/v1/auth/tokens`, JSON.stringify(wanted));
+  ({ apiKey } = JSON.parse(answer.text) as { apiKey: string });
+});
+
+afterAll(() => server?.stop());
+showLogsOfFailures(() => server);
+
+/** A span of a call: its identity and times, its attributes, and how it ended. */
+interface Sent {
+  readonly report: Report;
+  readonly call: Conversation;
+  readonly attributes: Attributes;
+}
+
+function reportOf(way: string, nth: number): Report {
+  const digits = Buffer.from(`${way} ${nth}`).toString('hex');
+  return {
+    startMs: BEGUN_MS + nth * 60_000,
+    traceId: digits.padEnd(32, '1').slice(-32),
+    spanId: (nth + 1).toString(16).padStart(4, '0') + digits.padEnd(12, '2').slice(0, 12),
+    responseId: `chatcmpl-${way}-${String(nth).padStart(8, '0')}`,
+    callId: `call-${way}-${nth}`,
+  };
+}
+
+/** ExportTraceServiceRequest in protobuf. */
+function protobufOf(project: string, scope: string, sent: readonly Sent[]): Buffer {
+  const anyValue = (value: Exclude<Attributes[string], undefined>): Buffer => {
+    if (typeof value === 'string') return nested(1, value);
+    if (typeof value === 'boolean') return varint(2, value ? 1 : 0);
+    if (typeof value !== 'number') return nested(5, ...value.map((item) => nested(1, nested(1, item))));
+    return Number.isInteger(value) ? varint(3, value) : double(4, value);
+  };
+  const pair = (key: string, value: Attributes[string]): Buffer =>
+    value === undefined ? Buffer.alloc(0) : nested(9, nested(1, key), nested(2, anyValue(value)));
+  const spans = sent.map(({ report, call, attributes }) =>
+    nested(
+      2,
+      nested(1, Buffer.from(report.traceId, 'hex')),
+      nested(2, Buffer.from(report.spanId, 'hex')),
+      nested(5, call.title),
+      fixed64(7, BigInt(report.startMs) * 1_000_000n),
+      fixed64(8, BigInt(report.startMs + call.latencyMs) * 1_000_000n),
+      ...Object.entries(attributes).map(([key, value]) => pair(key, value)),
+      call.error === undefined ? Buffer.alloc(0) : nested(15, nested(2, call.error), varint(3, 2)),
+    ),
+  );
+  const resource = nested(1, nested(1, nested(1, 'project.name'), nested(2, nested(1, project))));
+  return nested(1, resource, nested(2, nested(1, nested(1, scope)), ...spans));
+}
+
+/** The same in JSON. */
+function jsonOf(project: string, scope: string, sent: readonly Sent[]): string {
+  const anyValue = (value: Exclude<Attributes[string], undefined>): object => {
+    if (typeof value === 'string') return { stringValue: value };
+    if (typeof value === 'boolean') return { boolValue: value };
+    if (typeof value !== 'number') return { arrayValue: { values: value.map((item) => ({ stringValue: item })) } };
+    return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  };
+  const spans = sent.map(({ report: { traceId, spanId, startMs }, call, attributes }) => ({
+    traceId,
+    spanId,
+    name: call.title,
+    startTimeUnixNano: `${startMs}000000`,
+    endTimeUnixNano: `${startMs + call.latencyMs}000000`,
+    attributes: Object.entries(attributes).flatMap(([key, value]) =>
+      value === undefined ? [] : [{ key, value: anyValue(value) }],
+    ),
+    ...(call.error === undefined ? {} : { status: { code: 2, message: call.error } }),
+  }));
+  const resource = { attributes: [{ key: 'project.name', value: { stringValue: project } }] };
+  return JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: scope }, spans }] }] });
+}
+
+const SERVICE = {
+  export: {
+    path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (bytes: Buffer) => bytes,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  },
+};
+
+async function exportByGrpc(port: number, body: Buffer): Promise<void> {
+  const client = new (makeGenericClientConstructor(SERVICE, 'TraceService'))(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+  );
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client['export']?.(body, (error: Error | null) => (error === null ? resolve() : reject(error)));
+    });
+  } finally {
+    client.close();
+  }
+}
+
+type Transport = 'events' | 'grpc' | 'json' | 'observa' | 'protobuf';
+
+/** How a dialect travels: the words and the way. */
+interface Way {
+  readonly title: string;
+  readonly dialect: Dialect;
+  readonly transport: Transport;
+}
+
+const WAYS: readonly Way[] = DIALECTS.flatMap((dialect) => {
+  const transports: readonly Transport[] =
+    'span' in dialect
+      ? dialect.name === 'otel'
+        ? ['protobuf', 'json', 'grpc']
+        : ['protobuf']
+      : [dialect.source === 'observa' ? 'observa' : 'events'];
+  return transports.map((transport) => ({ title: `${dialect.name} by ${transport}`, dialect, transport }));
+});
+
+async function send({ dialect, transport, title }: Way, calls: readonly Conversation[]): Promise<void> {
+  const reports = calls.map((call) => [call, reportOf(title, CONVERSATIONS.indexOf(call))] as const);
+  if ('span' in dialect) {
+    const sent = reports.map(([call, report]) => ({ call, report, attributes: dialect.span(call, report) }));
+    const url = `http://127.0.0.1:${server.ports.otlpHttp}/v1/traces`;
+    if (transport === 'grpc') await exportByGrpc(server.ports.otlpGrpc, protobufOf(title, dialect.scope, sent));
+    else {
+      const answer =
+        transport === 'json'
+          ? await postJson(url, jsonOf(title, dialect.scope, sent))
+          : await post(url, protobufOf(title, dialect.scope, sent));
+      expect(answer.status).toBe(200);
+    }
+    return;
+  }
+  const lines = reports.map(([call, report]) => dialect.line(call, report));
+  if (transport === 'observa') {
+    const frame = { tenant_id: 'observed', project_id: 'chat', environment: 'prod', parent_span_id: null };
+    const body = JSON.stringify(lines.map((line) => ({ ...frame, ...line })));
+    const answer = await postJson(`${server.url}/api/v1/events/ingest`, body, { authorization: `Bearer ${apiKey}` });
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('success')]);
+    return;
+  }
+  const body = lines.map((line) => JSON.stringify(line)).join('\n');
+  const answer = await postJson(`${server.url}/v0/events?name=${dialect.source}&wait=true`, body);
+  expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"quarantined_rows":0')]);
+}
+
+const COLUMNS = `toUnixTimestamp64Milli(time) AS at, operation, provider, model_requested AS requested, model_used AS used,
+  toInt64(input_tokens) AS input, toInt64(cache_read_tokens) AS cached, toInt64(output_tokens) AS output,
+  toInt64(reasoning_tokens) AS reasoning, latency_ms AS latency, time_to_first_token_ms AS firstToken,
+  toUInt8(streaming) AS streaming, status, finish_reason AS finish, response_id AS responseId, prompt, completion AS answer,
+  error_message AS error, toString(cost) AS cost`;
+
+/** The row that a call has to be in a dialect. */
+function expectedRow(call: Conversation, { dialect, title }: Way): Row {
+  const { lacks, exclusive = [] } = dialect;
+  const report = reportOf(title, CONVERSATIONS.indexOf(call));
+  const apart = (part: 'cached' | 'reasoning'): number => (exclusive.includes(part) ? (call[part] ?? 0) : 0);
+  const has = <T>(fact: (typeof lacks)[number], value: T, otherwise: T): T =>
+    lacks.includes(fact) ? otherwise : value;
+  const cached = has('cached', call.cached, undefined);
+  const provider =
+    dialect.name === 'vercel' ? `${call.provider}.${call.operation === 'chat' ? 'chat' : 'embedding'}` : call.provider;
+  // OpenInference has one name for both models; who has none for the one that answered says nothing of it.
+  const used = dialect.name === 'openinference' && call.used === '' ? call.requested : call.used;
+  const isUsedLost = dialect.name === 'openinference' && call.operation === 'embeddings';
+  return {
+    at: report.startMs,
+    operation: call.operation,
+    provider: has('provider', provider, ''),
+    requested: call.requested,
+    used: isUsedLost ? '' : has('used', used, dialect.name === 'langfuse' ? call.requested : ''),
+    input: call.input === undefined ? null : call.input - apart('cached'),
+    cached: cached ?? null,
+    output: call.output === undefined ? null : call.output - apart('reasoning'),
+    reasoning: has('reasoning', call.reasoning, undefined) ?? null,
+    latency: call.latencyMs,
+    firstToken: has('firstToken', call.firstTokenMs, undefined) ?? null,
+    streaming: has('streaming', call.firstTokenMs === undefined ? 0 : 1, null),
+    status: has('status', call.error === undefined ? 'ok' : 'error', ''),
+    finish: has('finish', call.finish, ''),
+    responseId: has('responseId', report.responseId, ''),
+    prompt: has('prompt', expect.stringContaining(JSON.stringify(call.prompt).slice(1, 5)) as unknown, ''),
+    answer:
+      call.answer === ''
+        ? expect.anything()
+        : has('answer', expect.stringContaining(JSON.stringify(call.answer).slice(1, 5)) as unknown, ''),
+    error: dialect.name === 'traces' ? '' : (call.error ?? ''),
+    cost: costOf(call.requested, call.input, cached, call.output),
+  };
+}
+
+describe.each(WAYS)('$title', (way) => {
+  const calls = CONVERSATIONS.filter(({ operation }) => way.dialect.operations.includes(operation));
+
+  it('makes of each call the row that it is, with its cost', async () => {
+    await send(way, calls);
+    const { name } = way.dialect;
+    const where = 'span' in way.dialect ? `project_name = '${way.title}'` : `dialect = '${name}'`;
+    const query = `SELECT ${COLUMNS} FROM generations WHERE ${where} ORDER BY time`;
+    const ask = async (): Promise<readonly Row[]> => {
+      if (way.transport !== 'observa') return server.sql(query);
+      const headers = { authorization: `Bearer ${server.adminToken}`, 'x-glasshouse-tenant': 'observed' };
+      const answer = await fetch(`${server.url}/v0/sql`, { method: 'POST', headers, body: query });
+      return ((await answer.json()) as { data?: readonly Row[] }).data ?? [];
+    };
+    await expect.poll(async () => (await ask()).length, { timeout: 30_000, interval: 50 }).toBe(calls.length);
+    expect(await ask()).toEqual(calls.map((call) => expectedRow(call, way)));
+  });
+});
+
+it('makes one row of a call that came as a span, as an event, and again', async () => {
+  const [call] = CONVERSATIONS as [Conversation, ...Conversation[]];
+  const otel = WAYS.find(({ transport }) => transport === 'grpc');
+  const events = WAYS.find(({ dialect }) => dialect.name === 'llm_events');
+  if (otel === undefined || events === undefined || !('line' in events.dialect)) throw new Error('no such ways');
+  const report = reportOf('twice', 0);
+  const line = JSON.stringify(events.dialect.line(call, { ...report, callId: 'first' }));
+  const again = JSON.stringify(events.dialect.line(call, { ...report, callId: 'second' }));
+  const attributes = 'span' in otel.dialect ? otel.dialect.span(call, report) : {};
+  await exportByGrpc(server.ports.otlpGrpc, protobufOf('twice', 'test', [{ call, report, attributes }]));
+  for (const body of [line, again]) await postJson(`${server.url}/v0/events?name=llm_events&wait=true`, body);
+  const last = { ...report, responseId: 'chatcmpl-the-one-behind', spanId: '00000000000000ff', callId: 'third' };
+  await postJson(`${server.url}/v0/events?name=llm_events&wait=true`, JSON.stringify(events.dialect.line(call, last)));
+  const query = (id: string): string =>
+    `SELECT dialect, count() AS rows FROM generations WHERE response_id = '${id}' GROUP BY dialect`;
+  expect(await server.rows(query(last.responseId), 1)).toEqual([{ dialect: 'llm_events', rows: 1 }]);
+  expect(await server.rows(query(report.responseId), 1)).toEqual([{ dialect: 'otel', rows: 1 }]);
+});
+
+describe('under kill -9', () => {
+  const found = (where: string, batch: string): string =>
+    `SELECT ${batch} AS batch, toUInt32(count()) AS count, toUInt32(uniqExact(response_id)) AS items
+     FROM generations WHERE ${where} GROUP BY batch`;
+  const [call] = CONVERSATIONS as [Conversation, ...Conversation[]];
+  const reports = (way: string, batch: number, items: number): Report[] =>
+    Array.from({ length: items }, (_, item) => ({
+      ...reportOf(way, item),
+      startMs: Date.now(),
+      spanId: batch.toString(16).padStart(8, '0') + (item + 1).toString(16).padStart(8, '0'),
+      responseId: `chatcmpl-${way}-${batch}-${item}-0123456789`,
+      callId: `${way} ${batch} ${item}`,
+    }));
+  const kindOf = (name: string): Dialect | undefined => DIALECTS.find((dialect) => dialect.name === name);
+  const events: Kind = {
+    path: '/v0/events?name=llm_events',
+    contentType: 'application/x-ndjson',
+    encode: (batch, items) => {
+      const dialect = kindOf('llm_events');
+      const lines = reports('event', batch, items).map((report) =>
+        JSON.stringify({
+          ...(dialect !== undefined && 'line' in dialect ? dialect.line(call, report) : {}),
+          user: batch.toString(16),
+        }),
+      );
+      return Buffer.from(lines.join('\n'));
+    },
+    sql: found("dialect = 'llm_events'", 'user_id'),
+  };
+  const spans: Kind = {
+    path: '/v1/traces',
+    contentType: 'application/x-protobuf',
+    encode: (batch, items) => {
+      const dialect = kindOf('otel');
+      const sent = reports('span', batch, items).map((report) => ({
+        call,
+        report,
+        attributes: dialect !== undefined && 'span' in dialect ? dialect.span(call, report) : {},
+      }));
+      return protobufOf('kill', 'test', sent);
+    },
+    sql: found("dialect = 'otel'", 'substring(span_id, 1, 8)'),
+  };
+
+  it('none that was acknowledged is lost, and none is there twice', { timeout: 120_000 }, async ({ annotate }) => {
+    const env = { GLASSHOUSE_SEAL_MS: '50', GLASSHOUSE_LOG_LEVEL: 'info' };
+    const dataDir = await mkdtemp(join(tmpdir(), 'glasshouse-kill-generations-'));
+    const loads = [new Load(events), new Load(spans)];
+    let victim = await KillableServer.start(dataDir, env);
+    try {
+      await postJson(`${victim.url}/v0/events?name=llm_events`, '{"none":1}');
+      for (let round = 0; round < KILLS; round++) {
+        for (const load of loads) load.start(victim, 20, 128);
+        await pause(500 + Math.random() * 1_500);
+        victim.signal('server', 'SIGKILL');
+        await victim.exited();
+        for (const load of loads) await load.stop();
+        victim = await KillableServer.start(dataDir, env);
+        await victim.drained();
+        for (const load of loads) {
+          const verdict = await load.verify(victim);
+          expect(verdict, victim.logs()).toMatchObject({ lost: 0, doubled: 0, partial: 0, strange: 0 });
+          expect(verdict.acked).toBeGreaterThan(0);
+        }
+      }
+      const verdicts = [];
+      for (const load of loads) verdicts.push(await load.verify(victim));
+      await annotate(JSON.stringify(verdicts));
+    } finally {
+      await victim.end();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  });
+});
