@@ -24,6 +24,8 @@ import { showLogsOfFailures, startServer } from './support/server.ts';
 /** Of the first call; the others follow each other by a minute. */
 const BEGUN_MS = Date.now() - 3_600_000;
 const KILLS = 2;
+/** Batches of each kind that are acknowledged before a kill. */
+const ACKED = 5;
 
 let server: Server;
 let apiKey: string;
@@ -242,6 +244,27 @@ describe.each(WAYS)('$title', (way) => {
   });
 });
 
+it('makes of images the row that they are, with their price by size and quality', async () => {
+  const image = {
+    start_time: new Date(BEGUN_MS).toISOString(),
+    end_time: new Date(BEGUN_MS + 9_000).toISOString(),
+    event_type: 'image_generation',
+    provider: 'openai',
+    model: 'dall-e-3',
+    message_id: 'two-images',
+    num_images: 2,
+    image_width: 1024,
+    image_height: 1024,
+    image_quality: 'hd',
+    status: 'success',
+  };
+  await postJson(`${server.url}/v0/events?name=image_events&wait=true`, JSON.stringify(image));
+  const columns = 'operation, modality, toInt64(images) AS images, latency_ms, status, toString(cost) AS cost';
+  expect(await server.rows(`SELECT ${columns} FROM generations WHERE call_id = 'two-images'`, 1)).toEqual([
+    { operation: 'image_generation', modality: 'image', images: 2, latency_ms: 9_000, status: 'ok', cost: '0.16' },
+  ]);
+});
+
 it('makes one row of a call that came as a span, as an event, and again', async () => {
   const [call] = CONVERSATIONS as [Conversation, ...Conversation[]];
   const otel = WAYS.find(({ transport }) => transport === 'grpc');
@@ -314,7 +337,14 @@ describe('under kill -9', () => {
       await postJson(`${victim.url}/v0/events?name=llm_events`, '{"none":1}');
       for (let round = 0; round < KILLS; round++) {
         for (const load of loads) load.start(victim, 20, 128);
-        await pause(500 + Math.random() * 1_500);
+        const before = loads.map(({ acked }) => acked);
+        await expect
+          .poll(() => loads.every(({ acked }, index) => acked >= (before[index] ?? 0) + ACKED), {
+            timeout: 30_000,
+            interval: 20,
+          })
+          .toBe(true);
+        await pause(Math.random() * 1_000);
         victim.signal('server', 'SIGKILL');
         await victim.exited();
         for (const load of loads) await load.stop();

@@ -21,11 +21,11 @@ import { localWorkspace } from './support/workspace.ts';
 const DRAWN = 'a8Kd03mZq7Lw5XbT2vNc9RfYh4GjS6pEuQ1oWiB';
 /** Put together here, so that the file itself holds no secret. */
 const SECRETS = [
-  `sk${'-proj-'}${DRAWN}`,
-  `sk${'-ant-api03-'}${DRAWN}`,
-  `AKIA${'IOSFODNN7EXAMPL3'}`,
-  `ghp${'_'}${DRAWN.slice(0, 36)}`,
-  `xoxb${'-123456789012-'}${DRAWN.slice(0, 24)}`,
+  ['sk', 'proj', DRAWN].join('-'),
+  ['sk', 'ant', 'api03', DRAWN].join('-'),
+  ['AKIA', 'IOSFODNN7EXAMPL3'].join(''),
+  ['ghp', DRAWN.slice(0, 36)].join('_'),
+  ['xoxb', '123456789012', DRAWN.slice(0, 24)].join('-'),
   `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.${DRAWN}`,
   'MIIEpAIBAAKCAQEAplantedkeymaterial',
   'hunter2planted',

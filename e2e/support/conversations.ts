@@ -27,7 +27,7 @@ export interface Conversation {
 }
 
 /** Dollars for a million tokens: input, cached input, output. */
-export const PRICES: Readonly<Record<string, readonly [input: number, cached: number, output: number]>> = {
+const PRICES: Readonly<Record<string, readonly [input: number, cached: number, output: number]>> = {
   'gpt-5': [1.25, 0.125, 10],
   'gpt-4o': [2.5, 1.25, 10],
   'gpt-4o-mini': [0.15, 0.075, 0.6],

@@ -13,9 +13,9 @@ import type { AddressInfo } from 'node:net';
 
 /** What every answer says, and what it took. Cached tokens and those of thinking are parts of their totals. */
 export const ANSWER = { text: 'Hello there', input: 100, cached: 20, output: 50, thinking: 10, total: 150 };
-export const TOOL_ARGUMENTS = '{"city":"Berlin"}';
+const TOOL_ARGUMENTS = '{"city":"Berlin"}';
 /** Anthropic's input is without what was read from the cache or written to it. */
-export const ANTHROPIC_USAGE = {
+const ANTHROPIC_USAGE = {
   input_tokens: 60,
   cache_read_input_tokens: 30,
   cache_creation_input_tokens: 10,

@@ -1,5 +1,5 @@
 // @ts-nocheck -- its packages are not those of the product: see support/node-environment.ts
-/* oxlint-disable import/no-commonjs, typescript/no-require-imports, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return -- the same */
+/* oxlint-disable import/no-commonjs, typescript/no-require-imports, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return, typescript/use-unknown-in-catch-callback-variable -- the same */
 
 /**
  * OpenAI's client with an instrumentation, unmodified.

@@ -1,5 +1,5 @@
 // @ts-nocheck -- its packages are not those of the product: see support/node-environment.ts
-/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return -- the same */
+/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return -- the same */
 
 /**
  * The Vercel AI SDK with its telemetry, unmodified.

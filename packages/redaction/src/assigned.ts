@@ -48,6 +48,9 @@ export function isSecretValue(kind: NameKind, value: string): boolean {
   if (kind === 'password') return value.length > 0 && !/^(?:null|none|true|false|\*+|x{3,})$/iu.test(value);
   if (value.length > MAX_VALUE) return kind === 'credential' && !/\s/u.test(value.slice(0, MAX_VALUE));
   if (kind === 'credential') {
+    if (value.includes('[redacted:')) return false;
+    // Of a document each part is judged by its own key.
+    if (/^\s*[{[]/u.test(value)) return false;
     const words = value.trim().split(/\s+/u);
     return words.length <= 3 && words.some((word) => word.length >= 8 && /\d/u.test(word) && /[A-Za-z]/u.test(word));
   }

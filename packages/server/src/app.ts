@@ -88,7 +88,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
     const flushed = (): Promise<void> => flush(ingest, drain);
-    const prices = await openPrices(config, log, { store, control: workspaces.control, flush: flushed });
+    const prices = await openPrices(config, log, {
+      store,
+      control: workspaces.control,
+      flush: flushed,
+      tell: (known) => ingest.price(known),
+    });
     const parts = {
       ingest,
       access,

@@ -6,6 +6,7 @@ import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { WatchedStore } from './control/audit-watch.ts';
+import type { PriceTables } from './control/prices.ts';
 import { PriceBook } from './control/prices.ts';
 import { Repricer } from './control/reprice.ts';
 import { nodeNumber } from './node-number.ts';
@@ -23,6 +24,8 @@ export interface PricesParts {
   readonly control: WatchedStore;
   /** Resolves when everything acknowledged so far is in the store. */
   readonly flush: () => Promise<void>;
+  /** Lets prices count for what comes in. */
+  readonly tell: (tables: PriceTables) => void;
 }
 
 const AGAIN_MS = 2_000;
@@ -30,7 +33,7 @@ const AGAIN_MS = 2_000;
 export async function openPrices(
   config: Config,
   log: Logger,
-  { store, control, flush }: PricesParts,
+  { store, control, flush, tell }: PricesParts,
 ): Promise<OpenPrices> {
   const book = await PriceBook.open({
     store: control,
@@ -38,6 +41,9 @@ export async function openPrices(
     random: randomBytes,
     snapshotPath: join(config.dataDir, 'prices.json'),
   });
+  book.onChange(tell);
+  // While the store is away and nothing was saved, the book tells when it is back.
+  if (!book.isPlain) await book.tables().then(tell, () => undefined);
   const repricer = new Repricer({
     store,
     book,

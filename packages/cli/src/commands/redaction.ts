@@ -101,7 +101,7 @@ async function set({ output }: Context, args: Arguments, client: Client, preset:
     project: args.text('project'),
     environment: args.text('environment'),
     preset,
-    ...(args.text('class') === undefined && classes.length === 0 ? {} : { redact: classes }),
+    ...(classes.length === 0 ? {} : { redact: classes }),
     ...Object.fromEntries(KINDS.map((kind) => [kind, args.text(kind)])),
     ...(args.text('truncate-to') === undefined ? {} : { truncateTo: args.whole('truncate-to', 1) }),
   });

@@ -18,7 +18,7 @@ export interface SpoolOptions {
   readonly maxBytes: number;
 }
 
-const DEFAULT_FILE_BYTES = 4 << 20;
+const MAX_FILE_BYTES = 4 << 20;
 const FILE = /^\d{10}\.ndjson$/u;
 
 export class AuditSpool {
@@ -128,7 +128,7 @@ export class AuditSpool {
       await this.end();
       throw error;
     }
-    if (file.bytes >= DEFAULT_FILE_BYTES) await this.end();
+    if (file.bytes >= MAX_FILE_BYTES) await this.end();
   }
 
   private async begin(): Promise<NonNullable<AuditSpool['file']>> {

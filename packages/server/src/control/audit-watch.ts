@@ -111,7 +111,7 @@ function tell(watch: Watched, former: Row | undefined, row: Row, onChange: OnCha
   const actions = watch.actions(row);
   onChange({
     action: before === undefined ? actions.create : after === undefined ? actions.remove : actions.change,
-    tenant: String(row['tenant'] ?? ''),
+    tenant: typeof row['tenant'] === 'string' ? row['tenant'] : '',
     target: (after ?? before)?.target ?? '',
     before: before?.state ?? null,
     after: after?.state ?? null,

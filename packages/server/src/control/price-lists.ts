@@ -116,7 +116,8 @@ function named(
   const taken = new Map<string, PriceRow>();
   const left: string[] = [...skipped];
   for (const row of rows) {
-    const id = `${name}/${row.id}`;
+    // No row that is shipped begins so.
+    const id = `list:${name}/${row.id}`;
     if (providers !== undefined && !providers.includes(row.provider)) continue;
     if (id.length > MAX_ID) left.push(`${row.id.slice(0, 80)}…: its name is too long`);
     else if (taken.has(id)) left.push(`${row.id}: it is there twice, the first counts`);

@@ -58,7 +58,7 @@ export class QuotaError extends AppError {
 }
 
 /** What a limit counts, in words. */
-export const UNITS: Readonly<Record<QuotaKind, string>> = {
+const UNITS: Readonly<Record<QuotaKind, string>> = {
   eventsPerSecond: 'rows per second',
   bytesPerDay: 'bytes per day',
   storedBytes: 'stored bytes',

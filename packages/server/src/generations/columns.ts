@@ -9,8 +9,15 @@ import { randomBytes } from 'node:crypto';
 import { MAPPED_COLUMNS } from '@glasshouse/generations';
 import type { GenerationValues, RowValue } from '@glasshouse/generations';
 import type { Placement } from '@glasshouse/model';
-import { Block, ConstantColumn, FixedColumn, LowCardinalityColumn, MapColumn } from '@glasshouse/native';
-import { NullableColumn, StringColumn } from '@glasshouse/native';
+import {
+  Block,
+  ConstantColumn,
+  FixedColumn,
+  LowCardinalityColumn,
+  MapColumn,
+  NullableColumn,
+  StringColumn,
+} from '@glasshouse/native';
 import type { Total } from '@glasshouse/pricing';
 import { GENERATIONS } from '@glasshouse/schema';
 

@@ -18,6 +18,7 @@ import type { Wire } from '../otlp/wire.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
 import { Prices } from './prices.ts';
+import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
 import { SpanRecords } from './spans.ts';
 
@@ -80,6 +81,11 @@ export class Generations implements SpanWatch {
         environment: nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
       });
     };
+  }
+
+  /** Lets these prices count from now on. */
+  price(known: KnownPrices): void {
+    this.prices.use(known);
   }
 
   mark(): void {

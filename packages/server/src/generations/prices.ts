@@ -5,10 +5,16 @@
 
 import { createRequire } from 'node:module';
 import type { GenerationValues } from '@glasshouse/generations';
-import type { Pricer, Total } from '@glasshouse/pricing';
+import type { PriceLayer, PriceOverride, Pricer, Total } from '@glasshouse/pricing';
 import { priceable, totalOf } from './priceable.ts';
 
 type Pricing = typeof import('@glasshouse/pricing');
+
+/** Prices beyond what is shipped: newer lists, the preferred one first, and the whole history of tenants' own. */
+export interface KnownPrices {
+  readonly lists: readonly PriceLayer[];
+  readonly overrides: readonly PriceOverride[];
+}
 
 export interface RowCost {
   readonly total: Total;
@@ -17,7 +23,14 @@ export interface RowCost {
 }
 
 export class Prices {
+  private known: KnownPrices = { lists: [], overrides: [] };
   private loaded: { readonly pricing: Pricing; readonly pricer: Pricer } | undefined;
+
+  /** Lets these prices count from now on. */
+  use(known: KnownPrices): void {
+    this.known = known;
+    this.loaded = undefined;
+  }
 
   /** What a row costs at a time, in milliseconds since 1970. */
   of(values: GenerationValues, at: number, tenant: string): RowCost {
@@ -29,7 +42,8 @@ export class Prices {
     if (this.loaded !== undefined) return this.loaded;
     // The decoder cannot wait, so this is no import().
     const pricing = createRequire(import.meta.url)('@glasshouse/pricing') as Pricing;
-    this.loaded = { pricing, pricer: new pricing.Pricer(pricing.shippedTable()) };
+    const { lists, overrides } = this.known;
+    this.loaded = { pricing, pricer: new pricing.Pricer(pricing.shippedTable({ overrides }, lists)) };
     return this.loaded;
   }
 }

@@ -7,6 +7,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, invariant } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
+import type { KnownPrices } from '../generations/prices.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import { Bodies } from './bodies.ts';
 import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
@@ -81,6 +82,7 @@ export class Ingest implements Sink {
   private readonly settling: Settling[] = [];
   private nextId = 1;
   private redaction: PolicySet | undefined;
+  private prices: KnownPrices | undefined;
   private failure: AppError | undefined;
   private stopped: (() => void) | undefined;
 
@@ -102,6 +104,7 @@ export class Ingest implements Sink {
     });
     worker.on('exit', () => this.replace(cause));
     if (this.redaction !== undefined) worker.postMessage({ kind: 'policies', redaction: this.redaction });
+    if (this.prices !== undefined) worker.postMessage({ kind: 'prices', known: this.prices });
     return worker;
   }
 
@@ -147,6 +150,12 @@ export class Ingest implements Sink {
   redact(redaction: PolicySet): void {
     this.redaction = redaction;
     if (this.failure === undefined) this.send({ kind: 'policies', redaction });
+  }
+
+  /** Lets these prices count for every generation from now on. */
+  price(known: KnownPrices): void {
+    this.prices = known;
+    if (this.failure === undefined) this.send({ kind: 'prices', known });
   }
 
   /** Asks the worker to close its open segments, so that the drain gets what is in them. */

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
+import type { KnownPrices } from '../generations/prices.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import type { EventsRequest, SignalRequest } from './sink.ts';
 
@@ -37,6 +38,7 @@ export type ToWorker =
   | { readonly kind: 'forget'; readonly body: number }
   /** Policies that hold for the requests behind this message. */
   | { readonly kind: 'policies'; readonly redaction: PolicySet }
+  | { readonly kind: 'prices'; readonly known: KnownPrices }
   | { readonly kind: 'seal' }
   /** Seals everything and gives no id up to this one any more; answered by `settled`. */
   | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }

@@ -2,6 +2,7 @@
 
 import type { Block } from '@glasshouse/native';
 import { Generations } from '../generations/maker.ts';
+import type { KnownPrices } from '../generations/prices.ts';
 import type { DecodeOptions, Decoded } from './decode.ts';
 import { Decoder } from './decode.ts';
 import { EventsReader } from './events.ts';
@@ -24,6 +25,11 @@ export class Readers {
 
   get days(): number {
     return Math.max(this.signals.days, this.generations.block.days.byDay().size);
+  }
+
+  /** Lets these prices count from now on. */
+  price(known: KnownPrices): void {
+    this.generations.price(known);
   }
 
   /** The blocks were committed, but for those of the tables in `failures`. */

@@ -54,6 +54,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       case 'policies':
         readers.redactor.take(message.redaction);
         return;
+      case 'prices':
+        readers.price(message.known);
+        return;
       case 'seal':
         commit();
         log.seal();

@@ -119,7 +119,11 @@ interface Load {
 }
 
 /** Appends all loads, once the rates of all their data sources let them through. */
-async function send(loads: readonly Load[], { placement }: SdkKey, { platform, append, quotas }: IngestOptions): Promise<void> {
+async function send(
+  loads: readonly Load[],
+  { placement }: SdkKey,
+  { platform, append, quotas }: IngestOptions,
+): Promise<void> {
   const wanted = loads.flatMap(({ target, rows }) => {
     if (target === undefined || rows.length === 0) return [];
     const { entry } = target;
@@ -129,7 +133,10 @@ async function send(loads: readonly Load[], { placement }: SdkKey, { platform, a
   platform.rates.admit(wanted.map(({ limited }) => limited));
   for (const { entry, filter, lines, limited } of wanted) {
     platform.rates.charge([limited], lines.length);
-    const { accepted } = await append({ tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true }, lines);
+    const { accepted } = await append(
+      { tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true },
+      lines,
+    );
     quotas.count(placement, accepted, lines.length);
   }
 }
