@@ -160,7 +160,7 @@ function isNothing(value: unknown): boolean {
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as bigint | boolean | number);
+  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
 }
 
 function rawOf({ origin, at }: Pick<Source, 'origin' | 'at'>): Raw {

@@ -93,7 +93,10 @@ export const setAlias: Command = {
   ],
   options: { ...OPTIONS, ...NOTE_OPTION },
   positionals: 2,
-  examples: [{ command: 'glasshouse prices alias azure/prod-chat openai/gpt-4o', what: 'a deployment at Azure' }],
+  examples: [
+    { command: 'glasshouse prices alias azure/prod-chat openai/gpt-4o', what: 'a deployment at Azure' },
+    { command: 'glasshouse prices alias acme/fast google/gemini-2.5-flash --note router', what: 'a name of your own' },
+  ],
   more: MORE,
   run: async (context, args) => {
     const own = modelOf(args.positionals[0], 'prices alias');
@@ -115,7 +118,10 @@ export const overrides: Command = {
   ],
   options: OPTIONS,
   positionals: 0,
-  examples: [{ command: 'glasshouse prices overrides --tenant acme', what: 'of a tenant' }],
+  examples: [
+    { command: 'glasshouse prices overrides', what: 'your own' },
+    { command: 'glasshouse prices overrides --tenant acme --json', what: 'of a tenant, for a program' },
+  ],
   more: MORE,
   run: async (context, args) => {
     const { output } = context;
@@ -148,7 +154,10 @@ export const revoke: Command = {
   ],
   options: { ...OPTIONS, ...NOTE_OPTION },
   positionals: 1,
-  examples: [{ command: 'glasshouse prices revoke 3f9c21d07a54 --note "contract ended"', what: 'an entry, by its id' }],
+  examples: [
+    { command: 'glasshouse prices revoke 3f9c21d07a54', what: 'an entry, by its id' },
+    { command: 'glasshouse prices revoke 3f9c21d07a54 --note "contract ended"', what: 'with the reason' },
+  ],
   more: MORE,
   run: async (context, args) => {
     const [id] = args.positionals;

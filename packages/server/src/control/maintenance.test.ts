@@ -153,8 +153,9 @@ describe('backup and restore', () => {
     await stand.access.keys.revoke(key.apiKey.id);
     const result = await stand.maintenance.restore(path, quietly);
     expect(result).toMatchObject({ tokens: 'as in the backup', replaced: 'glasshouse_replaced' });
+    const traces = stand.platform.catalog.dataSource(TENANT, 'traces');
     for (const token of [kept.token, removed.token])
-      expect((await credentials.resolve(token, undefined)).may('DATASOURCES:READ', { name: 'traces' })).toBe(true);
+      expect((await credentials.resolve(token, undefined)).may('DATASOURCES:READ', traces)).toBe(true);
     for (const token of [refreshed.token, fresh.token])
       await expect(async () => credentials.resolve(token, undefined)).rejects.toMatchObject({
         code: 'unauthenticated',
@@ -290,7 +291,8 @@ describe('a restore on another server', () => {
       const result = await two.maintenance.restore(path, quietly);
       expect(result.tokens).toContain('with its token key');
       const { credentials } = two.platform;
-      expect((await credentials.resolve(token.token, undefined)).may('PIPES:READ', { name: 'making' })).toBe(true);
+      const making = two.platform.catalog.pipes(TENANT).find(({ name }) => name === 'making');
+      expect((await credentials.resolve(token.token, undefined)).may('PIPES:READ', making)).toBe(true);
       expect((await credentials.resolve(admin?.token, undefined)).isAdmin).toBe(true);
       expect(readFileSync(join(two.dir, 'token-key'), 'utf8')).toBe(readFileSync(join(one.dir, 'token-key'), 'utf8'));
       expect(existsSync(join(two.dir, 'token-key.replaced'))).toBe(true);
