@@ -84,7 +84,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       isRestored,
     });
     ways.set(EVENTS.name, workspaces.events);
-    const { room, ingest, closeIngest } = openIngest(config, log, drain, engine);
+    const { room, ingest, closeIngest } = openIngest(config, log, drain, { engine, quotas });
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
     const flushed = (): Promise<void> => flush(ingest, drain);
@@ -202,7 +202,12 @@ interface WritePath {
   readonly closeIngest: () => Promise<void>;
 }
 
-function openIngest(config: Config, log: Logger, drain: Drain, engine: Engine | undefined): WritePath {
+function openIngest(
+  config: Config,
+  log: Logger,
+  drain: Drain,
+  { engine, quotas }: { readonly engine: Engine | undefined; readonly quotas: Quotas },
+): WritePath {
   const directory = walDirectory(config);
   const retentionDays = config.retentionDays || undefined;
   engine?.onState((state) => state === 'ready' && drain.retryNow());
@@ -239,6 +244,9 @@ function openIngest(config: Config, log: Logger, drain: Drain, engine: Engine | 
     room,
     {
       onSealed: (segments) => drain.add(segments),
+      onSpent: (spent) => {
+        for (const { dollars, ...owner } of spent) quotas.addSpend(owner, dollars);
+      },
       onUnstored: onceIn(UNSTORED_LOG_MS, (reason) =>
         log.error({ reason }, 'cannot write the log: requests are refused'),
       ),

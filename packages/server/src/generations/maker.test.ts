@@ -9,6 +9,7 @@ import { readNative, type NativeValue } from '../../../native/src/native-referen
 import { jsonText, protobufEncoder, type Plain } from '../otlp/message-reference.ts';
 import type { Decoded } from '../pipeline/decode.ts';
 import { Readers } from '../pipeline/readers.ts';
+import type { Spent } from './maker.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12);
 const DAY_MS = 86_400_000;
@@ -36,6 +37,8 @@ interface Spans {
 
 /** The readers of a worker, with what can be asked of them. */
 class Stand {
+  /** What the generations of the last commit cost. */
+  spent: readonly Spent[] = [];
   private readonly readers = new Readers({
     maxBodyBytes: 64 << 20,
     maxJsonBytes: 20 << 20,
@@ -73,7 +76,7 @@ class Stand {
   /** Commits what is there, and gives the generations in it. */
   commit(failures: ReadonlyMap<string, unknown> = NONE): Found[] {
     const rows = this.rows();
-    this.readers.committed(failures);
+    this.spent = this.readers.committed(failures);
     for (const block of this.readers.blocks) block.reset();
     return rows;
   }
@@ -325,6 +328,27 @@ describe('a call that is reported twice', () => {
     stand.commit(new Map([['generations', new Error('the disk is full')]]));
     stand.spans([asSpan()]);
     expect(duplicates(stand.commit())).toEqual([0]);
+  });
+});
+
+describe('what was spent', () => {
+  it('is told by tenant and project when it is durable, each call once', () => {
+    const stand = new Stand();
+    const one = span(chat());
+    stand.spans([one, span(chat())]);
+    stand.spans([one]);
+    expect(() => stand.spans([span(chat())], { broken: true })).toThrow('cannot decode the request');
+    stand.lines([event(), event({ model: 'nobody-knows-this' })], { tenant: 'other' });
+    stand.commit();
+    expect(stand.spent.map(({ tenant, project, dollars }) => [tenant, project, dollars.toFixed(9)])).toEqual([
+      ['acme', 'shop', '0.004500000'],
+      ['other', DEFAULT_PLACEMENT.project, '0.002250000'],
+    ]);
+    stand.commit();
+    expect(stand.spent).toEqual([]);
+    stand.spans([span(chat())]);
+    stand.commit(new Map([['generations', new Error('the disk is full')]]));
+    expect(stand.spent).toEqual([]);
   });
 });
 

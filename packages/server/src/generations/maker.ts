@@ -42,12 +42,24 @@ export interface LinesFrom {
   readonly filter: string;
 }
 
+/** What generations of a project cost, in US dollars; those of which nobody knows cost nothing here. */
+export interface Spent {
+  readonly tenant: string;
+  readonly project: string;
+  readonly dollars: number;
+}
+
+const PICO = 1e-12;
+
 export class Generations implements SpanWatch {
   readonly keys = markerKeys(SPAN_DIALECTS);
   private readonly columns = new GenerationBlock();
   private readonly seen = new SeenCalls();
   private readonly records = new SpanRecords();
   private readonly prices = new Prices();
+  /** Of rows that are not committed yet. */
+  private readonly spent: Spent[] = [];
+  private markedSpent = 0;
   private readonly now: () => number;
 
   constructor(now: () => number) {
@@ -91,16 +103,20 @@ export class Generations implements SpanWatch {
   mark(): void {
     this.block.mark();
     this.seen.mark();
+    this.markedSpent = this.spent.length;
   }
 
   rollback(): void {
     this.block.rollback();
     this.seen.rollback();
+    this.spent.length = this.markedSpent;
   }
 
-  /** The block was committed, or could not be. */
-  committed(isDurable: boolean): void {
+  /** The block was committed, or could not be. Returns what its rows cost. */
+  committed(isDurable: boolean): readonly Spent[] {
     this.seen.commit(isDurable);
+    const spent = this.spent.splice(0);
+    return isDurable ? sumOf(spent) : [];
   }
 
   private add(row: GenerationValues, placement: Placement): void {
@@ -109,7 +125,19 @@ export class Generations implements SpanWatch {
     const duplicate = this.seen.see(keysOf(row, placement));
     const { total, version } = this.prices.of(row, Number(at / 1_000_000n), placement.tenant);
     this.columns.append({ placement, row, time: at, duplicate, total, version });
+    if (duplicate || total.money === undefined || total.money === 0n) return;
+    this.spent.push({ tenant: placement.tenant, project: placement.project, dollars: Number(total.money) * PICO });
   }
+}
+
+/** By tenant and project. */
+function sumOf(spent: readonly Spent[]): readonly Spent[] {
+  const sums = new Map<string, Spent>();
+  for (const { tenant, project, dollars } of spent) {
+    const key = `${tenant} ${project}`;
+    sums.set(key, { tenant, project, dollars: dollars + (sums.get(key)?.dollars ?? 0) });
+  }
+  return [...sums.values()];
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */

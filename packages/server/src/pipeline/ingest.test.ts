@@ -34,6 +34,7 @@ beforeEach(() => {
     { ready: () => Promise.resolve() },
     {
       onSealed: (segments) => sealed.push(...segments),
+      onSpent: () => undefined,
       onUnstored: (reason) => unstored.push(reason),
       onLost: (cause) => {
         lost.push(cause);

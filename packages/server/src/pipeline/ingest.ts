@@ -7,6 +7,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, invariant } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
+import type { Spent } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import { Bodies } from './bodies.ts';
@@ -39,6 +40,8 @@ export interface IngestCounts {
 export interface IngestEvents {
   /** Segments were sealed and are to be handed over. */
   onSealed(segments: readonly SegmentInfo[]): void;
+  /** Generations were stored that cost this. */
+  onSpent(spent: readonly Spent[]): void;
   /** A commit failed for some table, and its requests were refused. */
   onUnstored(reason: string): void;
   /** The worker ended by itself. Whatever it left in the log is to be recovered now, before another one starts. */
@@ -212,6 +215,7 @@ export class Ingest implements Sink {
         this.counts.commits++;
         this.counts.committedBytes += message.bytes;
         this.counts.syncSeconds += message.syncMs / 1000;
+        if (message.spent.length > 0) this.events.onSpent(message.spent);
         if (message.failure !== undefined) {
           this.counts.failedCommits++;
           this.events.onUnstored(message.failure);

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
+import type { Spent } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import type { EventsRequest, SignalRequest } from './sink.ts';
@@ -66,6 +67,8 @@ export type FromWorker =
       readonly openRows: number;
       readonly bytes: number;
       readonly syncMs: number;
+      /** What the generations that were committed cost. */
+      readonly spent: readonly Spent[];
       /** Why a table could not be written, if one could not. */
       readonly failure?: string;
     }

@@ -1,6 +1,7 @@
 /** The two ways from a body to rows, OTLP's and that of events, with the blocks of both, and the generations that are in either. */
 
 import type { Block } from '@glasshouse/native';
+import type { Spent } from '../generations/maker.ts';
 import { Generations } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { DecodeOptions, Decoded } from './decode.ts';
@@ -32,9 +33,9 @@ export class Readers {
     this.generations.price(known);
   }
 
-  /** The blocks were committed, but for those of the tables in `failures`. */
-  committed(failures: ReadonlyMap<string, unknown>): void {
-    this.generations.committed(!failures.has(this.generations.block.table.name));
+  /** The blocks were committed, but for those of the tables in `failures`. Returns what the generations among them cost. */
+  committed(failures: ReadonlyMap<string, unknown>): readonly Spent[] {
+    return this.generations.committed(!failures.has(this.generations.block.table.name));
   }
 
   decode(request: RequestMessage['request'], buffer: SharedArrayBuffer, length: number): Decoded {

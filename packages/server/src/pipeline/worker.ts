@@ -79,7 +79,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     if (pending.length === 0) return;
     const startedAt = performance.now();
     const { bytes, failures, segments } = log.commit(readers.blocks);
-    readers.committed(failures);
+    const spent = readers.committed(failures);
     for (const block of readers.blocks) block.reset();
     const answers = pending.map((one) => outcomeOf(one, failures, segments));
     const [failed] = failures.entries();
@@ -87,7 +87,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     pending = [];
     pendingBytes = 0;
     const syncMs = performance.now() - startedAt;
-    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, ...failure });
+    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, spent, ...failure });
   };
 
   const settle = (skipTo: bigint | undefined): void => {

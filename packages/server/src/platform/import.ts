@@ -165,7 +165,13 @@ export class Imports {
     const into = (id: string, filter: string): Promise<Counts> =>
       // Rows of a load replace others, whose calls were counted when they came.
       this.send(
-        { tenant, dataSource: id, importId, filter, hasGenerations: id === dataSource && reportsCalls(definition) },
+        {
+          tenant,
+          dataSource: id,
+          importId,
+          filter,
+          hasGenerations: id === dataSource && reportsCalls(definition, filter),
+        },
         definition,
         request,
         file,

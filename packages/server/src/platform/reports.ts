@@ -1,7 +1,12 @@
 /**
  * Data sources whose rows report calls of models, by the names that their senders use. Their lines become generations besides; a
  * line that reports no call doesn't.
+ *
+ * Must stay true: a row that the sender may not write becomes none. The log's worker compares a write filter with the keys of a line,
+ * so the columns that it names have to be those keys.
  */
+
+import type { DataSource } from '@glasshouse/model';
 
 const REPORTS: ReadonlySet<string> = new Set([
   'canonical_events',
@@ -12,6 +17,8 @@ const REPORTS: ReadonlySet<string> = new Set([
   'traces',
 ]);
 
-export function reportsCalls({ name }: { readonly name: string }): boolean {
-  return REPORTS.has(name);
+/** Whether lines that are sent to the data source through the filter, empty for none, become generations. */
+export function reportsCalls({ name, columns }: Pick<DataSource, 'columns' | 'name'>, filter: string): boolean {
+  if (!REPORTS.has(name)) return false;
+  return columns.every((column) => column.jsonPath === `$.${column.name}` || !filter.includes(column.name));
 }

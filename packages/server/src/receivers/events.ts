@@ -72,13 +72,14 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
   platform.rates.charge(limited, length);
   const target = known ?? (await createdFor(options, principal.tenant, name, body, coding));
   const importId = randomUUID();
+  const filter = principal.writeFilter(target) ?? '';
   const { accepted, message, segment } = await sink.accept({
     signal: 'events',
     tenant: principal.tenant,
     dataSource: target.id,
     importId,
-    filter: principal.writeFilter(target) ?? '',
-    hasGenerations: reportsCalls(target),
+    filter,
+    hasGenerations: reportsCalls(target.definition, filter),
     coding,
     body,
   });

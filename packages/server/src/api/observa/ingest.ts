@@ -17,6 +17,7 @@ import { sendJson } from '../../http/router.ts';
 import type { Append } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WorkspacePrincipal } from '../../platform/principal.ts';
+import { reportsCalls } from '../../platform/reports.ts';
 import type { DataSourceEntry } from '../../platform/resource-row.ts';
 import { readUnpacked } from '../unpack.ts';
 import { MAX_BATCH_BYTES, MAX_EVENT_BYTES, readEvents } from './events.ts';
@@ -134,7 +135,13 @@ async function send(
   for (const { entry, filter, lines, limited } of wanted) {
     platform.rates.charge([limited], lines.length);
     const { accepted } = await append(
-      { tenant: entry.tenant, dataSource: entry.id, importId: randomUUID(), filter, hasGenerations: true },
+      {
+        tenant: entry.tenant,
+        dataSource: entry.id,
+        importId: randomUUID(),
+        filter,
+        hasGenerations: reportsCalls(entry.definition, filter),
+      },
       lines,
     );
     quotas.count(placement, accepted, lines.length);

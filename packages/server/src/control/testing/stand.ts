@@ -105,6 +105,7 @@ export async function openStand(options: StandOptions = {}) {
     { ready: () => Promise.resolve() },
     {
       onSealed: (segments) => drain.add(segments),
+      onSpent: () => undefined,
       onUnstored: () => undefined,
       onLost: () => drain.recover(recoverSegments(wal, drain.paths())),
     },
