@@ -6,6 +6,8 @@
 export { GENERATION_COLUMNS, MAPPED_COLUMNS, placeOf } from './columns.ts';
 export type { ColumnKind, GenerationColumn } from './columns.ts';
 export type { Condition, Counting, Dialect, JsonPath, Origin, Source, SpanField } from './source.ts';
+export { askedKeys } from './keys.ts';
+export type { AskedKeys } from './keys.ts';
 export { dialectOf, LINE_DIALECTS, readGeneration, SPAN_DIALECTS } from './dialects.ts';
 export { readRow, recognises } from './read.ts';
 export type { GenerationRecord, GenerationRow, GenerationValues, RowValue, SpanRecord } from './read.ts';

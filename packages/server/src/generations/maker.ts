@@ -6,7 +6,7 @@
  * out without a word to the sender: its span or line is stored all the same.
  */
 
-import { markerKeys, placeOf, readGeneration, SPAN_DIALECTS } from '@glasshouse/generations';
+import { askedKeys, markerKeys, placeOf, readGeneration, SPAN_DIALECTS } from '@glasshouse/generations';
 import type { GenerationValues } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, NAME_PATTERN } from '@glasshouse/model';
 import type { Placement } from '@glasshouse/model';
@@ -17,6 +17,7 @@ import type { SpanWatch } from '../otlp/spans.ts';
 import type { Wire } from '../otlp/wire.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
+import { KeyNames } from './key-names.ts';
 import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
@@ -55,7 +56,7 @@ export class Generations implements SpanWatch {
   readonly keys = markerKeys(SPAN_DIALECTS);
   private readonly columns = new GenerationBlock();
   private readonly seen = new SeenCalls();
-  private readonly records = new SpanRecords();
+  private readonly records = new SpanRecords(new KeyNames(askedKeys(SPAN_DIALECTS)));
   private readonly prices = new Prices();
   /** Of rows that are not committed yet. */
   private readonly spent: Spent[] = [];

@@ -17,6 +17,7 @@ import { Random, rewrite } from '../otlp/wire-reference.ts';
 import { BODY_SLACK, Wire } from '../otlp/wire.ts';
 import type { Row, Value } from '../pipeline/rows-reference.ts';
 import { expectedRows } from '../pipeline/rows-reference.ts';
+import { KeyNames } from './key-names.ts';
 import { SpanRecords } from './spans.ts';
 
 const MARK = 'gen_ai.request.model';
@@ -31,7 +32,8 @@ const encode = protobufEncoder();
 
 /** The records of all spans of a request that are taken and have the mark. */
 function recordsOf(bytes: Buffer): SpanRecord[] {
-  const records = new SpanRecords();
+  // Every name begins with nothing.
+  const records = new SpanRecords(new KeyNames({ names: [], prefixes: [''] }));
   const found: SpanRecord[] = [];
   const reader = new SpanReader(new Rejections(), {
     keys: [MARK],

@@ -2,7 +2,7 @@
  * A span of a request as the record that dialects read. It is read a second time, and only if it may be a generation: the hot path
  * makes no objects.
  *
- * Must stay true: a record says what the columns of the span's row say.
+ * Must stay true: a record says what the columns of the span's row say, of the attributes that are asked for.
  */
 
 import type { SpanField, SpanRecord } from '@glasshouse/generations';
@@ -20,6 +20,7 @@ import { KeyValue } from '../otlp/attributes.ts';
 import type { Envelope } from '../otlp/envelope.ts';
 import { ResourceMemory, ScopeMemory } from '../otlp/shared.ts';
 import type { Text } from '../otlp/attributes-json.ts';
+import type { KeyNames } from './key-names.ts';
 import type { Wire } from '../otlp/wire.ts';
 
 /** Attributes by type, as they are collected. */
@@ -39,6 +40,11 @@ export class SpanRecords {
   private readonly scopes = new ScopeMemory({ count: 0 });
   private readonly json = new AttributesJson({ count: 0 });
   private readonly keyValue = new KeyValue();
+  private readonly keys: KeyNames;
+
+  constructor(keys: KeyNames) {
+    this.keys = keys;
+  }
 
   common(wire: Wire, { resource, scope }: Envelope): Common {
     return {
@@ -100,7 +106,8 @@ export class SpanRecords {
     const pair = this.keyValue;
     pair.read(wire, pos, end);
     const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    const key = textAt(wire, keyStart, keyEnd);
+    const key = this.keys.find(wire, keyStart, keyEnd);
+    if (key === undefined) return;
     const field = valueField(wire, valueStart, valueEnd);
     switch (field.tag) {
       case STRING_VALUE:
