@@ -27,7 +27,7 @@ export const TABLES: readonly string[] = [
    concat('c', toString(number % 4)), ['ann', 'bob'][number % 2 + 1], ['ann', 'bob'][number % 2 + 1], 'site', toString(number), ['small', 'large'][number % 2 + 1], 'openai', 10, 20, 30, 0.5, 1.5, 0.25,
    if(number % 5 = 0, 'boom', ''), if(number % 5 = 0, 'error', 'success'), [map('role', 'user', 'content', 'hello')], ['hi'], [number, 1, 2] FROM numbers(48)`,
   'CREATE TABLE generation_event (user_id String, api_key_client_id String, start_time DateTime, total_price Float64, dev_price Float64, response_status UInt16, model String) ENGINE = MergeTree ORDER BY start_time',
-  "INSERT INTO generation_event SELECT concat('u', toString(number % 3)), concat('app', toString(number % 2)), now() - toIntervalMinute(number), 2, 1, if(number % 4 = 0, 500, 200), 'm' FROM numbers(40)",
+  "INSERT INTO generation_event SELECT concat('u', toString(number % 3)), concat('app', toString(number % 2)), now() - toIntervalSecond(1) - toIntervalMinute(number), 2, 1, if(number % 4 = 0, 500, 200), 'm' FROM numbers(40)",
   'CREATE TABLE d1_apikey (id String, name String, synced_at DateTime) ENGINE = MergeTree ORDER BY id',
   "INSERT INTO d1_apikey VALUES ('app0', 'First', 1), ('app0', 'First', 2), ('app1', '', 2)",
   `CREATE TABLE canonical_events (tenant_id String, project_id String, environment Enum8('dev' = 1, 'prod' = 2), timestamp DateTime64(3), event_type String,
