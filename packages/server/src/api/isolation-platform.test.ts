@@ -170,7 +170,8 @@ function exported(): readonly string[] {
     .filter((path) => !path.startsWith(join(folder(), ATTACKER)) && !path.startsWith(join(folder(), '.spool')));
   return [
     ...others.map((path) => `${path} ${readFileSync(path, 'utf8')}`),
-    ...readdirSync(scene.server.dataDir),
+    // The server writes what was used from time to time.
+    ...readdirSync(scene.server.dataDir).filter((name) => !name.startsWith('quota-use.json')),
   ].toSorted();
 }
 
