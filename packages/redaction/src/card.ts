@@ -4,7 +4,7 @@ import { isAlnum, isDigit, isUpper, latin1, SPACE } from './bytes.ts';
 import type { Bytes } from './bytes.ts';
 
 /** The check digit of ISO/IEC 7812 (Luhn). `digits` are ASCII digits only. */
-export function passesLuhn(digits: string): boolean {
+function passesLuhn(digits: string): boolean {
   let sum = 0;
   for (let index = 0; index < digits.length; index++) {
     let digit = digits.charCodeAt(digits.length - 1 - index) - 0x30;

@@ -149,7 +149,7 @@ export class Rules {
 }
 
 /** At most `count` characters, none of them cut in half. */
-export function firstCharacters(text: string, count: number): string {
+function firstCharacters(text: string, count: number): string {
   if (text.length <= count) return text;
   let end = 0;
   for (let index = 0; index < count && end < text.length; index++)

@@ -307,7 +307,7 @@ export class PriceBook {
 }
 
 /** The table that follows from what is in force. Loads what is shipped. */
-export async function makeTable({ lists, overrides }: PriceTables): Promise<PriceTable> {
+async function makeTable({ lists, overrides }: PriceTables): Promise<PriceTable> {
   const { shippedTable } = await import('@glasshouse/pricing');
   return shippedTable({ overrides }, lists);
 }

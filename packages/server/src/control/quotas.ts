@@ -44,7 +44,7 @@ export interface QuotasOptions {
 }
 
 /** A request over a quota: nothing of it was read. */
-export class QuotaError extends AppError {
+class QuotaError extends AppError {
   constructor({ tenant, project }: QuotaOwner, { kind, use, limit, retryAfterSeconds }: Reached) {
     const who = project === '' ? `tenant=${tenant}` : `project=${project} of tenant=${tenant}`;
     super(
