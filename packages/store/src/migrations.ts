@@ -16,6 +16,8 @@ interface Migration {
   readonly name: string;
   /** Steps in order; the statements of one step do not depend on each other. */
   readonly steps: (options: DdlOptions) => readonly (readonly string[])[];
+  /** It changes tables that earlier ones made; a new store makes them as they are to be. */
+  readonly isChange?: true;
 }
 
 /** Tables of the control plane: small, rewritten by newer versions of a row, read whole and cached. */
@@ -199,6 +201,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     name: 'newest first',
+    isChange: true,
     steps: (options) => [
       FACT_TABLES.flatMap((table) => changeBlocks(table, options)),
       SPANS.indexes.map((index) => `ALTER TABLE ${storageOf(SPANS, options)} ADD ${indexDdl(index, 'IF NOT EXISTS ')}`),
@@ -232,6 +235,7 @@ export async function migrate(client: Client, options: DdlOptions): Promise<stri
   );
   const applied = await client.rows<{ number: number }>(`SELECT DISTINCT number FROM ${ledger}`);
   const done = new Set(applied.map((row) => row.number));
+  if (done.size === 0 && (await isEmpty(client, database))) await makeAll(client, options, ledger, done);
   const ran: string[] = [];
   for (const [index, migration] of MIGRATIONS.entries()) {
     const number = index + 1;
@@ -246,6 +250,29 @@ export async function migrate(client: Client, options: DdlOptions): Promise<stri
   const views = [...createViews(SHARED_DATABASE, database, SESSION_TENANT, cl), ...createCatalog(cl)];
   await Promise.all(views.map((statement) => client.command(statement)));
   return ran;
+}
+
+/** Whether the database has no table but the record of migrations: a start that was killed may have left others. */
+async function isEmpty(client: Client, database: string): Promise<boolean> {
+  const [row] = await client.rows<{ tables: string }>(
+    "SELECT toString(count()) AS tables FROM system.tables WHERE database = {database:String} AND name != 'schema_migrations'",
+    { params: { database } },
+  );
+  return row?.tables === '0';
+}
+
+/** A new store in one go: what the migrations make, those of one step together, and one record for all. */
+async function makeAll(client: Client, options: DdlOptions, ledger: string, done: Set<number>): Promise<void> {
+  const made = MIGRATIONS.filter(({ isChange }) => isChange !== true).map(({ steps }) => steps(options));
+  for (let step = 0; step < Math.max(...made.map(({ length }) => length)); step++) {
+    const statements = new Set(made.flatMap((steps) => steps[step] ?? []));
+    await Promise.all([...statements].map((statement) => client.command(statement, { settings: TABLE_MAKING })));
+  }
+  await client.insert(
+    ledger,
+    MIGRATIONS.map(({ name }, index) => ({ number: index + 1, name })),
+  );
+  for (const index of MIGRATIONS.keys()) done.add(index + 1);
 }
 
 /** Sets each table's TTL to the configured retention, if it has another one. */

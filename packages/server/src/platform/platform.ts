@@ -163,10 +163,12 @@ export class Platform {
 
   private async makeBuiltIn(tenant: string): Promise<void> {
     this.workspaces.add([tenant]);
-    for (const definition of BUILT_IN) {
-      const id = `t_${uuidOf(`${tenant} ${definition.name}`).replaceAll('-', '')}`;
-      await this.registry.createBuiltIn(tenant, definition, id);
-    }
+    await Promise.all(
+      BUILT_IN.map((definition) => {
+        const id = `t_${uuidOf(`${tenant} ${definition.name}`).replaceAll('-', '')}`;
+        return this.registry.createBuiltIn(tenant, definition, id);
+      }),
+    );
     this.prepared.add(tenant);
     this.save();
   }
