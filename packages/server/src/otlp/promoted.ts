@@ -30,17 +30,25 @@ const MODEL = new Key('gen_ai.request.model');
 const STATUS = new Key('http.response.status_code');
 const OLD_STATUS = new Key('http.status_code');
 
-/** Keys to look out for, by their length: what is compared of a key that has none of these lengths is its length. */
-type Marks = readonly (readonly Key[] | undefined)[];
+/** Keys to look out for. Of a key that has none of their lengths nothing else is compared. */
+class Marks {
+  private readonly keys: readonly Key[];
+  /** By length: 1 if a key has it. */
+  private readonly lengths = new Uint8Array(MAX_MARK + 1);
 
-function marksOf(keys: readonly string[]): Marks {
-  const marks: Key[][] = [];
-  for (const text of keys) {
-    const key = new Key(text);
-    (marks[key.length] ??= []).push(key);
+  constructor(names: readonly string[]) {
+    this.keys = names.map((name) => new Key(name));
+    for (const { length } of this.keys) this.lengths[length] = 1;
   }
-  return marks;
+
+  has(wire: Wire, start: number, length: number): boolean {
+    if (length > MAX_MARK || this.lengths[length] === 0) return false;
+    for (const key of this.keys) if (key.length === length && key.isAt(wire, start)) return true;
+    return false;
+  }
 }
+
+const MAX_MARK = 63;
 
 export class PromotedAttributes {
   /** Whether the row has a string attribute of one of the keys that are looked out for. */
@@ -56,7 +64,7 @@ export class PromotedAttributes {
   private readonly marks: Marks;
 
   constructor(block: Block, marks: readonly string[] = []) {
-    this.marks = marksOf(marks);
+    this.marks = new Marks(marks);
     this.route = block.column('http_route', LowCardinalityColumn);
     this.model = block.column('gen_ai_model', LowCardinalityColumn);
     this.status = block.column('http_status_code', FixedColumn);
@@ -71,10 +79,7 @@ export class PromotedAttributes {
   /** A string attribute: its key in `[keyStart, keyEnd)`, its text in `[start, end)`. The first of a name counts, as in the map. */
   text(wire: Wire, keyStart: number, keyEnd: number, start: number, end: number): void {
     const length = keyEnd - keyStart;
-    const marks = this.marks[length];
-    if (marks !== undefined && !this.isMarked && end > start) {
-      this.isMarked = marks.some((mark) => mark.isAt(wire, keyStart));
-    }
+    if (!this.isMarked && end > start) this.isMarked = this.marks.has(wire, keyStart, length);
     if (length === ROUTE.length && this.routeEnd === 0 && ROUTE.isAt(wire, keyStart)) {
       this.routeStart = start;
       this.routeEnd = end;
