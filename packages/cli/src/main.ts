@@ -16,6 +16,7 @@ import { datasource } from './commands/datasource.ts';
 import { deploy } from './commands/deploy.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
+import { importFile } from './commands/import.ts';
 import { keys } from './commands/keys.ts';
 import { logs } from './commands/logs.ts';
 import { pipe } from './commands/pipe.ts';
@@ -42,7 +43,7 @@ import { Output } from './output.ts';
 /** Every command, by what a person wants. */
 export const GROUPS: readonly CommandGroup[] = [
   { title: 'Run the server', commands: [start, stop, status, logs, doctor, config] },
-  { title: 'Send and ask', commands: [sendTest, sql, tail, dashboard] },
+  { title: 'Send and ask', commands: [sendTest, importFile, sql, tail, dashboard] },
   { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
   { title: 'Costs', commands: [prices] },
   { title: 'Who may do what', commands: [keys, tenants, quotas, redaction, audit] },

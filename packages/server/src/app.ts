@@ -74,6 +74,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const quotas = await openQuotas(config, log, store, access, audit);
     const { door, definitions } = openDoor(config, log, store, audit);
     const { drain, ways } = makeDrain(config, log, store);
+    let flushed = (): Promise<void> => Promise.reject(new AppError('unavailable', 'cannot hand over: still starting'));
     const workspaces = await openWorkspaces(config, log, {
       store,
       access,
@@ -81,13 +82,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       door,
       definitions,
       hold: () => holdFor(drain, walDirectory(config)),
+      flush: () => flushed(),
       isRestored,
     });
     ways.set(EVENTS.name, workspaces.events);
     const { room, ingest, closeIngest } = openIngest(config, log, drain, { engine, quotas });
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
-    const flushed = (): Promise<void> => flush(ingest, drain);
+    flushed = () => flush(ingest, drain);
     const prices = await openPrices(config, log, {
       store,
       control: workspaces.control,

@@ -97,6 +97,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     platform: parts.platform,
     quotas,
     outcomes: parts.outcomes,
+    batches: parts.batches,
     hurry: () => sink.seal(),
     maxBodyBytes: config.maxEventsBytes,
   });

@@ -12,6 +12,7 @@ import type { WatchedStore } from './control/audit-watch.ts';
 import { watched } from './control/audit-watch.ts';
 import { logPlatform } from './events.ts';
 import { nodeNumber } from './node-number.ts';
+import { Batches } from './platform/batches.ts';
 import { definitionJudges } from './platform/definition-judges.ts';
 import { EventHandOver } from './platform/hand-over.ts';
 import type { Judges } from './platform/judges.ts';
@@ -31,6 +32,7 @@ export interface OpenWorkspaces {
   readonly tables: DataSources;
   readonly events: EventHandOver;
   readonly outcomes: Outcomes;
+  readonly batches: Batches;
   readonly key: TokenKey;
   /** Rows on their way into tables that are not live yet. */
   readonly loads: Loads;
@@ -46,6 +48,8 @@ export interface WorkspaceParts {
   readonly definitions: Definitions;
   /** Keeps the store free of hand-overs until the returned function is called. */
   readonly hold: () => Promise<() => void>;
+  /** Resolves when everything acknowledged so far is in the store. */
+  readonly flush: () => Promise<void>;
   /** True if the tables of a backup were put in place at this start. */
   readonly isRestored: boolean;
 }
@@ -53,7 +57,7 @@ export interface WorkspaceParts {
 export async function openWorkspaces(
   config: Config,
   log: Logger,
-  { store, access, audit, door, definitions, hold, isRestored }: WorkspaceParts,
+  { store, access, audit, door, definitions, hold, flush, isRestored }: WorkspaceParts,
 ): Promise<OpenWorkspaces> {
   const tables = DataSources.connect(store.target);
   const judges = definitionJudges({ definitions, door });
@@ -78,6 +82,7 @@ export async function openWorkspaces(
   const { catalog } = platform;
   const eventStore = new EventStore(store);
   const outcomes = new Outcomes();
+  const batches = new Batches({ isStored: (id) => eventStore.remembers(id), flush });
   const loads = new Loads();
   const materializer = new Materializer({
     store: eventStore,
@@ -91,8 +96,9 @@ export async function openWorkspaces(
     mappings: new Mappings(),
     materializer,
     outcomes,
+    batches,
     settled: () => platform.settled(),
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
-  return { control, platform, tables, events, outcomes, key, loads, judges, materializer };
+  return { control, platform, tables, events, outcomes, batches, key, loads, judges, materializer };
 }

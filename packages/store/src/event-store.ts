@@ -23,7 +23,12 @@ export interface StagedLines {
   readonly lines: number;
   /** The distinct write filters among them, without the empty one. */
   readonly filters: readonly string[];
+  /** Ids of the batches among them whose senders named them. */
+  readonly batches: readonly string[];
 }
+
+/** What the id of a request begins with whose sender named it, so that it is taken once. */
+export const BATCH_PREFIX = 'batch-';
 
 export class EventStore {
   private readonly store: Statements;
@@ -45,11 +50,12 @@ export class EventStore {
     await this.store.command(`CREATE TABLE ${staging} (${columns}) ENGINE = Memory`, { settings: TABLE_MAKING });
     const names = EVENTS.columns.map(({ name }) => quoteName(name)).join(', ');
     await this.store.insertSegmentFile(staging, names, segment);
-    const rows = await this.store.rows<{ id: string; lines: string; filters: string[] }>(
-      `SELECT datasource_id AS id, count() AS lines, groupUniqArrayIf(filter, filter != '') AS filters
+    const rows = await this.store.rows<{ id: string; lines: string; filters: string[]; batches: string[] }>(
+      `SELECT datasource_id AS id, count() AS lines, groupUniqArrayIf(filter, filter != '') AS filters,
+         groupUniqArrayIf(import_id, startsWith(import_id, '${BATCH_PREFIX}')) AS batches
        FROM ${staging} GROUP BY id ORDER BY id`,
     );
-    return rows.map(({ id, lines, filters }) => ({ dataSource: id, lines: Number(lines), filters }));
+    return rows.map(({ id, lines, filters, batches }) => ({ dataSource: id, lines: Number(lines), filters, batches }));
   }
 
   /**
@@ -71,6 +77,23 @@ export class EventStore {
       `SELECT count() AS count FROM ${landing} WHERE ${condition}`,
     );
     return Number(row?.count ?? 0);
+  }
+
+  /** Writes down that the rows of these batches came. Again is no harm. */
+  async remember(batches: readonly string[]): Promise<void> {
+    const rows = batches.map((id) => `(${quoteText(id)}, now64(3))`).join(', ');
+    await this.store.command(`INSERT INTO ${this.batchTable} (id, stored_at) VALUES ${rows}`);
+  }
+
+  /** Whether `remember` was told of the batch, in the days that the table keeps it. */
+  async remembers(batch: string): Promise<boolean> {
+    const params = { id: batch };
+    const rows = await this.store.rows(`SELECT 1 FROM ${this.batchTable} WHERE id = {id:String} LIMIT 1`, { params });
+    return rows.length > 0;
+  }
+
+  private get batchTable(): string {
+    return `${quoteName(this.store.target.database)}.event_batches`;
   }
 
   /** Drops the staging table, and these others of the segment. */

@@ -17,5 +17,5 @@ export { embeddedTarget, remoteTarget } from './target.ts';
 export type { Target } from './target.ts';
 export { CATALOG, SHARED_DATABASE, tenantDatabase, VIEWS, YIELDING_VIEWS } from './views.ts';
 export { quoteName, quoteText } from './ddl.ts';
-export { EventStore, linesOf, outside } from './event-store.ts';
+export { BATCH_PREFIX, EventStore, linesOf, outside } from './event-store.ts';
 export type { StagedLines } from './event-store.ts';

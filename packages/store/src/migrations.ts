@@ -58,6 +58,23 @@ function auditTable({ database, cluster }: DdlOptions): string {
   );
 }
 
+/** Days that the name of a batch of events is known. */
+const BATCH_DAYS = 30;
+
+/** Names of the batches of events that were stored. */
+function batchTable({ database, cluster }: DdlOptions): string {
+  const engine =
+    cluster === undefined
+      ? 'ReplacingMergeTree'
+      : `ReplicatedReplacingMergeTree('/clickhouse/tables/all/${database}/event_batches', '{shard}-{replica}')`;
+  return (
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.event_batches${onCluster(cluster)} ` +
+    `(id String, stored_at DateTime64(3, 'UTC')) ENGINE = ${engine} ORDER BY id ` +
+    `TTL toDateTime(stored_at) + toIntervalDay(${BATCH_DAYS}) ` +
+    `SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, index_granularity = 256`
+  );
+}
+
 /** Sets the sizes of blocks to those that are declared, for parts that will be written. */
 function changeBlocks(table: FactTable, options: DdlOptions): string[] {
   return table.columns.flatMap(({ name, blockBytes }) =>
@@ -219,6 +236,7 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  { name: 'batches', steps: (options) => [[batchTable(options)]] },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

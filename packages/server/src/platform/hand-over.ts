@@ -10,6 +10,7 @@
 
 import { AppError } from '@glasshouse/model';
 import type { EventStore, SegmentFile } from '@glasshouse/store';
+import type { Batches } from './batches.ts';
 import type { Loads } from './loads.ts';
 import type { Mappings } from './mappings.ts';
 import type { Arrival, Materializer } from './materialize.ts';
@@ -26,6 +27,8 @@ export interface EventHandOverOptions {
   readonly mappings: Mappings;
   readonly materializer: Materializer;
   readonly outcomes: Outcomes;
+  /** Told of the batches that the store has from now on. */
+  readonly batches?: Pick<Batches, 'stored'>;
   /** Resolves when tables are where their names say. */
   readonly settled?: () => Promise<void>;
   /** Told of lines whose data source is gone. */
@@ -107,8 +110,16 @@ export class EventHandOver {
       }
     }
     for (const [tenant, sources] of filled) missing += await materializer.run(segment, tenant, sources, doubtful);
+    await this.remember(staged.flatMap(({ batches }) => batches));
     outcomes.settle(segment.id, quarantined);
     await store.unload(segment, landings);
     return { missing, of: staged.length };
+  }
+
+  /** After the rows, and before the segment is done with: a name is never lost, and none is known without its rows. */
+  private async remember(batches: readonly string[]): Promise<void> {
+    if (batches.length === 0) return;
+    await this.options.store.remember(batches);
+    this.options.batches?.stored(batches);
   }
 }

@@ -2,7 +2,7 @@
  * The Events API (`POST /v0/events`, Tinybird's): JSON events for a named data source, in whatever form clients send them.
  *
  * Must stay true: 2xx is answered only for what is durable. 202 says that the events are in the log; 200, to `wait=true`, that
- * they are in the table. Every answer carries the rate limit in whole numbers: a client that finds none, or a date, fails.
+ * they are in the table. A batch that its sender names is taken once. Every answer carries the rate limit in whole numbers: a client that finds none, or a date, fails.
  */
 
 import type { ServerResponse } from 'node:http';
@@ -14,7 +14,9 @@ import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { sendJson } from '../http/router.ts';
 import { sampleOf } from '../pipeline/events.ts';
-import type { BodyBuffer, Sink } from '../pipeline/sink.ts';
+import type { BodyBuffer, IngestResult, Sink } from '../pipeline/sink.ts';
+import type { Batches } from '../platform/batches.ts';
+import { batchImportId } from '../platform/batches.ts';
 import { createFor } from '../platform/create-for.ts';
 import type { Outcomes } from '../platform/outcomes.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -31,6 +33,7 @@ export interface EventsOptions {
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'registry'>;
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly outcomes: Outcomes;
+  readonly batches: Pick<Batches, 'once'>;
   /** Asks for the segment of the events to be handed over soon. */
   readonly hurry: () => void;
   /** Largest body as it comes over the wire. */
@@ -40,6 +43,8 @@ export interface EventsOptions {
 /** Longest time that an answer waits for the table; then the events are durable, and 202 says so. */
 const MAX_WAIT_MS = 20_000;
 const PATH = '/v0/events';
+/** Name of a batch. Of the answer: whether it is `new` or was `known`, and is not taken again. */
+const BATCH_HEADER = 'X-Glasshouse-Batch';
 
 export function eventsRoutes(options: EventsOptions): Route[] {
   return [
@@ -71,18 +76,33 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
   const { length } = body;
   platform.rates.charge(limited, length);
   const target = known ?? (await createdFor(options, principal.tenant, name, body, coding));
-  const importId = randomUUID();
   const filter = principal.writeFilter(target) ?? '';
-  const { accepted, message, segment } = await sink.accept({
-    signal: 'events',
-    tenant: principal.tenant,
-    dataSource: target.id,
-    importId,
-    filter,
-    hasGenerations: reportsCalls(target.definition, filter),
-    coding,
-    body,
-  });
+  const { importId, isNamed } = importIdOf(exchange, sink, body, target);
+  let isHandedOver = false;
+  const accept = (): Promise<IngestResult> => {
+    isHandedOver = true;
+    return sink.accept({
+      signal: 'events',
+      tenant: principal.tenant,
+      dataSource: target.id,
+      importId,
+      filter,
+      hasGenerations: reportsCalls(target.definition, filter),
+      coding,
+      body,
+    });
+  };
+  const result = isNamed
+    ? await options.batches.once(importId, accept).finally(() => {
+        if (!isHandedOver) sink.giveBack(body);
+      })
+    : await accept();
+  if (isNamed) response.setHeader(BATCH_HEADER, result === undefined ? 'known' : 'new');
+  if (result === undefined) {
+    sendJson(response, 202, { successful_rows: 0, quarantined_rows: 0 });
+    return;
+  }
+  const { accepted, message, segment } = result;
   options.quotas.count({ tenant: principal.tenant, project: '' }, accepted, length);
   const note = message === '' ? {} : { warning: message };
   if (query.get('wait') === 'true' && segment !== undefined) {
@@ -96,6 +116,23 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
   }
   const status = query.get('wait') === 'true' && accepted === 0 ? 200 : 202;
   sendJson(response, status, { successful_rows: accepted, quarantined_rows: 0, ...note });
+}
+
+/** The id of the request: of a batch that its sender names the same each time. */
+function importIdOf(
+  { request }: Exchange,
+  sink: Sink,
+  body: BodyBuffer,
+  { tenant, id }: DataSourceEntry,
+): { readonly importId: string; readonly isNamed: boolean } {
+  const name = request.headers[BATCH_HEADER.toLowerCase()];
+  if (name === undefined) return { importId: randomUUID(), isNamed: false };
+  try {
+    return { importId: batchImportId(String(name), tenant, id), isNamed: true };
+  } catch (error) {
+    sink.giveBack(body);
+    throw error;
+  }
 }
 
 function checkFormat(format: string | null): void {
