@@ -475,3 +475,30 @@ describe('data sources by hand', () => {
     );
   });
 });
+
+describe('directives that Tinybird Forward does not take', () => {
+  const SUMMED =
+    'SCHEMA >\n    `day` Date `json:$.day`,\n    `hits` UInt64 `json:$.hits`,\n    `ms` UInt64 `json:$.ms`\n\n' +
+    'ENGINE "SummingMergeTree"\nENGINE_SORTING_KEY "day"\nENGINE_SUMMING_COLUMNS "hits"\n';
+  const HITS = 'NODE all\nSQL >\n    SELECT sum(hits) AS hits FROM summed\n\nTYPE endpoint\nCACHE 60\n';
+  const append = (hits: number): Promise<Outcome> =>
+    glasshouse('datasource', 'append', 'summed', put('summed.ndjson', `{"day":"2026-01-01","hits":${hits},"ms":10}\n`));
+
+  test('add up the columns that they name', async () => {
+    expect(await glasshouse('push', put('summed/summed.datasource', SUMMED))).toMatchObject({ code: 0 });
+    await append(1);
+    await append(2);
+    expect(await rows('SELECT hits, ms FROM summed FINAL')).toEqual([{ hits: 3, ms: 10 }]);
+    expect((await glasshouse('datasource', 'show', 'summed', '--file')).out).toContain('ENGINE_COLUMNS "hits"');
+  });
+
+  test('keep answers for as long as they say', async () => {
+    expect(await glasshouse('push', put('summed/hits.pipe', HITS))).toMatchObject({ code: 0 });
+    const answer = async (): Promise<unknown> => JSON.parse((await glasshouse('pipe', 'run', 'hits')).out);
+    expect(await answer()).toMatchObject({ data: [{ hits: 3 }] });
+    await append(4);
+    expect(await rows('SELECT sum(hits) AS hits FROM summed')).toEqual([{ hits: 7 }]);
+    expect(await answer()).toMatchObject({ data: [{ hits: 3 }] });
+    expect((await glasshouse('pipe', 'show', 'hits', '--file')).out).toContain('CACHE 60');
+  });
+});
