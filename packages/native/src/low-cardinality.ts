@@ -128,7 +128,8 @@ export class LowCardinalityColumn implements Column {
     }
     const bytes = encodeText(text);
     const local = this.localOf(sourceOf(bytes), 0, bytes.length);
-    this.ids.set(text, this.previous);
+    // Strings that are no Unicode may be many for one value.
+    if (this.ids.size < this.interned) this.ids.set(text, this.previous);
     return local;
   }
 
