@@ -13,39 +13,26 @@ import type { QuotaKind } from '../control/quota-account.ts';
 import { QUOTA_KINDS } from '../control/quota-account.ts';
 import type { QuotaOwner, Quotas, QuotaState } from '../control/quotas.ts';
 import { changedQuota } from '../control/quotas.ts';
-import { readBody } from '../http/body.ts';
-import { credentialOf } from '../http/credential.ts';
-import type { Exchange, Route } from '../http/router.ts';
-import { failJson, sendJson } from '../http/router.ts';
+import type { Route } from '../http/router.ts';
+import { sendJson } from '../http/router.ts';
 import type { Credentials } from '../platform/credentials.ts';
-import type { WorkspacePrincipal } from '../platform/principal.ts';
+import type { Fields } from './administered.ts';
+import { demandServerAdmin, readFields, routesAt, tenantShown } from './administered.ts';
 
 export interface QuotaRoutesParts {
   readonly quotas: Quotas;
   readonly credentials: Pick<Credentials, 'resolve'>;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const PATH = '/api/v1/quotas';
-const MAX_BODY_BYTES = 64 << 10;
+/** In errors. */
+const WHAT = 'quotas';
 
 export function quotaRoutes({ quotas, credentials }: QuotaRoutesParts): Route[] {
-  const route = (
-    method: Route['method'],
-    act: (exchange: Exchange, principal: WorkspacePrincipal) => Promise<void>,
-  ): Route => ({
-    method,
-    path: PATH,
-    fail: failJson,
-    handle: async (exchange) => {
-      const { request, query } = exchange;
-      await act(exchange, await credentials.resolve(credentialOf(request.headers, query)));
-    },
-  });
+  const route = routesAt(PATH, credentials);
   return [
     route('GET', async ({ response, query }, principal) => {
-      const tenant = tenantFor(query.get('tenant') || undefined, principal);
+      const tenant = tenantShown(WHAT, query.get('tenant') || undefined, principal);
       const project = query.get('project');
       const states = quotas.list(tenant).filter((state) => project === null || state.project === project);
       const isMissing = tenant !== undefined && project === null && states.every((state) => state.project !== '');
@@ -54,7 +41,7 @@ export function quotaRoutes({ quotas, credentials }: QuotaRoutesParts): Route[] 
       sendJson(response, 200, { quotas: [...own, ...states].map(stateJson) });
     }),
     route('PUT', async (exchange, principal) => {
-      demandAdmin(principal);
+      demandServerAdmin(WHAT, principal);
       const fields = await readFields(exchange);
       const owner = { tenant: textOf(fields, 'tenant'), project: textOf(fields, 'project', '') };
       const { warnAt } = fields;
@@ -63,7 +50,7 @@ export function quotaRoutes({ quotas, credentials }: QuotaRoutesParts): Route[] 
       sendJson(exchange.response, 200, stateJson(await quotas.set({ ...owner, ...quota })));
     }),
     route('DELETE', async ({ response, query }, principal) => {
-      demandAdmin(principal);
+      demandServerAdmin(WHAT, principal);
       const tenant = query.get('tenant') ?? '';
       if (tenant === '') throw wrong('tenant', 'say whose quota to remove as ?tenant=');
       sendJson(response, 200, stateJson(await quotas.remove({ tenant, project: query.get('project') ?? '' })));
@@ -76,16 +63,6 @@ function stateJson({ tenant, project, quota, use }: QuotaState): object {
   return { tenant, project, limits: quota?.limits ?? {}, warnAt: quota?.warnAt ?? null, use, warnings: near };
 }
 
-function tenantFor(wanted: string | undefined, { kind, tenant }: WorkspacePrincipal): string | undefined {
-  if (kind === 'admin') return wanted;
-  if (wanted === undefined || wanted === tenant) return tenant;
-  throw new AppError('forbidden', 'cannot show quotas of another tenant: the credential belongs to one tenant');
-}
-
-function demandAdmin({ kind }: WorkspacePrincipal): void {
-  if (kind !== 'admin') throw new AppError('forbidden', 'cannot change quotas: the credential has no scope admin');
-}
-
 function limitsOf(fields: Fields): Partial<Record<QuotaKind, number | null>> {
   const limits: Partial<Record<QuotaKind, number | null>> = {};
   for (const [name, value] of Object.entries(fields)) {
@@ -96,18 +73,6 @@ function limitsOf(fields: Fields): Partial<Record<QuotaKind, number | null>> {
     limits[kind] = value;
   }
   return limits;
-}
-
-async function readFields({ request }: Exchange): Promise<Fields> {
-  const body = await readBody(request, MAX_BODY_BYTES);
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new AppError('bad_request', 'cannot read the body: it is not JSON', { cause });
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new AppError('bad_request', 'cannot read the body: it must be a JSON object');
 }
 
 function textOf(fields: Fields, name: keyof QuotaOwner, otherwise?: string): string {

@@ -13,12 +13,10 @@ import { AppError, DEFAULT_PLACEMENT } from '@glasshouse/model';
 import type { PlacedPolicy } from '@glasshouse/redaction';
 import { presetNameOf, PRESETS, readPolicy } from '@glasshouse/redaction';
 import type { RedactionPolicies } from '../control/redaction.ts';
-import { readBody } from '../http/body.ts';
-import { credentialOf } from '../http/credential.ts';
-import type { Exchange, Route } from '../http/router.ts';
-import { failJson, sendJson } from '../http/router.ts';
+import type { Route } from '../http/router.ts';
+import { sendJson } from '../http/router.ts';
 import type { Credentials } from '../platform/credentials.ts';
-import type { WorkspacePrincipal } from '../platform/principal.ts';
+import { demandServerAdmin, readFields, routesAt, tenantShown } from './administered.ts';
 
 export interface RedactionRoutesParts {
   readonly redaction: RedactionPolicies;
@@ -26,29 +24,19 @@ export interface RedactionRoutesParts {
 }
 
 const PATH = '/api/v1/redaction';
-const MAX_BODY_BYTES = 64 << 10;
+/** In errors. */
+const WHAT = 'redaction policies';
 
 export function redactionRoutes({ redaction, credentials }: RedactionRoutesParts): Route[] {
-  const route = (
-    method: Route['method'],
-    act: (exchange: Exchange, principal: WorkspacePrincipal) => Promise<void>,
-  ): Route => ({
-    method,
-    path: PATH,
-    fail: failJson,
-    handle: async (exchange) => {
-      const { request, query } = exchange;
-      await act(exchange, await credentials.resolve(credentialOf(request.headers, query)));
-    },
-  });
+  const route = routesAt(PATH, credentials);
   return [
     route('GET', async ({ response, query }, principal) => {
       await redaction.refresh();
-      const tenant = tenantFor(query.get('tenant') || undefined, principal);
+      const tenant = tenantShown(WHAT, query.get('tenant') || undefined, principal);
       sendJson(response, 200, { policies: redaction.list(tenant).map(policyJson), presets: PRESETS });
     }),
     route('PUT', async (exchange, principal) => {
-      demandAdmin(principal);
+      demandServerAdmin(WHAT, principal);
       const { tenant, project, environment, ...policy } = await readFields(exchange);
       const place = {
         tenant: nameOf('tenant', tenant ?? DEFAULT_PLACEMENT.tenant),
@@ -58,7 +46,7 @@ export function redactionRoutes({ redaction, credentials }: RedactionRoutesParts
       sendJson(exchange.response, 200, policyJson(await redaction.set(place, readPolicy(policy))));
     }),
     route('DELETE', async ({ response, query }, principal) => {
-      demandAdmin(principal);
+      demandServerAdmin(WHAT, principal);
       const place: Placement = {
         tenant: query.get('tenant') || DEFAULT_PLACEMENT.tenant,
         project: query.get('project') ?? '',
@@ -72,32 +60,6 @@ export function redactionRoutes({ redaction, credentials }: RedactionRoutesParts
 
 function policyJson({ policy, ...place }: PlacedPolicy): object {
   return { ...place, preset: presetNameOf(policy) ?? null, ...policy };
-}
-
-function tenantFor(wanted: string | undefined, { kind, tenant }: WorkspacePrincipal): string | undefined {
-  if (kind === 'admin') return wanted;
-  if (wanted === undefined || wanted === tenant) return tenant;
-  throw new AppError(
-    'forbidden',
-    'cannot show redaction policies of another tenant: the credential belongs to one tenant',
-  );
-}
-
-function demandAdmin({ kind }: WorkspacePrincipal): void {
-  if (kind !== 'admin')
-    throw new AppError('forbidden', 'cannot change redaction policies: the credential has no scope admin');
-}
-
-async function readFields({ request }: Exchange): Promise<Record<string, unknown>> {
-  const body = await readBody(request, MAX_BODY_BYTES);
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new AppError('bad_request', 'cannot read the body: it is not JSON', { cause });
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new AppError('bad_request', 'cannot read the body: it must be a JSON object');
 }
 
 function nameOf(what: string, value: unknown): string {
