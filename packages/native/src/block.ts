@@ -2,7 +2,8 @@
  * A block of one table: a builder per column, made from the table's description.
  *
  * Must stay true: before a block is written every column has the same number of rows. `pieces` checks it, because a block
- * that is off by one row would poison its whole segment.
+ * that is off by one row would poison its whole segment. Columns that are seldom filled may lag behind (`catchUp`): one of
+ * which no row has a value is left out of the block, and the engine fills it with the type's default.
  */
 
 import { invariant } from '@glasshouse/model';
@@ -31,10 +32,13 @@ export class Block {
   readonly days = new DayCounter();
   rows = 0;
   private readonly columns = new Map<string, Named>();
+  private readonly lagging: ReadonlySet<string>;
   private markedRows = 0;
 
-  constructor(table: BlockTable) {
+  /** `lagging` are the names of the columns that may have fewer values than the block has rows. */
+  constructor(table: BlockTable, lagging: ReadonlySet<string> = new Set()) {
     this.table = table;
+    this.lagging = lagging;
     for (const { name, type } of table.columns) {
       const header = new ByteBuffer(64);
       for (const text of [name, type]) {
@@ -54,6 +58,12 @@ export class Block {
     invariant(named, `table ${this.table.name} has no column ${name}`);
     invariant(named.column instanceof kind, `column ${this.table.name}.${name} is not a ${kind.name}`);
     return named.column;
+  }
+
+  /** Gives a column that lags behind its defaults for the rows so far, before it gets a value for the next one. */
+  catchUp(column: Column): void {
+    const missing = this.rows - column.count;
+    if (missing > 0) column.appendDefaults(missing);
   }
 
   /** Remembers the present rows as the start of a request. */
@@ -79,15 +89,22 @@ export class Block {
   /** The block in Native format: number of columns and rows, then name, type, prefixes and data of each column. */
   pieces(): Pieces {
     const head = new ByteBuffer(20);
-    head.varint(this.columns.size);
-    head.varint(this.rows);
-    const out: Pieces = [head.written()];
+    const out: Pieces = [];
+    let size = 0;
     for (const [name, { column, header }] of this.columns) {
+      if (this.lagging.has(name)) {
+        if (column.count === 0) continue;
+        this.catchUp(column);
+      }
+      size++;
       invariant(column.count === this.rows, `${this.table.name}.${name} has ${column.count} of ${this.rows} rows`);
       out.push(header);
       column.writePrefix(out);
       column.writeData(out);
     }
+    head.varint(size);
+    head.varint(this.rows);
+    out.unshift(head.written());
     return out;
   }
 }

@@ -5,9 +5,10 @@
  * malformed halfway is undone with `rollback`, so that half of it can never be stored.
  */
 
+import { Buffer } from 'node:buffer';
 import { ByteBuffer } from './buffer.ts';
 import type { Source } from './text.ts';
-import { copyText, encodeText, repairText } from './text.ts';
+import { copyText, encodeTextInto, repairText } from './text.ts';
 
 /** What a block needs from every column, however it is filled. */
 export interface Column {
@@ -25,6 +26,8 @@ export interface Column {
   writeData(out: Pieces): void;
   /** Appends a value that is the type's default. */
   appendDefault(): void;
+  /** Appends so many of them. */
+  appendDefaults(values: number): void;
 }
 
 /** The parts of a block in order. They are views on the builders' memory: write them before appending anything. */
@@ -73,11 +76,20 @@ export class FixedColumn implements Column {
     this.appendZeros(1);
   }
 
+  appendDefaults(values: number): void {
+    this.appendZeros(values);
+  }
+
   appendZeros(values: number): void {
+    this.fill(0, values);
+  }
+
+  /** Appends values of which every byte is the given one. */
+  fill(byte: number, values: number): void {
     const bytes = values * this.width;
     const buffer = this.buffer;
     buffer.reserve(bytes);
-    buffer.bytes.fill(0, buffer.length, buffer.length + bytes);
+    buffer.bytes.fill(byte, buffer.length, buffer.length + bytes);
     buffer.length += bytes;
   }
 
@@ -200,6 +212,15 @@ export class StringColumn implements Column {
     this.count++;
   }
 
+  appendDefaults(values: number): void {
+    const { buffer } = this;
+    // The length of an empty text is a zero byte.
+    buffer.reserve(values);
+    buffer.bytes.fill(0, buffer.length, buffer.length + values);
+    buffer.length += values;
+    this.count += values;
+  }
+
   /** Appends `source[start, end)`, replacing what isn't UTF-8. */
   appendText(source: Source, start: number, end: number): void {
     const buffer = this.buffer;
@@ -220,7 +241,14 @@ export class StringColumn implements Column {
 
   /** Appends a string; lone surrogates become U+FFFD. */
   appendString(text: string): void {
-    if (text.length > SHORT_TEXT || !this.appendShort(text)) this.appendRaw(encodeText(text));
+    if (text.length <= SHORT_TEXT && this.appendShort(text)) return;
+    const { buffer } = this;
+    const length = Buffer.byteLength(text);
+    buffer.varint(length);
+    buffer.reserve(length);
+    encodeTextInto(text, buffer.bytes, buffer.length);
+    buffer.length += length;
+    this.count++;
   }
 
   /** Appends a short text if it is ASCII, as most are, without an encoder. */

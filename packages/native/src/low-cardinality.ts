@@ -23,6 +23,8 @@ const MAX_INTERNED_BYTES = 16 << 20;
 
 export class LowCardinalityColumn implements Column {
   count = 0;
+  /** How often the interner began afresh: values have new numbers since. */
+  forgotten = 0;
   private readonly repairs: TextRepairs;
 
   // The interner: value `id` is arena[offsets[id], + lengths[id]); `table` is its hash index (id + 1, 0 = free).
@@ -78,6 +80,7 @@ export class LowCardinalityColumn implements Column {
   }
 
   private forget(): void {
+    this.forgotten++;
     this.arena.length = 0;
     this.interned = 0;
     this.previous = 0;
@@ -86,8 +89,17 @@ export class LowCardinalityColumn implements Column {
     this.stamps.fill(0);
   }
 
+  /** Number of the value that was appended last. Another value has another one, until `forgotten` changes. */
+  get last(): number {
+    return this.previous;
+  }
+
   appendDefault(): void {
     this.appendString('');
+  }
+
+  appendDefaults(values: number): void {
+    this.repeat(this.localOfString(''), values);
   }
 
   appendString(text: string): void {
@@ -337,6 +349,10 @@ export class ConstantColumn implements Column {
 
   appendDefault(): void {
     this.count++;
+  }
+
+  appendDefaults(values: number): void {
+    this.count += values;
   }
 
   writePrefix(out: Pieces): void {

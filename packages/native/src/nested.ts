@@ -71,6 +71,10 @@ abstract class OffsetColumn implements Column {
   appendDefault(): void {
     this.close();
   }
+
+  appendDefaults(values: number): void {
+    this.closeRun(0, values);
+  }
 }
 
 /** Array(T). */

@@ -44,6 +44,11 @@ export class NullableColumn implements Column {
     this.values.appendDefault();
   }
 
+  appendDefaults(values: number): void {
+    this.missing.fill(1, values);
+    this.values.appendDefaults(values);
+  }
+
   mark(): void {
     this.missing.mark();
     this.values.mark();

@@ -37,6 +37,11 @@ export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Encodes a string to `target` at `at`, which must have room for it; lone surrogates become U+FFFD. */
+export function encodeTextInto(text: string, target: Uint8Array, at: number): void {
+  encoder.encodeInto(text, target.subarray(at));
+}
+
 /**
  * Copies `source[start, end)` to `target` at `at` (which must have room and slack) and returns whether it is valid UTF-8.
  */

@@ -21,9 +21,23 @@ function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
   return { placement: PLACEMENT, row: values, time: NS, duplicate: false, total: UNKNOWN, version: 'v1', ...more };
 }
 
+/** The block as the engine reads it: a reported column that no row has is not in it, and gets the type's default. */
 function readBack(columns: GenerationBlock): NativeBlock {
   columns.block.column('_segment', ConstantColumn).set(SEGMENT);
-  return readNative(Buffer.concat(columns.block.pieces()));
+  const read = readNative(Buffer.concat(columns.block.pieces()));
+  const filled = new Map(read.columns);
+  for (const { name, kind } of REPORTED) {
+    if (!filled.has(name))
+      filled.set(
+        name,
+        Array.from({ length: read.rows }, () => nothing(kind)),
+      );
+  }
+  return { ...read, columns: filled };
+}
+
+function nothing(kind: string): NativeValue {
+  return kind === 'text' || kind === 'json' ? '' : null;
 }
 
 /** Values of a column's kind, with what is stored of each. */
@@ -80,14 +94,33 @@ describe('GenerationBlock', () => {
     );
   });
 
-  it('has a value in every column for a row that says nothing', () => {
+  it('takes back what a request added, in columns that lag behind as well', () => {
+    fc.assert(
+      fc.property(fc.array(rows, { maxLength: 3 }), fc.array(rows, { maxLength: 3 }), rows, (kept, undone, last) => {
+        const columns = new GenerationBlock();
+        const append = (cells: (typeof kept)[number]): void =>
+          columns.append(placed(Object.fromEntries(REPORTED.map(({ name }, at) => [name, cells[at]?.[0] ?? null]))));
+        kept.forEach(append);
+        columns.block.mark();
+        undone.forEach(append);
+        columns.block.rollback();
+        append(last);
+        const read = readBack(columns);
+        for (const [at, { name }] of REPORTED.entries()) {
+          expect([name, read.columns.get(name)]).toEqual([name, [...kept, last].map((cells) => cells[at]?.[1])]);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('leaves the columns out that no row has', () => {
     const columns = new GenerationBlock();
     columns.append(placed({}));
+    const written = readNative(Buffer.concat(columns.block.pieces())).columns;
+    for (const { name } of REPORTED) expect([name, written.has(name)]).toEqual([name, false]);
     const { columns: read } = readBack(columns);
     for (const { name } of GENERATIONS.columns) expect([name, read.get(name)?.length]).toEqual([name, 1]);
-    for (const { name, kind } of REPORTED) {
-      expect([name, read.get(name)]).toEqual([name, [kind === 'text' || kind === 'json' ? '' : null]]);
-    }
     expect(read.get('cost')).toEqual([null]);
     expect(read.get('cost_parts')).toEqual([[]]);
     expect(read.get('price_row')).toEqual(['']);

@@ -2,12 +2,13 @@
  * The block of generations: a row of the generations room, its cost and its place, as columns. Separate because nothing here knows
  * where a row comes from.
  *
- * Must stay true: every column gets one value for each row, also one that the row doesn't have.
+ * Must stay true: what a row does not have costs nothing here. Most of the columns are empty in most rows, so they lag behind
+ * until one has a value for them.
  */
 
 import { randomBytes } from 'node:crypto';
 import { MAPPED_COLUMNS } from '@glasshouse/generations';
-import type { GenerationValues, RowValue } from '@glasshouse/generations';
+import type { GenerationValues } from '@glasshouse/generations';
 import type { Placement } from '@glasshouse/model';
 import {
   Block,
@@ -33,10 +34,12 @@ export interface Placed {
   readonly version: string;
 }
 
-type Append = (value: RowValue | undefined) => void;
+type Append = (value: string | number | boolean) => void;
+
+const REPORTED = MAPPED_COLUMNS.filter(({ kind }) => kind !== 'time').map(({ name }) => name);
 
 export class GenerationBlock {
-  readonly block = new Block(GENERATIONS);
+  readonly block = new Block(GENERATIONS, new Set(REPORTED));
   private readonly segment = this.block.column('_segment', ConstantColumn);
   private readonly tenant = this.block.column('tenant_id', LowCardinalityColumn);
   private readonly project = this.block.column('project_id', LowCardinalityColumn);
@@ -48,8 +51,9 @@ export class GenerationBlock {
   private readonly parts = this.block.column('cost_parts', MapColumn) as MapColumn<LowCardinalityColumn, FixedColumn>;
   private readonly priceRow = this.block.column('price_row', LowCardinalityColumn);
   private readonly priceVersion = this.block.column('price_version', LowCardinalityColumn);
-  private readonly reported: readonly { readonly place: number; readonly append: Append }[] = MAPPED_COLUMNS.flatMap(
-    ({ name, kind, type }, place) => (kind === 'time' ? [] : [{ place, append: this.appender(name, kind, type) }]),
+  /** By the place of the value in a row; undefined for the time, which is not among the reported columns. */
+  private readonly reported: readonly (Append | undefined)[] = MAPPED_COLUMNS.map(({ name, kind, type }) =>
+    kind === 'time' ? undefined : this.appender(name, kind, type),
   );
 
   append({ placement, row, time, duplicate, total, version }: Placed): void {
@@ -62,7 +66,10 @@ export class GenerationBlock {
     const [low, high] = [Number(time & 0xffff_ffffn), Number(time >> 32n)];
     this.time.appendHalves(low, high);
     this.block.days.add(low, high);
-    for (const { place, append } of this.reported) append(row[place]);
+    for (let place = 0; place < row.length; place++) {
+      const value = row[place];
+      if (value !== null && value !== undefined && value !== '') this.reported[place]?.(value);
+    }
     this.appendCost(total, version);
     this.block.rows++;
   }
@@ -83,21 +90,19 @@ export class GenerationBlock {
 
   /** How a column takes a value of its kind. */
   private appender(name: string, kind: string, type: string): Append {
-    if (type === 'LowCardinality(String)') {
-      const column = this.block.column(name, LowCardinalityColumn);
-      return (value) => column.appendString(typeof value === 'string' ? value : '');
-    }
-    if (type === 'String') {
-      const column = this.block.column(name, StringColumn);
+    const { block } = this;
+    if (type === 'LowCardinality(String)' || type === 'String') {
+      const column = type === 'String' ? block.column(name, StringColumn) : block.column(name, LowCardinalityColumn);
       return (value) => {
-        if (typeof value === 'string' && value !== '') column.appendString(value);
-        else column.appendDefault();
+        if (typeof value !== 'string') return;
+        block.catchUp(column);
+        column.appendString(value);
       };
     }
-    const column = this.block.column(name, NullableColumn);
+    const column = block.column(name, NullableColumn);
     return (value) => {
-      if (value === null || value === undefined) column.appendDefault();
-      else if (kind === 'count') column.appendUint64(Number(value));
+      block.catchUp(column);
+      if (kind === 'count') column.appendUint64(Number(value));
       else if (kind === 'number') column.appendFloat64(Number(value));
       else if (kind === 'flag') column.appendUint8(value === true ? 1 : 0);
       else column.appendUint128(BigInt(value));

@@ -11,6 +11,9 @@ import { randomBytes } from 'node:crypto';
 /** Calls in one half of the memory; when it is full the older half is forgotten. */
 const HALF = 1 << 20;
 const FIRST_SLOTS = 1 << 12;
+const FACTOR = 0x85eb_ca6b;
+/** No letter of a text, so that two parts are never another's one. */
+const PART_END = 0x1_0000;
 /** Seeds of the two halves of a hash, new for each process so that nobody can make ids that collide. */
 const SEEDS = [randomBytes(4).readUInt32LE(), randomBytes(4).readUInt32LE()] as const;
 
@@ -22,14 +25,17 @@ export class SeenCalls {
   /** The same in the order in which they came: two numbers each. */
   private readonly order: number[] = [];
   private marked = 0;
+  // The hash of the last key.
+  private low = 0;
+  private high = 0;
 
   /** Whether one of the keys was seen; all of them are from now on. A key is made of the parts of a list. */
   see(keys: readonly (readonly string[])[]): boolean {
     let seen = false;
     const hashes: number[] = [];
     for (const parts of keys) {
-      // Zeros stand for a free slot.
-      const [low, high] = [hashOf(parts, SEEDS[0]) || 1, hashOf(parts, SEEDS[1])];
+      this.hash(parts);
+      const { low, high } = this;
       hashes.push(low, high);
       seen ||= this.open.has(low, high) || this.recent.has(low, high) || this.older.has(low, high);
     }
@@ -59,6 +65,25 @@ export class SeenCalls {
     this.open.clear();
     this.order.length = 0;
     this.marked = 0;
+  }
+
+  /** Hashes a key, both halves in one pass over its letters. */
+  private hash(parts: readonly string[]): void {
+    let [low, high]: [number, number] = [SEEDS[0], SEEDS[1]];
+    for (const part of parts) {
+      for (let at = 0; at < part.length; at++) {
+        const code = part.charCodeAt(at);
+        low = Math.imul(low ^ code, FACTOR);
+        low ^= low >>> 13;
+        high = Math.imul(high ^ code, FACTOR);
+        high ^= high >>> 13;
+      }
+      low = Math.imul(low ^ PART_END, FACTOR);
+      high = Math.imul(high ^ PART_END, FACTOR);
+    }
+    // Zeros stand for a free slot.
+    this.low = ended(low) || 1;
+    this.high = ended(high);
   }
 
   private each(visit: (low: number, high: number) => void): void {
@@ -124,15 +149,7 @@ class HashSet {
   }
 }
 
-function hashOf(parts: readonly string[], seed: number): number {
-  let hash = seed;
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at++) {
-      hash = Math.imul(hash ^ part.charCodeAt(at), 0x85eb_ca6b);
-      hash ^= hash >>> 13;
-    }
-    hash = Math.imul(hash ^ 0x1_0000, 0x85eb_ca6b);
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2_ae35);
-  return (hash ^ (hash >>> 15)) >>> 0;
+function ended(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 16), 0xc2b2_ae35);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
 }

@@ -9,6 +9,7 @@ import type { Block } from '@glasshouse/native';
 import { FixedColumn, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
 import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, STRING_VALUE, valueField } from './any-value.ts';
 import type { PromotedAttributes } from './promoted.ts';
+import { KeyMeanings } from './promoted.ts';
 import type { Wire } from './wire.ts';
 import { malformed } from './wire.ts';
 
@@ -75,6 +76,13 @@ export class KeyValue {
   }
 }
 
+/** Where promoted attributes go, and what the keys of the two maps mean in which they are found. */
+interface Promotion {
+  readonly attributes: PromotedAttributes;
+  readonly strings: KeyMeanings;
+  readonly ints: KeyMeanings;
+}
+
 type StringMap = MapColumn<LowCardinalityColumn, StringColumn>;
 type FixedMap = MapColumn<LowCardinalityColumn, FixedColumn>;
 
@@ -87,15 +95,23 @@ export class TypedAttributes {
   private readonly bools: FixedMap;
   private readonly others: StringMap;
   /** Told of every text and integer. */
-  private readonly promoted: PromotedAttributes | undefined;
+  private readonly promoted: Promotion | undefined;
 
-  constructor(block: Block, promoted?: PromotedAttributes) {
-    this.promoted = promoted;
+  /** `marks` are the keys that rows with one of them are marked by. */
+  constructor(block: Block, promoted?: PromotedAttributes, marks: readonly string[] = []) {
     this.strings = block.column('attributes_string', MapColumn) as StringMap;
     this.ints = block.column('attributes_int', MapColumn) as FixedMap;
     this.doubles = block.column('attributes_double', MapColumn) as FixedMap;
     this.bools = block.column('attributes_bool', MapColumn) as FixedMap;
     this.others = block.column('attributes_json', MapColumn) as StringMap;
+    this.promoted =
+      promoted === undefined
+        ? undefined
+        : {
+            attributes: promoted,
+            strings: new KeyMeanings(this.strings.keys, marks),
+            ints: new KeyMeanings(this.ints.keys, []),
+          };
   }
 
   /** Appends the KeyValue message in `[pos, end)` to the open row. */
@@ -111,7 +127,7 @@ export class TypedAttributes {
       if (stringEnd === valueEnd) {
         this.strings.keys.appendText(wire, keyStart, keyEnd);
         this.strings.values.appendText(wire, wire.pos, stringEnd);
-        this.promoted?.text(wire, keyStart, keyEnd, wire.pos, stringEnd);
+        this.promote(wire, keyStart, keyEnd, wire.pos, stringEnd);
         return;
       }
     } else if (tag === INT_VALUE) {
@@ -119,7 +135,7 @@ export class TypedAttributes {
       if (wire.pos === valueEnd) {
         this.ints.keys.appendText(wire, keyStart, keyEnd);
         this.ints.values.appendHalves(wire.low, wire.high);
-        this.promoted?.integer(wire, keyStart, keyEnd, wire.low, wire.high);
+        this.promoteInteger(wire, keyStart, keyEnd);
         return;
       }
     } else if (tag === BOOL_VALUE) {
@@ -144,13 +160,13 @@ export class TypedAttributes {
       case STRING_VALUE:
         this.strings.keys.appendText(wire, keyStart, keyEnd);
         this.strings.values.appendText(wire, start, end);
-        this.promoted?.text(wire, keyStart, keyEnd, start, end);
+        this.promote(wire, keyStart, keyEnd, start, end);
         return;
       case INT_VALUE:
         wire.varint64(start);
         this.ints.keys.appendText(wire, keyStart, keyEnd);
         this.ints.values.appendHalves(wire.low, wire.high);
-        this.promoted?.integer(wire, keyStart, keyEnd, wire.low, wire.high);
+        this.promoteInteger(wire, keyStart, keyEnd);
         return;
       case BOOL_VALUE:
         wire.varint64(start);
@@ -165,6 +181,18 @@ export class TypedAttributes {
         this.others.keys.appendText(wire, keyStart, keyEnd);
         this.others.values.appendString(anyValueJson(wire, valueStart, valueEnd));
     }
+  }
+
+  private promote(wire: Wire, keyStart: number, keyEnd: number, start: number, end: number): void {
+    const { promoted } = this;
+    if (promoted !== undefined) promoted.attributes.text(promoted.strings.ofLast(wire, keyStart, keyEnd), start, end);
+  }
+
+  /** Promotes the integer that was read last. */
+  private promoteInteger(wire: Wire, keyStart: number, keyEnd: number): void {
+    const { promoted } = this;
+    if (promoted !== undefined)
+      promoted.attributes.integer(promoted.ints.ofLast(wire, keyStart, keyEnd), wire.low, wire.high);
   }
 
   /** Ends the row. */

@@ -25,30 +25,60 @@ class Key {
   }
 }
 
-const ROUTE = new Key('http.route');
-const MODEL = new Key('gen_ai.request.model');
-const STATUS = new Key('http.response.status_code');
-const OLD_STATUS = new Key('http.status_code');
+/** What a key means, as bits. Zero is a key that was not looked at yet. */
+const LOOKED_AT = 1;
+const MARK = 2;
+const ROUTE = 4;
+const MODEL = 8;
+const STATUS = 16;
 
-/** Keys to look out for. Of a key that has none of their lengths nothing else is compared. */
-class Marks {
-  private readonly keys: readonly Key[];
-  /** By length: 1 if a key has it. */
-  private readonly lengths = new Uint8Array(MAX_MARK + 1);
+const PROMOTED: readonly (readonly [name: string, meaning: number])[] = [
+  ['http.route', ROUTE],
+  ['gen_ai.request.model', MODEL],
+  ['http.response.status_code', STATUS],
+  ['http.status_code', STATUS],
+];
 
-  constructor(names: readonly string[]) {
-    this.keys = names.map((name) => new Key(name));
-    for (const { length } of this.keys) this.lengths[length] = 1;
+/**
+ * What the keys of a column of maps mean. The column numbers its keys anyway, so each is compared with the names once, and
+ * after that its number says it.
+ */
+export class KeyMeanings {
+  private readonly column: LowCardinalityColumn;
+  private readonly names: readonly (readonly [key: Key, meaning: number])[];
+  private meanings = new Uint8Array(256);
+  private forgotten = 0;
+
+  constructor(column: LowCardinalityColumn, marks: readonly string[]) {
+    this.column = column;
+    const named = [...PROMOTED, ...marks.map((name) => [name, MARK] as const)];
+    this.names = named.map(([name, meaning]) => [new Key(name), meaning]);
   }
 
-  has(wire: Wire, start: number, length: number): boolean {
-    if (length > MAX_MARK || this.lengths[length] === 0) return false;
-    for (const key of this.keys) if (key.length === length && key.isAt(wire, start)) return true;
-    return false;
+  /** Of the key that was appended to the column last, which stands in `[start, end)`. */
+  ofLast(wire: Wire, start: number, end: number): number {
+    const { column } = this;
+    if (column.forgotten !== this.forgotten) {
+      this.meanings.fill(0);
+      this.forgotten = column.forgotten;
+    }
+    return this.meanings[column.last] || this.look(column.last, wire, start, end);
+  }
+
+  private look(id: number, wire: Wire, start: number, end: number): number {
+    if (id >= this.meanings.length) {
+      const larger = new Uint8Array(Math.max(id + 1, this.meanings.length * 2));
+      larger.set(this.meanings);
+      this.meanings = larger;
+    }
+    let meaning = LOOKED_AT;
+    for (const [key, bits] of this.names) {
+      if (key.length === end - start && key.isAt(wire, start)) meaning |= bits;
+    }
+    this.meanings[id] = meaning;
+    return meaning;
   }
 }
-
-const MAX_MARK = 63;
 
 export class PromotedAttributes {
   /** Whether the row has a string attribute of one of the keys that are looked out for. */
@@ -61,10 +91,8 @@ export class PromotedAttributes {
   private modelStart = 0;
   private modelEnd = 0;
   private statusCode = 0;
-  private readonly marks: Marks;
 
-  constructor(block: Block, marks: readonly string[] = []) {
-    this.marks = new Marks(marks);
+  constructor(block: Block) {
     this.route = block.column('http_route', LowCardinalityColumn);
     this.model = block.column('gen_ai_model', LowCardinalityColumn);
     this.status = block.column('http_status_code', FixedColumn);
@@ -76,25 +104,23 @@ export class PromotedAttributes {
     this.isMarked = false;
   }
 
-  /** A string attribute: its key in `[keyStart, keyEnd)`, its text in `[start, end)`. The first of a name counts, as in the map. */
-  text(wire: Wire, keyStart: number, keyEnd: number, start: number, end: number): void {
-    const length = keyEnd - keyStart;
-    if (!this.isMarked && end > start) this.isMarked = this.marks.has(wire, keyStart, length);
-    if (length === ROUTE.length && this.routeEnd === 0 && ROUTE.isAt(wire, keyStart)) {
+  /** A string attribute: what its key means, and its text in `[start, end)`. The first of a name counts, as in the map. */
+  text(meaning: number, start: number, end: number): void {
+    if (meaning === LOOKED_AT) return;
+    if ((meaning & MARK) !== 0 && end > start) this.isMarked = true;
+    if ((meaning & ROUTE) !== 0 && this.routeEnd === 0) {
       this.routeStart = start;
       this.routeEnd = end;
-    } else if (length === MODEL.length && this.modelEnd === 0 && MODEL.isAt(wire, keyStart)) {
+    } else if ((meaning & MODEL) !== 0 && this.modelEnd === 0) {
       this.modelStart = start;
       this.modelEnd = end;
     }
   }
 
   /** An integer attribute, given as its unsigned halves. */
-  integer(wire: Wire, keyStart: number, keyEnd: number, low: number, high: number): void {
-    const length = keyEnd - keyStart;
-    if (length !== STATUS.length && length !== OLD_STATUS.length) return;
-    if (this.statusCode !== 0 || high !== 0 || low > MAX_STATUS) return;
-    if ((length === STATUS.length ? STATUS : OLD_STATUS).isAt(wire, keyStart)) this.statusCode = low;
+  integer(meaning: number, low: number, high: number): void {
+    if ((meaning & STATUS) === 0 || this.statusCode !== 0 || high !== 0 || low > MAX_STATUS) return;
+    this.statusCode = low;
   }
 
   /** Ends the row. */

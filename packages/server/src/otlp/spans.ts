@@ -79,8 +79,8 @@ export class SpanReader implements ItemReader {
   constructor(rejections: Rejections, watch?: SpanWatch) {
     this.rejections = rejections;
     this.watch = watch;
-    this.promoted = new PromotedAttributes(this.block, watch?.keys);
-    this.attributes = new TypedAttributes(this.block, this.promoted);
+    this.promoted = new PromotedAttributes(this.block);
+    this.attributes = new TypedAttributes(this.block, this.promoted, watch?.keys);
   }
 
   /** Begins a request: the times that are taken from now on. */
