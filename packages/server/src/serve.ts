@@ -164,7 +164,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
 }
 
 function openPipesOf(config: Config, log: Logger, parts: Served): OpenPipes {
-  const { platform, tables, store, door, judges, materializer, ingest: sink } = parts;
+  const { platform, tables, store, door, judges, builtIn, materializer, ingest: sink } = parts;
   const append = appendTo(sink);
   return openPipes({
     platform,
@@ -172,6 +172,7 @@ function openPipesOf(config: Config, log: Logger, parts: Served): OpenPipes {
     store,
     door,
     judges,
+    builtIn,
     materializer,
     secrets: (tenant) => platform.secrets.values(tenant),
     append: async (tenant, dataSource, lines) => {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import type { Pipe } from '@glasshouse/model';
 import { DataSources, EventStore } from '@glasshouse/store';
 import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
@@ -13,6 +14,7 @@ import { watched } from './control/audit-watch.ts';
 import { logPlatform } from './events.ts';
 import { nodeNumber } from './node-number.ts';
 import { Batches } from './platform/batches.ts';
+import { builtInPipes } from './platform/built-in-pipes.ts';
 import { definitionJudges } from './platform/definition-judges.ts';
 import { EventHandOver } from './platform/hand-over.ts';
 import type { Judges } from './platform/judges.ts';
@@ -37,6 +39,8 @@ export interface OpenWorkspaces {
   /** Rows on their way into tables that are not live yet. */
   readonly loads: Loads;
   readonly judges: Judges;
+  /** Pipes that every workspace has. */
+  readonly builtIn: readonly Pipe[];
   readonly materializer: Materializer;
 }
 
@@ -60,7 +64,8 @@ export async function openWorkspaces(
   { store, access, audit, door, definitions, hold, flush, isRestored }: WorkspaceParts,
 ): Promise<OpenWorkspaces> {
   const tables = DataSources.connect(store.target);
-  const judges = definitionJudges({ definitions, door });
+  const builtIn = builtInPipes();
+  const judges = definitionJudges({ definitions, door, builtIn });
   const key = TokenKey.open({ dataDir: config.dataDir, given: config.tokenKey, random: randomBytes }, isRestored);
   const control = watched(store, audit.changed);
   const platform = await Platform.open({
@@ -100,5 +105,5 @@ export async function openWorkspaces(
     settled: () => platform.settled(),
     onDropped: (dropped) => log.warn(dropped, 'dropped events whose data source was deleted'),
   });
-  return { control, platform, tables, events, outcomes, batches, key, loads, judges, materializer };
+  return { control, platform, tables, events, outcomes, batches, key, loads, judges, builtIn, materializer };
 }

@@ -13,11 +13,14 @@ import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
 import { tenantDatabase, VIEWS } from '@glasshouse/store';
 import type { Definitions } from '../query/definitions.ts';
 import type { Door } from '../query/door.ts';
+import { besides } from './built-in-pipes.ts';
 import type { Judges } from './judges.ts';
 
 export interface DefinitionJudgesOptions {
   readonly definitions: Definitions;
   readonly door: Pick<Door, 'namesIn'>;
+  /** Pipes that every workspace has: others may read them. */
+  readonly builtIn: readonly Pipe[];
 }
 
 /** Types of nodes whose rows the server puts into a table by itself. */
@@ -25,14 +28,15 @@ const KEPT: ReadonlySet<PipeNode['type']> = new Set(['materialized', 'copy']);
 /** Tables that the platform itself answers for, in pipes about the platform. */
 const SERVICE = /^(?:tinybird|organization|telemetry|system|information_schema)$/iu;
 
-export function definitionJudges({ definitions, door }: DefinitionJudgesOptions): Judges {
+export function definitionJudges({ definitions, door, builtIn }: DefinitionJudgesOptions): Judges {
   return {
     judgeType: (text) => definitions.judgeType(text),
     judgeExpression: (text, place) => definitions.judgeExpression(text, place),
     judgeFilter: (text) => definitions.judgeFilter(text),
     judgeSelectList: (text, place) => definitions.judgeSelectList(text, place),
     judgeDefinition: async (tenant, pipe, among) => {
-      const pipes = new Map(among.flatMap((other) => (other.kind === 'pipe' ? [[other.name, other] as const] : [])));
+      const own = among.filter((other) => other.kind === 'pipe');
+      const pipes = new Map([...own, ...besides(among, builtIn)].map((other) => [other.name, other]));
       pipes.delete(pipe.name);
       const known = knownTables(among);
       for (const node of pipe.nodes) await judgeNode(door, tenant, pipe, node, { pipes, known });

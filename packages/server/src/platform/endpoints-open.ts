@@ -4,8 +4,10 @@
  */
 
 import { join } from 'node:path';
+import type { Pipe } from '@glasshouse/model';
 import type { DataSources, Store } from '@glasshouse/store';
 import type { Door } from '../query/door.ts';
+import { withBuiltIn } from './built-in-pipes.ts';
 import type { CheckSql } from './copies.ts';
 import { Copies, copyNodeOf } from './copies.ts';
 import { AnswerCache } from './endpoints-cache.ts';
@@ -30,6 +32,8 @@ export interface PipesOptions extends Pick<EndpointsOptions, 'secrets'> {
   readonly store: Pick<Store, 'read'>;
   readonly door: Pick<Door, 'check'>;
   readonly judges: Judges;
+  /** Pipes that every workspace has. */
+  readonly builtIn: readonly Pipe[];
   readonly materializer: Pick<Materializer, 'run'>;
   /** Appends NDJSON to the data source of this id. Resolves when it is durable. */
   readonly append: (tenant: string, dataSourceId: string, lines: string) => Promise<void>;
@@ -58,7 +62,11 @@ const PREPARE_EVERY_MS = 2_000;
 export function openPipes(options: PipesOptions): OpenPipes {
   const { platform, tables, store, door, judges, now, dataDir, onFailed } = options;
   const { catalog, registry, jobs } = platform;
-  const endpoints = new Endpoints({ catalog, ...(options.secrets === undefined ? {} : { secrets: options.secrets }) });
+  const callables = withBuiltIn(catalog, options.builtIn, new Date(now()));
+  const endpoints = new Endpoints({
+    catalog: callables,
+    ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
+  });
   const check: CheckSql = (tenant, sql, params) =>
     door.check(queryPrincipal({ tenant, tokenId: 'pipes' }), sql, { params, isKept: true });
   const usage = new Usage({

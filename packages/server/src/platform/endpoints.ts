@@ -11,7 +11,7 @@ import type { TemplateParameter } from '@glasshouse/language';
 import type { Pipe, PipeNode } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { StatementOptions } from '../query/door.ts';
-import type { Catalog } from './catalog.ts';
+import type { Callables } from './built-in-pipes.ts';
 import { readsAll, readsOf } from './endpoints-reads.ts';
 import type { CallValues } from './endpoints-templates.ts';
 import { NO_VALUES, Rendering, Templates } from './endpoints-templates.ts';
@@ -22,7 +22,7 @@ import type { PipeEntry } from './resource-row.ts';
 import { withoutServiceDatabase } from './usage-names.ts';
 
 export interface EndpointsOptions {
-  readonly catalog: Pick<Catalog, 'dataSource' | 'dataSources' | 'pipe' | 'pipes' | 'revision'>;
+  readonly catalog: Callables;
   /** Values for `tb_secret`, by name. */
   readonly secrets?: (tenant: string) => ReadonlyMap<string, string>;
 }
@@ -50,11 +50,14 @@ const ALL_ROWS = '18446744073709551615';
 
 export class Endpoints {
   readonly templates = new Templates();
+  /** What can be called: pipes of the workspace, and those that every workspace has. */
+  readonly callables: Callables;
   private readonly options: EndpointsOptions;
   private readonly pipes = new Map<string, { readonly revision: number; readonly byName: ReadonlyMap<string, Pipe> }>();
 
   constructor(options: EndpointsOptions) {
     this.options = options;
+    this.callables = options.catalog;
   }
 
   /** The pipe behind an endpoint. Throws `forbidden` without a scope for it, and `not_found` if it is none. */
@@ -102,12 +105,12 @@ export class Endpoints {
     const rendering = this.render(principal.tenant, call);
     const plain = /^\s*%/u.test(sql) ? rendering.text(sql, 'q', readsAll(principal)) : sql;
     const given = withoutServiceDatabase(plain);
-    rendering.fix(fixedOf(principal, this.pipesIn(principal.tenant, given)));
+    const others = this.pipesIn(principal.tenant, given);
+    rendering.fix(fixedOf(principal, others));
     const within = pipeline === undefined ? undefined : this.pipeline(principal, pipeline);
-    const pipes = this.pipesOf(principal.tenant);
-    if (within === undefined && pipes.size === 0)
+    if (within === undefined && others.length === 0)
       return finished(given, rendering, { reads: readsOf(principal, this.options.catalog) }, undefined);
-    const named = new Map(pipes);
+    const named = new Map(this.pipesOf(principal.tenant));
     const nodes = new Set(within?.nodes.map(({ name }) => name) ?? []);
     const hidden = this.admitPipes(principal, given, named, nodes, rendering);
     const composed = composeQuery(given, rendering.node, {

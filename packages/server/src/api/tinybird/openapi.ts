@@ -25,7 +25,7 @@ export function openApiRoutes({ platform, endpoints }: OpenApiParts): Route[] {
   return [
     guarded(platform, 'GET', '/v0/pipes/openapi.json', (call) => {
       const { principal, response } = call;
-      const entries = platform.catalog
+      const entries = endpoints.callables
         .pipes(principal.tenant)
         .filter((entry) => endpointOf(entry.definition) !== undefined && principal.may('PIPES:READ', entry));
       sendJson(response, 200, documentOf(entries, endpoints, principal.tenant, baseUrl(call)));

@@ -1,19 +1,23 @@
 /**
  * Pipes: listed, shown, made, changed, removed, one request at a time. Whole projects come as deployments.
  *
- * Must stay true: changing a pipe needs PIPES:CREATE, removing it PIPES:DROP. What the server made for itself is not listed.
+ * Must stay true: changing a pipe needs PIPES:CREATE, removing it PIPES:DROP. What the server made for itself is not listed. Pipes
+ * that every workspace has are shown to who asks with `built_in=true`: a client that compares the workspace with a project would
+ * drop what it sees, or hold back the project's own pipe of the name.
  */
 
 import type { Pipe, PipeNode } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { Route } from '../../http/router.ts';
 import { send, sendJson } from '../../http/router.ts';
+import { isEverywhere } from '../../platform/built-in-pipes.ts';
 import { dataFileOf } from '../../platform/definition-form.ts';
 import { queryPrincipal } from '../../platform/endpoints-reads.ts';
 import type { Endpoints } from '../../platform/endpoints.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { Populations } from '../../platform/populate.ts';
 import { demand } from '../../platform/principal.ts';
+import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import type { PipeEntry } from '../../platform/resource-row.ts';
 import type { Schedules } from '../../platform/schedules.ts';
 import type { Door } from '../../query/door.ts';
@@ -62,15 +66,34 @@ export function pipesRoutes(parts: PipesParts): Route[] {
 /** The pipe of the path. Throws `not_found` also for one that the principal may not know of. */
 function pipeOfPath({ platform }: Pick<PipesParts, 'platform'>, { principal, params }: Call): PipeEntry {
   const which = params['name'] ?? '';
-  const entry = platform.catalog.pipe(principal.tenant, which);
+  return admitted(platform.catalog.pipe(principal.tenant, which), principal, which);
+}
+
+/** The pipe of the path, or the built-in one of this name. Throws `not_found`. */
+function callableOfPath({ endpoints }: PipesParts, { principal, params }: Call): PipeEntry {
+  const which = params['name'] ?? '';
+  return admitted(endpoints.callables.pipe(principal.tenant, which), principal, which);
+}
+
+function admitted(entry: PipeEntry | undefined, principal: WorkspacePrincipal, which: string): PipeEntry {
   if (entry !== undefined && (principal.may('PIPES:READ', entry) || seesInside(principal))) return entry;
   throw new AppError('not_found', `cannot find pipe=${which.slice(0, 130)}: the workspace has none of that name`);
 }
 
-/** The pipe of the path, for who may change it. */
-export function changeable(parts: Pick<PipesParts, 'platform'>, call: Call): PipeEntry {
+/** The pipe of the path, for who may change it. Throws `conflict` for one that every workspace has. */
+export function changeable(parts: Pick<PipesParts, 'endpoints' | 'platform'>, call: Call): PipeEntry {
   demand(call.principal, 'PIPES:CREATE');
+  refuseBuiltIn(parts, call, 'change');
   return pipeOfPath(parts, call);
+}
+
+function refuseBuiltIn({ endpoints }: Pick<PipesParts, 'endpoints'>, { principal, params }: Call, verb: string): void {
+  const entry = endpoints.callables.pipe(principal.tenant, params['name'] ?? '');
+  if (entry === undefined || !isEverywhere(entry)) return;
+  throw new AppError(
+    'conflict',
+    `cannot ${verb} pipe=${entry.name}: every workspace has it; a pipe of your own with this name takes its place`,
+  );
 }
 
 /** The node of the path, by its id or name. Throws `not_found`. */
@@ -95,9 +118,13 @@ export function shapeOf(parts: PipesParts, call: Call, entry: PipeEntry, columns
 
 function list(parts: PipesParts, call: Call): Promise<void> {
   const { principal, query, response } = call;
-  const entries = parts.platform.catalog
+  const isWhole = wantsBuiltIn(call);
+  const entries = (isWhole ? parts.endpoints.callables : parts.platform.catalog)
     .pipes(principal.tenant)
-    .filter((entry) => !entry.builtIn && (principal.may('PIPES:READ', entry) || seesInside(principal)));
+    .filter(
+      (entry) =>
+        (!entry.builtIn || isEverywhere(entry)) && (principal.may('PIPES:READ', entry) || seesInside(principal)),
+    );
   const pipes = entries.map((entry) =>
     withAttributes(shapeOf(parts, call, entry), query.get('attrs'), query.get('node_attrs')),
   );
@@ -105,8 +132,12 @@ function list(parts: PipesParts, call: Call): Promise<void> {
   return Promise.resolve();
 }
 
+function wantsBuiltIn({ query }: Call): boolean {
+  return query.get('built_in') === 'true';
+}
+
 async function show(parts: PipesParts, call: Call): Promise<void> {
-  const entry = pipeOfPath(parts, call);
+  const entry = wantsBuiltIn(call) ? callableOfPath(parts, call) : pipeOfPath(parts, call);
   const columns = seesInside(call.principal) ? await columnsOf(parts, entry) : undefined;
   sendJson(call.response, 200, shapeOf(parts, call, entry, columns));
 }
@@ -129,7 +160,7 @@ async function columnsOf({ door, endpoints }: PipesParts, entry: PipeEntry): Pro
 }
 
 function sendFile(parts: PipesParts, call: Call): Promise<void> {
-  const entry = pipeOfPath(parts, call);
+  const entry = callableOfPath(parts, call);
   if (!seesInside(call.principal)) demand(call.principal, 'WORKSPACE:READ_ALL');
   // Clients take it for text only if nothing follows the type.
   send(call.response, 200, 'text/plain', dataFileOf(entry.definition));
@@ -171,8 +202,10 @@ async function update(parts: PipesParts, call: Call): Promise<void> {
   sendJson(call.response, 200, shapeOf(parts, call, await change(parts, call, definition)));
 }
 
-async function drop({ platform }: PipesParts, call: Call): Promise<void> {
-  const entry = pipeOfPath({ platform }, call);
+async function drop(parts: PipesParts, call: Call): Promise<void> {
+  const { platform } = parts;
+  if (seesInside(call.principal)) refuseBuiltIn(parts, call, 'drop');
+  const entry = pipeOfPath(parts, call);
   demand(call.principal, 'PIPES:DROP', entry);
   await platform.registry.dropPipe(call.principal.tenant, entry.id, call.query.get('force') === 'true');
   sendNothing(call.response);

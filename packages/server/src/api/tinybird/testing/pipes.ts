@@ -6,6 +6,7 @@ import type { AppError, Pipe, PipeNode } from '@glasshouse/model';
 import { EventStore, quoteName, tenantDatabase } from '@glasshouse/store';
 import type { Route } from '../../../http/router.ts';
 import { Router } from '../../../http/router.ts';
+import { builtInPipes } from '../../../platform/built-in-pipes.ts';
 import type { OpenPipes } from '../../../platform/endpoints-open.ts';
 import { openPipes as open } from '../../../platform/endpoints-open.ts';
 import { Materializer } from '../../../platform/materialize.ts';
@@ -76,7 +77,7 @@ const LIMITS: DoorOptions['limits'] = {
 
 export async function openPipes(
   routesOf: (parts: Parts) => Route[],
-  given: Given = {},
+  given: Given & { readonly builtIn?: readonly Pipe[] } = {},
   limits: Partial<DoorOptions['limits']> = {},
 ): Promise<PipeStand> {
   const stand = await openPlatform();
@@ -102,6 +103,7 @@ export async function openPipes(
     store,
     door,
     judges: given.judges ?? testJudges(),
+    builtIn: given.builtIn ?? builtInPipes(),
     materializer: new Materializer({
       store: new EventStore(store),
       catalog: platform.catalog,
