@@ -85,7 +85,7 @@ export const ROOMS = {
 
   // Beside both.
   'server/control': ['model', 'store', 'redaction', 'pricing', 'generations', 'server/generations', 'server/http'],
-  'server/platform': ['model', 'store', 'language', 'server/control', 'server/query', 'server/http'],
+  'server/platform': ['model', 'schema', 'store', 'language', 'server/control', 'server/query', 'server/http'],
   'server/http': ['model'],
   'server/telemetry': ['model', 'server/http'],
 };

@@ -57,6 +57,7 @@ export const GENERATION_COLUMNS = [
   term('usage_dialect', 'Rule of counting: which totals contain which parts'),
   term('organization', 'Organization, as the client says it'),
   term('project_name', 'Project, as the client says it'),
+  term('service_name', 'Service that made the call, as the client says it'),
   term('deployment_environment', 'Environment, as the client says it'),
   term('event_type', "The client's own word for what happened"),
   term('operation', 'chat, text_completion, embeddings, image_generation, speech, transcription, video_generation, …'),

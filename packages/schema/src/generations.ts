@@ -4,6 +4,7 @@
  */
 
 import { GENERATION_COLUMNS } from '@glasshouse/generations';
+import { GENERATION_PROJECTIONS } from './generation-projections.ts';
 import { PLACEMENT_COLUMNS, TIME, TIME_CODEC } from './columns.ts';
 import type { Column, FactTable } from './table.ts';
 
@@ -33,7 +34,8 @@ export const GENERATIONS: FactTable = {
     { name: 'trace_id', expression: 'trace_id', type: 'bloom_filter(0.01)', granularity: 1 },
     { name: 'user_id', expression: 'user_id', type: 'bloom_filter(0.01)', granularity: 1 },
   ],
-  projections: [],
+  projections: GENERATION_PROJECTIONS,
+  projectedByMerges: true,
   partitionBy: 'toDate(time)',
   orderBy: ['tenant_id', 'project_id', 'environment', 'toStartOfHour(time)', 'model_requested', 'time'],
   ttlFrom: 'toDateTime(time)',

@@ -6,6 +6,8 @@ import type { FactTable } from './table.ts';
 
 export { OPTIONAL_TRACE_ID_HEX } from './columns.ts';
 export { EVENTS } from './events.ts';
+export { CACHE_BESIDE_INPUT, GENERATION_PROJECTIONS, GENERATION_SUMS } from './generation-projections.ts';
+export type { GenerationSum } from './generation-projections.ts';
 export { GENERATIONS } from './generations.ts';
 export { LOGS } from './logs.ts';
 export {

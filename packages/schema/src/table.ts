@@ -42,6 +42,8 @@ export interface FactTable {
   readonly derived: readonly DerivedColumn[];
   readonly indexes: readonly Index[];
   readonly projections: readonly Projection[];
+  /** Merges make the projections where the engine can do that, so that an insert costs nothing more. */
+  readonly projectedByMerges?: true;
   readonly partitionBy: string;
   readonly orderBy: readonly string[];
   /** Expression of type Date or DateTime that retention counts from. */

@@ -3,7 +3,7 @@
  * server; a replicated local table under a distributed one for a cluster.
  */
 
-import type { Column, DerivedColumn, FactTable, Index } from '@glasshouse/schema';
+import type { Column, DerivedColumn, FactTable, Index, Projection } from '@glasshouse/schema';
 
 /** What the DDL of all tables depends on. */
 export interface DdlOptions {
@@ -15,6 +15,8 @@ export interface DdlOptions {
   readonly auditDays?: number | undefined;
   /** General compression of every column: `Default` is what the engine's configuration says for a part of its size. */
   readonly compression: string;
+  /** See `Target`. */
+  readonly isCurrent: boolean;
 }
 
 /** Settings of every table that the drain fills, with the reason for each. */
@@ -81,9 +83,13 @@ function storageTable(table: FactTable, name: string, engine: string, options: D
     ...table.columns.map((column) => columnDdl(column, options)),
     ...table.derived.map(derivedDdl),
     ...table.indexes.map((index) => indexDdl(index)),
-    ...table.projections.map((projection) => `PROJECTION ${quoteName(projection.name)} (${projection.query})`),
+    ...table.projections.map((projection) => projectionDdl(projection, options)),
   ];
-  const settings = Object.entries({ ...TABLE_SETTINGS, ...table.settings }).map(([key, value]) => `${key} = ${value}`);
+  const settings = Object.entries({
+    ...TABLE_SETTINGS,
+    ...table.settings,
+    ...projectionSettings(table, options),
+  }).map(([key, value]) => `${key} = ${value}`);
   return [
     `CREATE TABLE IF NOT EXISTS ${name}`,
     `(\n  ${parts.join(',\n  ')}\n)`,
@@ -96,12 +102,33 @@ function storageTable(table: FactTable, name: string, engine: string, options: D
   ].join('\n');
 }
 
+/** Settings by which merges make the projections of the table, where that is wanted and possible. */
+export function projectionSettings(
+  { projectedByMerges }: FactTable,
+  { isCurrent }: Pick<DdlOptions, 'isCurrent'>,
+): Readonly<Record<string, number>> {
+  return projectedByMerges === true && isCurrent
+    ? { materialize_projections_on_insert: 0, materialize_projections_on_merge: 1 }
+    : {};
+}
+
+/** The projection as it stands in a table, or behind ADD of a statement that changes one, where `unless` may say `IF NOT EXISTS `. */
+export function projectionDdl(
+  { name, query }: Projection,
+  { isCurrent }: Pick<DdlOptions, 'isCurrent'>,
+  unless = '',
+): string {
+  // The engine reads a key of a map as a subcolumn, and takes a projection only if that does so too.
+  const spelled = isCurrent ? query.replaceAll(/(\w+)\['(\w+)'\]/gu, "getSubcolumn($1, 'key_$2')") : query;
+  return `PROJECTION ${unless}${quoteName(name)} (${spelled})`;
+}
+
 /** The TTL expression of a table. */
 export function ttl(table: FactTable, days: number): string {
   return `${table.ttlFrom} + toIntervalDay(${days})`;
 }
 
-function columnDdl({ name, type, codec, blockBytes, comment }: Column, { compression }: DdlOptions): string {
+export function columnDdl({ name, type, codec, blockBytes, comment }: Column, { compression }: DdlOptions): string {
   const codecs = codec === undefined ? compression : `${codec}, ${compression}`;
   const settings =
     blockBytes === undefined

@@ -5,11 +5,22 @@
  * Must stay true: every statement can run twice, because a crash may come between a statement and its record.
  */
 
+import { invariant } from '@glasshouse/model';
 import { FACT_TABLES, GENERATIONS, SPANS } from '@glasshouse/schema';
 import type { FactTable } from '@glasshouse/schema';
 import type { Client } from './client.ts';
 import type { DdlOptions } from './ddl.ts';
-import { createTable, indexDdl, onCluster, quoteName, TABLE_MAKING, ttl } from './ddl.ts';
+import {
+  columnDdl,
+  createTable,
+  indexDdl,
+  onCluster,
+  projectionDdl,
+  projectionSettings,
+  quoteName,
+  TABLE_MAKING,
+  ttl,
+} from './ddl.ts';
 import { createCatalog, createViews, SESSION_TENANT, SHARED_DATABASE } from './views.ts';
 
 interface Migration {
@@ -85,6 +96,27 @@ function changeBlocks(table: FactTable, options: DdlOptions): string[] {
             `min_compress_block_size = ${blockBytes.min}, max_compress_block_size = ${blockBytes.max}`,
         ],
   );
+}
+
+/** Adds a column that is declared behind the one that it is declared behind, and where the table is spread over servers to both. */
+function addColumn(table: FactTable, name: string, options: DdlOptions): string[] {
+  const at = table.columns.findIndex((column) => column.name === name);
+  const [before, column] = [table.columns[at - 1], table.columns[at]];
+  invariant(before !== undefined && column !== undefined, `BUG: ${table.name} has no column ${name} behind another`);
+  const { database, cluster } = options;
+  const whole = `${quoteName(database)}.${quoteName(table.name)}${onCluster(cluster)}`;
+  const add = `ADD COLUMN IF NOT EXISTS ${columnDdl(column, options)} AFTER ${quoteName(before.name)}`;
+  return [...new Set([storageOf(table, options), whole])].map((target) => `ALTER TABLE ${target} ${add}`);
+}
+
+/** Adds the projections to parts that will be written. */
+function addProjections(table: FactTable, options: DdlOptions): string[] {
+  const storage = storageOf(table, options);
+  const settings = Object.entries(projectionSettings(table, options)).map(([name, value]) => `${name} = ${value}`);
+  return [
+    ...(settings.length === 0 ? [] : [`ALTER TABLE ${storage} MODIFY SETTING ${settings.join(', ')}`]),
+    ...table.projections.map((one) => `ALTER TABLE ${storage} ADD ${projectionDdl(one, options, 'IF NOT EXISTS ')}`),
+  ];
 }
 
 /** The table that has the rows, in a statement that changes it everywhere. */
@@ -237,6 +269,19 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { name: 'batches', steps: (options) => [[batchTable(options)]] },
+  {
+    name: 'generations by day',
+    isChange: true,
+    steps: (options) => [
+      addColumn(GENERATIONS, 'service_name', options),
+      addProjections(GENERATIONS, options),
+      // In the background; questions are answered from the rows until then.
+      GENERATIONS.projections.map(
+        ({ name }) =>
+          `ALTER TABLE ${storageOf(GENERATIONS, options)} MATERIALIZE PROJECTION ${quoteName(name)} SETTINGS mutations_sync = 0`,
+      ),
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

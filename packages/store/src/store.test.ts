@@ -94,7 +94,13 @@ describe('the schema', () => {
   });
 
   it('is written for a cluster in statements that the engine’s parser reads', async () => {
-    const options = { database: 'glasshouse', cluster: 'main', compression: 'ZSTD(1)', retentionDays: 90 };
+    const options = {
+      database: 'glasshouse',
+      cluster: 'main',
+      compression: 'ZSTD(1)',
+      isCurrent: true,
+      retentionDays: 90,
+    };
     const statements = [
       ...MIGRATIONS.flatMap((migration) => migration.steps(options).flat()),
       ...createViews('telemetry', 'glasshouse', SESSION_TENANT, " ON CLUSTER 'main'"),

@@ -94,11 +94,12 @@ export class Store {
 
   /** Brings the schema up to date; may be called again after a failure. Resolves with the names of the migrations that ran. */
   migrate(): Promise<string[]> {
-    const { database, cluster, compression } = this.target;
+    const { database, cluster, compression, isCurrent } = this.target;
     return migrate(this.writer, {
       database,
       cluster,
       compression,
+      isCurrent,
       retentionDays: this.retentionDays,
       auditDays: this.auditDays,
     });

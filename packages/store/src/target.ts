@@ -31,6 +31,11 @@ export interface Target {
   readonly readsPaths: boolean;
   /** General compression of the facts; the embedded engine's configuration chooses it by the size of a part. */
   readonly compression: string;
+  /**
+   * True if it is ClickHouse 26.7 or newer for sure, in which merges make projections that their parts lack, and the keys of maps
+   * are subcolumns. A server may be older.
+   */
+  readonly isCurrent: boolean;
 }
 
 export function embeddedTarget(engine: Engine): Target {
@@ -44,6 +49,7 @@ export function embeddedTarget(engine: Engine): Target {
     cluster: undefined,
     readsPaths: true,
     compression: 'Default',
+    isCurrent: true,
   };
 }
 
@@ -75,5 +81,6 @@ export function remoteTarget(storeUrl: string, cluster: string | undefined): Tar
     cluster,
     readsPaths: false,
     compression: 'ZSTD(1)',
+    isCurrent: false,
   };
 }

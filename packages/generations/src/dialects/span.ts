@@ -27,5 +27,6 @@ export const SPAN = {
   session_id: [text('session.id')],
   organization: [resource('service.organization')],
   project_name: [resource('project.name'), resource('service.namespace')],
+  service_name: [resource('service.name')],
   deployment_environment: [resource('deployment.environment.name'), resource('deployment.environment')],
 } as const satisfies Readonly<Record<string, readonly Source[]>>;
