@@ -1,13 +1,13 @@
 /**
- * `llm_events`: the events of the AI analytics template and of the early tracker of text.pollinations.ai, for texts and images.
- * The usage is the provider's, as OpenAI counts it. The units of `duration` differ between senders, so latency is the difference
- * of the two times, and `llm_api_duration_ms` only where one is missing. `event_type`, `tier` and the size of images are of the
- * plan for one tracker of both services.
+ * `llm_events`: the events of the AI analytics template and of the early tracker of text.pollinations.ai, for texts and images;
+ * and those of the plan for one tracker of both services, which name their `event_type` and may have no more than the columns of
+ * its schema. The usage is the provider's, as OpenAI counts it. The units of `duration` differ between senders, so latency is the
+ * difference of the two times, or `llm_api_duration_ms`; who sends neither follows the plan, where `duration` is in milliseconds.
  *
  * Source: wire-compat, section 3, event A; seed 002, phase 2.
  */
 
-import { between, has, lacks, line, read, type Dialect } from '../source.ts';
+import { between, has, isOneOf, lacks, line, read, type Dialect } from '../source.ts';
 import { MODALITY_OF_OPERATION, OPERATION, STATUS } from '../words.ts';
 import { USAGE_COLUMNS } from './usage.ts';
 
@@ -25,11 +25,15 @@ export const LLM_EVENTS: Dialect = {
       lacks(line('standard_logging_object_hidden_params')),
       lacks(line('model_requested')),
     ],
+    [isOneOf(TYPE, 'text_generation', 'image_generation'), has(line('model')), lacks(line('model_requested'))],
   ],
   counting: { dialect: 'openai', cacheRead: true, cacheWrite: true, reasoning: true, media: true },
   columns: {
     ...USAGE_COLUMNS,
-    time: [line('start_time')],
+    input_tokens: [...USAGE_COLUMNS.input_tokens, line('prompt_tokens')],
+    output_tokens: [...USAGE_COLUMNS.output_tokens, line('completion_tokens')],
+    total_tokens: [...USAGE_COLUMNS.total_tokens, line('total_tokens')],
+    time: [line('start_time'), line('timestamp'), line('end_time')],
     organization: [line('proxy_metadata', 'organization')],
     project_name: [line('proxy_metadata', 'project')],
     deployment_environment: [line('proxy_metadata', 'environment')],
@@ -43,11 +47,11 @@ export const LLM_EVENTS: Dialect = {
     image_width: [line('image_width')],
     image_height: [line('image_height')],
     image_quality: [line('image_quality')],
-    latency_ms: [between(line('start_time'), line('end_time')), line('llm_api_duration_ms')],
+    latency_ms: [between(line('start_time'), line('end_time')), line('llm_api_duration_ms'), line('duration')],
     streaming: [line('stream')],
     cache_hit: [line('cache_hit')],
     status: [read(line('standard_logging_object_status'), { words: STATUS }), read(line('status'), { words: STATUS })],
-    error_message: [line('exception')],
+    error_message: [line('exception'), line('error', 'message'), line('error')],
     finish_reason: [line('response', 'choices', 0, 'finish_reason')],
     user_id: [line('user'), line('user_id'), line('username')],
     conversation_id: [line('proxy_metadata', 'chat_id')],

@@ -1,23 +1,17 @@
 /**
  * Data sources that every workspace has from the start, so that clients which expect one by its name can send at once: those
- * of Tinybird's Python SDK (LiteLLM and logging handlers), the traces of its setup guide, and the events of Observa.
+ * of Tinybird's Python SDK (LiteLLM and logging handlers), the traces of its setup guide, the events of Observa, and those of text
+ * and image services.
  *
  * Must stay true: a column takes whatever those clients send. Counts and amounts are wider than in the published schemas, where
  * 70 000 tokens do not fit into 16 bits.
  */
 
-import type { DataSource, DataSourceColumn } from '@glasshouse/model';
+import type { DataSource } from '@glasshouse/model';
 import { QUARANTINE_SUFFIX } from '@glasshouse/model';
+import { column, dataSource } from './built-in-columns.ts';
+import { LLM_EVENTS } from './built-in-events.ts';
 import type { DataSourceEntry } from './resource-row.ts';
-
-/** A column that a row brings, at the path of its name unless told otherwise. */
-function column(name: string, type: string, expression?: string, path = name): DataSourceColumn {
-  return { name, type, jsonPath: `$.${path}`, ...(expression === undefined ? {} : { kind: 'DEFAULT', expression }) };
-}
-
-function dataSource(parts: Pick<DataSource, 'columns' | 'description' | 'engine' | 'name'>): DataSource {
-  return { kind: 'datasource', indexes: [], tokens: [], tags: [], sharedWith: [], ...parts };
-}
 
 /** The `traces` of Tinybird's setup guide for multi-tenant applications, column by column. */
 const TRACES = dataSource({
@@ -176,7 +170,7 @@ const CANONICAL_EVENTS = dataSource({
 });
 
 /** In the order in which they are made. */
-export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS, CANONICAL_EVENTS];
+export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS, CANONICAL_EVENTS, LLM_EVENTS];
 
 /** Rows of tables, by name. */
 export type RowCounts = ReadonlyMap<string, { readonly rows: number }>;

@@ -30,9 +30,9 @@ beforeEach(() => {
 describe('a new workspace', () => {
   it('has the data sources that clients expect', async () => {
     expect(platform.catalog.dataSources('acme').map(({ name, builtIn }) => ({ name, builtIn }))).toEqual(
-      ['canonical_events', 'litellm', 'tb_logs', 'traces'].map((name) => ({ name, builtIn: true })),
+      ['canonical_events', 'litellm', 'llm_events', 'tb_logs', 'traces'].map((name) => ({ name, builtIn: true })),
     );
-    expect(platform.catalog.dataSources('default')).toHaveLength(4);
+    expect(platform.catalog.dataSources('default')).toHaveLength(5);
     const traces = platform.registry.dataSource('acme', 'traces');
     expect(traces.id).toMatch(/^t_[0-9a-f]{32}$/u);
     expect(platform.registry.dataSource('acme', traces.id)).toBe(traces);
@@ -87,6 +87,7 @@ describe('a new workspace', () => {
     const two = await stand.open();
     expect(two.catalog.dataSources('own').map(({ name, builtIn }) => `${name} ${builtIn}`)).toEqual([
       'canonical_events true',
+      'llm_events true',
       'tb_logs true',
       'traces false',
     ]);

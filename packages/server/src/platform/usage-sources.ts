@@ -7,19 +7,11 @@
  */
 
 import type { DataSource, DataSourceColumn, Pipe } from '@glasshouse/model';
+import { column, dataSource } from './built-in-columns.ts';
 import { OPERATIONS, PIPE_STATS, PIPE_STATS_RT } from './usage-names.ts';
 
 const RT_DAYS = 7;
 const STATS_DAYS = 90;
-
-function column(name: string, type: string, expression?: string): DataSourceColumn {
-  return {
-    name,
-    type,
-    jsonPath: `$.${name}`,
-    ...(expression === undefined ? {} : { kind: 'DEFAULT', expression }),
-  };
-}
 
 /** A column that is made, and not sent. */
 function made(name: string, type: string): DataSourceColumn {
@@ -28,10 +20,6 @@ function made(name: string, type: string): DataSourceColumn {
 
 function alias(name: string, type: string, expression: string): DataSourceColumn {
   return { name, type, kind: 'ALIAS', expression };
-}
-
-function dataSource(parts: Pick<DataSource, 'columns' | 'description' | 'engine' | 'name'>): DataSource {
-  return { kind: 'datasource', indexes: [], tokens: [], tags: [], sharedWith: [], ...parts };
 }
 
 const REQUESTS = dataSource({

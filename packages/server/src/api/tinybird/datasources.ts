@@ -54,11 +54,7 @@ export function dataSourceRoutes(platform: Platform): Route[] {
       '/v0/datasources/:name',
       changing(async (call, entry) => drop(platform, call, entry)),
     ),
-    on(
-      'POST',
-      '/v0/datasources/:name/alter',
-      changing(async (call, entry) => alter(platform, call, entry)),
-    ),
+    on('POST', '/v0/datasources/:name/alter', async (call) => alter(platform, call, alterable(platform, call))),
     on('POST', '/v0/datasources/:name/truncate', (call) => truncate(platform, call)),
     on(
       'POST',
@@ -80,10 +76,7 @@ async function found(platform: Platform, { principal, params }: Call): Promise<D
   if (entry !== undefined && maySee(principal, entry)) {
     if (!entry.builtIn || isUsed(entry, await platform.registry.sizes(principal.tenant))) return entry;
   }
-  throw new AppError(
-    'not_found',
-    `cannot find data source=${which.slice(0, 130)}: the workspace has none of that name`,
-  );
+  throw notFound(which);
 }
 
 /** Throws `forbidden` unless the principal may lose rows of the data source. */
@@ -92,6 +85,22 @@ export function demandChange({ principal }: Pick<Call, 'principal'>, entry: Data
   throw new AppError(
     'forbidden',
     `cannot change data source=${entry.name}: the credential has no scope ADMIN, DATASOURCES:CREATE or DATASOURCES:DROP:${entry.name}`,
+  );
+}
+
+/** The data source of the path, for who may change it: also one that nobody has used yet, because a migration may come before the first event. */
+function alterable(platform: Platform, call: Call): DataSourceEntry {
+  const which = call.params['name'] ?? '';
+  const entry = platform.catalog.dataSource(call.principal.tenant, which);
+  if (entry === undefined || !maySee(call.principal, entry)) throw notFound(which);
+  demandChange(call, entry);
+  return entry;
+}
+
+function notFound(which: string): AppError {
+  return new AppError(
+    'not_found',
+    `cannot find data source=${which.slice(0, 130)}: the workspace has none of that name`,
   );
 }
 
@@ -168,12 +177,14 @@ async function alter(platform: Platform, call: Call, entry: DataSourceEntry): Pr
   const sql = fields.get('sql') ?? fields.text;
   const get = (name: string): string | undefined => fields.get(name);
   const definition = sql.trim() === '' ? alteredBy(entry.definition, get) : alteredBySql(entry.definition, sql);
+  // A statement that finds everything in place does not make a data source of the server's one of the workspace's own.
+  const isInPlace = definition === entry.definition;
   const dryRun = fields.flag('dry');
   const {
     changes,
     losses,
     entry: next,
-  } = await registry.alterDataSource(principal.tenant, entry.id, definition, { dryRun });
+  } = await registry.alterDataSource(principal.tenant, entry.id, definition, { dryRun: dryRun || isInPlace });
   const isSame = changes.length === 0 && definition.description === entry.definition.description;
   // The wording is what the command line looks for.
   if (isSame && sql.trim() === '')
