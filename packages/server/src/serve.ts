@@ -91,7 +91,6 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     return config.auth === 'open' ? loopbackHostOnly(listener) : listener;
   };
   const otlp = otlpHttpRoutes({ sink, principals: access, quotas, maxBodyBytes, maxJsonBytes });
-  const clickhouse = clickhouseRoutes(door, access);
   const events = eventsRoutes({
     sink,
     platform: parts.platform,
@@ -102,6 +101,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     maxBodyBytes: config.maxEventsBytes,
   });
   const pipes = openPipesOf(config, log, parts);
+  const clickhouse = clickhouseRoutes(door, access, (tenant, text) => pipes.endpoints.whole(tenant, text));
   const sql = sqlRoutes(door, access, workspaceCallers(parts.platform, pipes.endpoints));
   const tinybird = [
     ...tinybirdRoutes(tinybirdParts(config, parts)),

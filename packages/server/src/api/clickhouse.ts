@@ -20,11 +20,22 @@ import { encodeHello, isHelloRequest } from './hello.ts';
 import { overviewOr } from './overview.ts';
 import { readUnpacked } from './unpack.ts';
 
+/** What a statement of a tenant comes to, which may name pipes like tables. */
+export type WithPipes = (tenant: string, sql: string) => Composed;
+
+interface Composed {
+  readonly sql: string;
+  /** Values that the text was put together with. */
+  readonly bound: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 const MAX_SQL_BYTES = 1 << 20;
 const DISPLAY_NAME = 'glasshouse';
 
-export function clickhouseRoutes(door: Door, principals: Principals): Route[] {
-  const handle = (exchange: Exchange): Promise<void> => answerQuery(door, principals, exchange);
+/** `withPipes` is for servers with a data platform. */
+export function clickhouseRoutes(door: Door, principals: Principals, withPipes: WithPipes = asWritten): Route[] {
+  const handle = (exchange: Exchange): Promise<void> => answerQuery(door, principals, withPipes, exchange);
   const ok = ({ response }: Exchange): void => send(response, 200, 'text/html; charset=UTF-8', 'Ok.\n');
   const welcome = (exchange: Exchange): Promise<void> | void =>
     exchange.query.has('query') ? handle(exchange) : ok(exchange);
@@ -37,7 +48,14 @@ export function clickhouseRoutes(door: Door, principals: Principals): Route[] {
   ];
 }
 
-async function answerQuery(door: Door, principals: Principals, exchange: Exchange): Promise<void> {
+const asWritten: WithPipes = (_, sql) => ({ sql, bound: {}, settings: {} });
+
+async function answerQuery(
+  door: Door,
+  principals: Principals,
+  withPipes: WithPipes,
+  exchange: Exchange,
+): Promise<void> {
   const { request, response, query } = exchange;
   const signal = signalOf(response);
   const principal = await callerOf(principals, exchange, 'query');
@@ -64,7 +82,12 @@ async function answerQuery(door: Door, principals: Principals, exchange: Exchang
       .end(body);
     return;
   }
-  const answer = await door.run(principal, sql, options);
+  const composed = withPipes(principal.placement.tenant, sql);
+  const answer = await door.run(principal, composed.sql, {
+    ...options,
+    bound: composed.bound,
+    settings: { ...options.settings, ...composed.settings },
+  });
   const packs = ['1', 'true'].includes(query.get('enable_http_compression') ?? '');
   await deliver(
     response,

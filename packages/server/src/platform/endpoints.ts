@@ -16,7 +16,7 @@ import { readsAll, readsOf } from './endpoints-reads.ts';
 import type { CallValues } from './endpoints-templates.ts';
 import { NO_VALUES, Rendering, Templates } from './endpoints-templates.ts';
 import type { WorkspacePrincipal } from './principal.ts';
-import { demand } from './principal.ts';
+import { demand, principalOf } from './principal.ts';
 import { namesIn } from './references.ts';
 import type { PipeEntry } from './resource-row.ts';
 import { withoutServiceDatabase } from './usage-names.ts';
@@ -36,6 +36,9 @@ export interface ComposedQuery {
   /** How long the answer may be kept; undefined for not at all. */
   readonly cacheSeconds: number | undefined;
 }
+
+/** Values of placeholders by name, as plain text. */
+type Bound = Readonly<Record<string, string>>;
 
 export interface ComposeOptions {
   /** Name or id of a pipe whose nodes the query may name. */
@@ -103,7 +106,7 @@ export class Endpoints {
     { pipeline, call = NO_VALUES }: ComposeOptions = {},
   ): ComposedQuery {
     const rendering = this.render(principal.tenant, call);
-    const plain = /^\s*%/u.test(sql) ? rendering.text(sql, 'q', readsAll(principal)) : sql;
+    const plain = isTemplate(sql) ? rendering.text(sql, 'q', readsAll(principal)) : sql;
     const given = withoutServiceDatabase(plain);
     const others = this.pipesIn(principal.tenant, given);
     rendering.fix(fixedOf(principal, others));
@@ -122,6 +125,20 @@ export class Endpoints {
         ? { reads: readsOf(principal, this.options.catalog) }
         : { ...this.rights(principal, given, nodes), ...(hidden ? { hidesRows: true } : {}) };
     return finished(composed, rendering, options, undefined);
+  }
+
+  /** The statement of somebody who reads all of the workspace; it may name pipes and is no template. */
+  whole(tenant: string, sql: string): Pick<ComposedQuery, 'settings' | 'sql'> & { readonly bound: Bound } {
+    const reader = principalOf({
+      tenant,
+      tokenId: '',
+      name: tenant,
+      kind: 'key',
+      scopes: [{ type: 'WORKSPACE:READ_ALL' }],
+    });
+    if (isTemplate(sql)) return { sql, settings: {}, bound: {} };
+    const { sql: composed, settings, options } = this.compose(reader, sql);
+    return { sql: composed, settings, bound: options.params ?? {} };
   }
 
   /** The statement of one node, for what runs in the background with the rights of the workspace. */
@@ -248,6 +265,10 @@ function fixedOf(principal: WorkspacePrincipal, entries: readonly PipeEntry[]): 
     }
   }
   return fixed;
+}
+
+function isTemplate(sql: string): boolean {
+  return /^\s*%/u.test(sql);
 }
 
 function only(node: PipeNode, sql: string, pipe: Pipe): Pipe {

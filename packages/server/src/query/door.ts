@@ -45,6 +45,8 @@ export interface StatementOptions {
   readonly params?: Readonly<Record<string, string>>;
   /** True if the values come as ClickHouse's HTTP interface takes them, with texts escaped as in TSV; false for plain text. */
   readonly paramsEscaped?: boolean;
+  /** Values of further ones, as plain text whatever `paramsEscaped` says: the text was put together with them. */
+  readonly bound?: Readonly<Record<string, string>>;
   /** Ends the query when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -315,14 +317,14 @@ function distinct(tables: readonly TableName[]): readonly TableName[] {
 /** The values as the engine's HTTP interface takes them. Only those that the statement names. */
 function paramSettings(
   statement: Statement,
-  { params = {}, paramsEscaped = false }: StatementOptions,
+  { params = {}, paramsEscaped = false, bound = {} }: StatementOptions,
 ): Record<string, string> {
-  checkParameters(statement, params);
+  checkParameters(statement, { ...params, ...bound });
   const settings: Record<string, string> = {};
   for (const { name, type } of statement.parameters) {
-    const value = params[name] ?? '';
+    const value = bound[name] ?? params[name] ?? '';
     // The engine reads a text as TSV, and a list or a map as it stands.
-    const asItIs = paramsEscaped || /^(?:Array|Map|Tuple|Identifier)\b/u.test(type);
+    const asItIs = (paramsEscaped && bound[name] === undefined) || /^(?:Array|Map|Tuple|Identifier)\b/u.test(type);
     settings[`param_${name}`] = asItIs ? value : escapeTsv(value);
   }
   return settings;
