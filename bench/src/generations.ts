@@ -33,7 +33,6 @@ export function measureGenerations(context: Context): Promise<Table> {
       GLASSHOUSE_EVENTS_REQUESTS_PER_SECOND: '100000',
       GLASSHOUSE_EVENTS_BYTES_PER_SECOND: '10GiB',
     });
-    await createSource(server);
     context.say('generations: warming up');
     const warm = await run(server, 'generations', WARM_UP_SECONDS, 61);
     context.say(`generations: events for ${context.options.seconds / 2} s`);
@@ -101,36 +100,6 @@ async function check(server: Server, expected: number): Promise<void> {
   );
   if (row?.rows !== expected || row.events !== expected || row.priced !== expected)
     throw new Error(`cannot measure: of ${expected} events the tables have ${JSON.stringify(row)}`);
-}
-
-async function createSource(server: Server): Promise<void> {
-  const schema = [
-    'start_time DateTime64(3) `json:$.start_time`',
-    'message_id String `json:$.message_id`',
-    "event_type LowCardinality(String) `json:$.event_type` DEFAULT 'text'",
-    'model LowCardinality(String) `json:$.model`',
-    'provider LowCardinality(String) `json:$.provider`',
-    'user String `json:$.user`',
-    'response_id String `json:$.response.id`',
-    'prompt_tokens UInt64 `json:$.response.usage.prompt_tokens`',
-    'completion_tokens UInt64 `json:$.response.usage.completion_tokens`',
-    'total_tokens UInt64 `json:$.response.usage.total_tokens`',
-    'cost Float64 `json:$.cost`',
-    'stream Bool `json:$.stream`',
-    'project LowCardinality(String) `json:$.proxy_metadata.project`',
-    'environment LowCardinality(String) `json:$.proxy_metadata.environment`',
-    'messages String `json:$.messages`',
-  ];
-  const form = new URLSearchParams({
-    name: GENERATIONS_TABLE,
-    format: 'ndjson',
-    schema: schema.join(', '),
-    engine: 'MergeTree',
-    engine_sorting_key: 'model, start_time',
-    engine_partition_key: 'toYYYYMM(start_time)',
-  });
-  const response = await fetch(`http://127.0.0.1:${server.port}/v0/datasources`, { method: 'POST', body: form });
-  if (!response.ok) throw new Error(`cannot create the data source: ${response.status} ${await response.text()}`);
 }
 
 function sum(values: readonly number[]): number {

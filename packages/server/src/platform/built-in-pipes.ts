@@ -10,12 +10,23 @@ import { createHash } from 'node:crypto';
 import type { Pipe, Resource } from '@glasshouse/model';
 import { invariant } from '@glasshouse/model';
 import type { Catalog } from './catalog.ts';
+import { COST_PIPES } from './built-in-pipes/costs.ts';
 import { GENERATION_PIPES } from './built-in-pipes/generations.ts';
+import { EVENT_PIPES } from './built-in-pipes/llm-events.ts';
+import { TEMPLATE_PIPES } from './built-in-pipes/template.ts';
 import { readResource } from './project.ts';
 import type { PipeEntry } from './resource-row.ts';
 
-/** Data files by the names of their pipes. Each reads views of the shared database by their full names: those are nobody's to take. */
-const FILES: Readonly<Record<string, string>> = { ...GENERATION_PIPES };
+/**
+ * Data files by the names of their pipes. Each reads views of the shared database by their full names: those are nobody's to take;
+ * or the workspace's `llm_events`.
+ */
+const FILES: Readonly<Record<string, string>> = {
+  ...GENERATION_PIPES,
+  ...EVENT_PIPES,
+  ...TEMPLATE_PIPES,
+  ...COST_PIPES,
+};
 
 /** What can be called in a workspace: what is in the catalogue, and the built-in pipes. */
 export type Callables = Pick<Catalog, 'dataSource' | 'dataSources' | 'pipe' | 'pipes'> & { readonly revision: number };

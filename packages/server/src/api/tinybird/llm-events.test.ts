@@ -15,6 +15,11 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
+/** Now and then. */
+const time = (secondsAgo: number): string => new Date(NOW - secondsAgo * 1_000).toISOString();
+const NOW = Date.now();
+const stored = (secondsAgo: number): string => time(secondsAgo).replace('T', ' ').replace('Z', '');
+
 /** The migration of the plan for one tracker, as it is written there. */
 const MIGRATION = `ALTER TABLE llm_events
     ADD COLUMN IF NOT EXISTS event_type String DEFAULT 'text_generation',
@@ -63,7 +68,7 @@ describe('an event', () => {
       status: 'error',
       user: 'ann',
       tier: 'flower',
-      timestamp: '2026-03-01T10:00:02.456Z',
+      timestamp: time(60),
       image_width: '1024',
       image_height: 768,
       num_images: 1,
@@ -82,7 +87,7 @@ describe('an event', () => {
         status: 'error',
         user_id: 'ann',
         tier: 'flower',
-        timestamp: '2026-03-01 10:00:02.456',
+        timestamp: stored(60),
         prompt_tokens: 0,
         image_width: 1024,
         image_height: 768,
@@ -107,8 +112,8 @@ describe('an event', () => {
 
   it('has them also where it is one of the early tracker', async () => {
     await report({
-      start_time: '2026-03-01T10:00:00.000Z',
-      end_time: '2026-03-01T10:00:02.500Z',
+      start_time: time(52.5),
+      end_time: time(50),
       message_id: 'm1',
       id: 'm1',
       model: 'openai-large',
@@ -129,7 +134,7 @@ describe('an event', () => {
     expect(await server.rows(`SELECT ${names} FROM llm_events WHERE message_id = 'm1'`)).toEqual([
       {
         event_type: 'text_generation',
-        timestamp: '2026-03-01 10:00:02.500',
+        timestamp: stored(50),
         duration: 2500,
         status: 'success',
         user_id: 'bob',
@@ -142,8 +147,8 @@ describe('an event', () => {
 
   it('of an image is one also where only its call says so, and of an error where there is an exception', async () => {
     await report({
-      start_time: '2026-03-01T10:00:05.000Z',
-      end_time: '2026-03-01T10:00:09.500Z',
+      start_time: time(44.5),
+      end_time: time(40),
       id: 'i1',
       model: 'flux',
       call_type: 'image_generation',
@@ -153,13 +158,79 @@ describe('an event', () => {
     });
     expect(
       await server.rows("SELECT event_type, status, user, user_id, total_tokens FROM llm_events WHERE id = 'i1'"),
-    ).toEqual([{ event_type: 'image_generation', status: 'error', user: 'unknown', user_id: 'unknown', total_tokens: 0 }]);
+    ).toEqual([
+      { event_type: 'image_generation', status: 'error', user: 'unknown', user_id: 'unknown', total_tokens: 0 },
+    ]);
   });
 
   it('needs nothing', async () => {
     await report({ model: 'bare' });
-    const [row] = await server.rows("SELECT event_type, status, timestamp > now() - 60 AS isNew FROM llm_events WHERE model = 'bare'");
+    const [row] = await server.rows(
+      "SELECT event_type, status, timestamp > now() - 60 AS isNew FROM llm_events WHERE model = 'bare'",
+    );
     expect(row).toEqual({ event_type: 'text_generation', status: 'success', isNew: 1 });
+  });
+});
+
+describe('text_events_mv and image_events_mv', () => {
+  const kinds = (rows: readonly Readonly<Record<string, unknown>>[]): unknown[] => rows.map((row) => row['event_type']);
+
+  it('are the rows of their event_type, by SQL', async () => {
+    const texts = await server.rows('SELECT event_type, count() AS rows FROM text_events_mv GROUP BY event_type');
+    const images = await server.rows(
+      "SELECT user FROM image_events_mv WHERE event_type = 'image_generation' ORDER BY cost",
+    );
+    expect(texts).toEqual([{ event_type: 'text_generation', rows: 2 }]);
+    expect(images).toEqual([{ user: 'ann' }, { user: 'unknown' }]);
+  });
+
+  it('have the rows as soon as these are there', async () => {
+    await report({ model: 'fresh', event_type: 'image_generation' });
+    expect(await server.rows("SELECT count() AS rows FROM image_events_mv WHERE model = 'fresh'")).toEqual([
+      { rows: 1 },
+    ]);
+  });
+
+  it('are endpoints, and can be read by the pipes of the workspace', async () => {
+    const { status, json } = await server.call('/v0/pipes/image_events_mv.json');
+    expect([status, new Set(kinds(json['data'] as Readonly<Record<string, unknown>>[]))]).toEqual([
+      200,
+      new Set(['image_generation']),
+    ]);
+    await server.call('POST /v0/pipes', {
+      body: JSON.stringify({
+        name: 'painted',
+        nodes: [{ name: 'n', sql: 'SELECT sum(num_images) AS images FROM image_events_mv', type: 'endpoint' }],
+      }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect((await server.call('/v0/pipes/painted.json')).json['data']).toEqual([{ images: 1 }]);
+  });
+
+  it.each(['8123', 'the main port'])('answer on the interface of ClickHouse, on %s', async (port) => {
+    const base = port === '8123' ? `http://127.0.0.1:${server.clickhousePort}` : server.base;
+    const ask = async (query: string, parameters = ''): Promise<string> => {
+      const response = await fetch(`${base}/?${parameters}`, { method: 'POST', body: query });
+      return response.text();
+    };
+    expect(await ask('SELECT model FROM image_events_mv ORDER BY model FORMAT CSV')).toBe(
+      '"flux"\n"fresh"\n"gptimage"\n',
+    );
+    expect(await ask('SELECT count() FROM image_events_mv WHERE model = {m:String}', 'param_m=flux')).toBe('1\n');
+    expect(await ask('WITH image_events_mv AS (SELECT 7 AS x) SELECT x FROM image_events_mv')).toBe('7\n');
+    expect(await ask('SELECT count() FROM nowhere_mv')).toContain('UNKNOWN_TABLE');
+    expect(await ask('% SELECT {{ Int8(x, 1) }}')).toContain('Exception');
+  });
+
+  it('are read by who has a scope for them, and by nobody else', async () => {
+    const reader = await server.token('reader', 'PIPES:READ:text_events_mv');
+    const sql = (name: string): Promise<Answer> =>
+      server.call('POST /v0/sql', { body: `SELECT count() AS rows FROM ${name}`, token: reader });
+    expect((await sql('text_events_mv')).status).toBe(200);
+    expect((await sql('image_events_mv')).status).toBe(403);
+    expect((await sql('llm_events')).status).toBe(403);
+    expect((await server.call('/v0/pipes/image_events_mv.json', { token: reader })).status).toBe(403);
+    expect((await server.call('/v0/pipes/text_events_mv.json', { token: sender })).status).toBe(403);
   });
 });
 
@@ -168,8 +239,61 @@ describe('a data source that the server brought', () => {
     expect((await alter(MIGRATION)).json['operations']).toEqual([]);
     expect((await server.call('/v0/datasources/llm_events')).json['name']).toBe('llm_events');
   });
+});
 
-  it('becomes the workspace’s own by one that adds a column, and keeps its rows', async () => {
+describe('files of the workspace’s own', () => {
+  /** A project with these files, deployed and live. */
+  async function deploy(files: Readonly<Record<string, string>>): Promise<void> {
+    const form = new FormData();
+    for (const [name, text] of Object.entries(files)) form.append('data_project://', new Blob([text]), name);
+    const path = 'POST /v1/deploy?auto_promote=true&allow_destructive_operations=true';
+    const { text, json } = await server.call(path, { body: form });
+    const id = String((json['deployment'] as { id?: unknown } | undefined)?.id ?? text);
+    const isLive = async (): Promise<unknown> =>
+      ((await server.call(`/v1/deployments/${id}`)).json['deployment'] as { live?: unknown }).live;
+    await expect.poll(isLive, { timeout: 20_000 }).toBe(true);
+  }
+
+  const TARGET = `SCHEMA >
+    \`model\` String,
+    \`images\` UInt64
+
+ENGINE "MergeTree"
+ENGINE_SORTING_KEY "model"
+`;
+  const pipeInto = (target: string): string => `NODE images
+SQL >
+    SELECT model, toUInt64(num_images) AS images FROM llm_events WHERE event_type = 'image_generation'
+
+TYPE materialized
+DATASOURCE ${target}
+`;
+
+  it('may be a pipe called image_events_mv that fills a data source', async () => {
+    await deploy({ 'painted_images.datasource': TARGET, 'image_events_mv.pipe': pipeInto('painted_images') });
+    await report({ model: 'own', event_type: 'image_generation', num_images: 3 });
+    await report({ model: 'own' });
+    expect(await server.rows("SELECT * FROM painted_images WHERE model = 'own'")).toEqual([
+      { model: 'own', images: 3 },
+    ]);
+    expect((await server.call('/v0/pipes/image_events_mv.json')).status).toBe(404);
+  });
+
+  it('may be a data source called image_events_mv, and a pipe that fills it', async () => {
+    await deploy({ 'image_events_mv.datasource': TARGET, 'filling.pipe': pipeInto('image_events_mv') });
+    await report({ model: 'second', event_type: 'image_generation', num_images: 2 });
+    // What was there before is filled in behind the deployment.
+    const images = (): Promise<unknown> => server.rows('SELECT model, images FROM image_events_mv ORDER BY model');
+    await expect.poll(images, { timeout: 20_000 }).toEqual([
+      { model: 'flux', images: 0 },
+      { model: 'fresh', images: 0 },
+      { model: 'gptimage', images: 1 },
+      { model: 'own', images: 3 },
+      { model: 'second', images: 2 },
+    ]);
+  });
+
+  it('are made by a migration that adds a column, which keeps the rows', async () => {
     const before = await server.rows('SELECT count() AS rows FROM llm_events');
     const { status, json } = await alter('ALTER TABLE llm_events ADD COLUMN IF NOT EXISTS seed UInt32 DEFAULT 7');
     expect([status, json['operations']]).toEqual([200, ['adds column seed']]);
@@ -181,5 +305,26 @@ describe('a data source that the server brought', () => {
     ]);
     const [{ rows } = {}] = await server.rows("SELECT count() AS rows FROM llm_events WHERE model NOT LIKE '%sown'");
     expect(rows).toBe(before[0]?.['rows']);
+  });
+
+  it('may be an llm_events of other columns, which text_events_mv reads then', async () => {
+    const file = `SCHEMA >
+    \`at\` DateTime64(3) \`json:$.timestamp\` DEFAULT now64(3),
+    \`event_type\` String \`json:$.event_type\` DEFAULT 'text_generation',
+    \`words\` UInt32 \`json:$.words\`
+
+FORWARD_QUERY >
+    SELECT timestamp AS at, event_type, toUInt32(total_tokens) AS words
+
+ENGINE "MergeTree"
+ENGINE_SORTING_KEY "at"
+`;
+    await deploy({ 'llm_events.datasource': file });
+    await report({ words: 12 });
+    expect(await server.rows('SELECT event_type, words FROM text_events_mv WHERE words = 12')).toEqual([
+      { event_type: 'text_generation', words: 12 },
+    ]);
+    // What the project does not have is as it was before there was one.
+    expect((await server.call('/v0/pipes/image_events_mv.json')).status).toBe(200);
   });
 });
