@@ -8,6 +8,7 @@ import type { Attack, Victim } from './attack.ts';
 import { credentialAttacks } from './credentials.ts';
 import type { Attacker } from './credentials.ts';
 import { definitionAttacks } from './definitions.ts';
+import { everywhereAttacks } from './everywhere.ts';
 import { filterAttacks } from './filters.ts';
 import { importAttacks } from './imports.ts';
 import { observaAttacks } from './observa.ts';
@@ -52,6 +53,9 @@ export const LEAST: Readonly<Record<string, number>> = {
   'SDK events': 70,
   'imports from elsewhere': 50,
   'names of files': 40,
+  'built-in pipes': 500,
+  'pipes on 8123': 60,
+  migrations: 60,
 };
 
 /** `now` is in seconds since 1970. */
@@ -66,6 +70,7 @@ export function listAttacks(attacker: Attacker, victim: Victim, now: number): re
     ...thingAttacks(victim),
     ...observaAttacks(attacker, victim, now),
     ...importAttacks(victim),
+    ...everywhereAttacks(victim),
   ];
 }
 

@@ -179,6 +179,23 @@ class Builder {
     );
   }
 
+  /** Calls of models, of texts and of images, with the mark in every column. */
+  private async calls(token: string, mark: string): Promise<void> {
+    const call = (event_type: string, id: string): string =>
+      JSON.stringify({
+        ...{ event_type, id, model: mark, provider: mark, user: mark, tier: mark, referrer: mark, exception: mark },
+        ...{ start_time: new Date().toISOString(), end_time: new Date().toISOString(), cost: 1, embedding: [1, 2] },
+        messages: [{ role: 'user', content: mark }],
+        response: { id, usage: { prompt_tokens: 1, completion_tokens: 1 }, choices: [{ message: { content: mark } }] },
+        proxy_metadata: { organization: mark, project: mark, environment: mark, chat_id: mark },
+      });
+    const lines = [call('text_generation', `${mark}-1`), call('image_generation', `${mark}-2`)];
+    await this.call(token, 'POST /v0/events?name=llm_events&wait=true', lines.join('\n'));
+    const known = async (): Promise<unknown> =>
+      (await this.rows(token, 'SELECT count() AS n FROM generations'))[0]?.['n'];
+    await this.until(async () => Number(await known()) >= 2);
+  }
+
   async victim({ id, token }: Made): Promise<Omit<Victim, 'hidden' | 'ports'>> {
     const form = new FormData();
     for (const [name, text] of Object.entries(PROJECT)) form.append('data_project://', new Blob([text]), name);
@@ -220,6 +237,7 @@ class Builder {
     const observed = async (): Promise<unknown> =>
       (await this.rows(token, 'SELECT count() AS n FROM traces'))[0]?.['n'];
     await this.until(async () => (await observed()) === 1);
+    await this.calls(token, SECRET);
     const idOf = async (path: string): Promise<string> => String((await this.call(token, path))['id']);
     return {
       tenant: VICTIM,
@@ -262,6 +280,7 @@ class Builder {
     ]);
     await this.call(token, 'POST /v0/variables', new URLSearchParams({ name: 'KEY', value: HIDDEN }));
     await events(PRIVATE, [{ k: 1, name: HIDDEN }]);
+    await this.calls(token, HIDDEN);
     const pipe = (name: string, ...nodes: readonly string[]): Promise<unknown> => {
       const list = nodes.map((sql, index) => ({
         name: index === nodes.length - 1 ? 'n' : 'inner',
