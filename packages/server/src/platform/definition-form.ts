@@ -164,7 +164,7 @@ function afterStep(former: DataSource, step: AlterStep): DataSource {
   const present = columns.find((column) => column.name === name);
   if (step.action === 'add') {
     if (present !== undefined) return step.ifNotExists ? former : refuse(`it has column ${name} already`);
-    return { ...former, columns: placed(columns, step.column, step.position, refuse) };
+    return { ...former, columns: placed(columns, withValue(step.column), step.position, refuse) };
   }
   if (present === undefined) return step.ifExists ? former : refuse(`it has no column ${name}`);
   const others = columns.filter((column) => column !== present);
@@ -181,6 +181,24 @@ function afterStep(former: DataSource, step: AlterStep): DataSource {
       return { ...former, columns: columns.map((column) => (column === present ? changed : column)) };
     }
   }
+}
+
+/**
+ * A column that is added to a table has its type's own value where a row brings none. In a data source such a row would not fit, and
+ * whoever sends does not know the column yet.
+ */
+function withValue(column: DataSourceColumn): DataSourceColumn {
+  const { type, kind, expression } = column;
+  if (kind !== undefined || expression !== undefined || /^(?:Nullable|(?:Simple)?AggregateFunction)\(/u.test(type))
+    return column;
+  return { ...column, kind: 'DEFAULT', expression: emptyOf(type) };
+}
+
+function emptyOf(type: string): string {
+  if (/^(?:U?Int\d+|Float\d+)$/u.test(type)) return '0';
+  if (/^(?:String|LowCardinality\(String\))$/u.test(type)) return "''";
+  if (type.startsWith('Array(')) return '[]';
+  return `defaultValueOfTypeName('${type.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}')`;
 }
 
 function placed(

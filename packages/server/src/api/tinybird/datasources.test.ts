@@ -278,6 +278,27 @@ describe('an alteration', () => {
     ]);
   });
 
+  it('adds columns that rows may leave out', async () => {
+    await make('widened');
+    const NONE = '00000000-0000-0000-0000-000000000000';
+    const types = ['UInt16', 'String', 'LowCardinality(String)', 'Array(UInt8)', 'Map(String, String)', 'Date', 'Bool'];
+    const more = [
+      ...types,
+      'UUID',
+      'Nullable(String)',
+      "Enum8('it''s' = 1, 'b' = 2)",
+      'Decimal(9, 2)',
+      'DateTime64(3)',
+    ];
+    const sql = `ALTER TABLE widened ${more.map((type, index) => `ADD COLUMN c${index} ${type}`).join(', ')}`;
+    expect((await form('POST /v0/datasources/widened/alter', { sql })).status).toBe(200);
+    await server.events('widened', { ts: '2026-01-01', page: 'a' }, { ts: '2026-01-02', page: 'b', c0: 7 });
+    expect(await server.rows('SELECT page, c0, c1, c3, toString(c7) AS c7, c8, c9 FROM widened ORDER BY ts')).toEqual([
+      { page: 'a', c0: 0, c1: '', c3: [], c7: NONE, c8: null, c9: "it's" },
+      { page: 'b', c0: 7, c1: '', c3: [], c7: NONE, c8: null, c9: "it's" },
+    ]);
+  });
+
   it('renames, drops and changes columns', async () => {
     await make('changing');
     await server.events('changing', { ts: '2026-01-01', page: 'a', n: 7 });
