@@ -144,4 +144,27 @@ describe('the SDK', () => {
       { rows: 0 },
     ]);
   });
+
+  it('sends with a key that somebody made who signed up', async () => {
+    const json = ['-H', 'Content-Type: application/json'];
+    const account = { email: 'ada@example.com', password: 'a long password', companyName: 'Engines' };
+    const signed = JSON.parse(
+      await curl(`${server.url}/api/v1/auth/signup`, ...json, '-d', JSON.stringify(account)),
+    ) as Readonly<Record<'apiKey' | 'projectId' | 'sessionToken' | 'tenantId', string>>;
+    const { tenantId, projectId, sessionToken } = signed;
+    const made = await curl(
+      ...[`${server.url}/api/v1/tenants/${tenantId}/api-keys`, ...json, '-H', `Authorization: Bearer ${sessionToken}`],
+      ...['-d', JSON.stringify({ name: 'backend' })],
+    );
+    for (const config of [{ apiKey: keyIn(made), tenantId, projectId }, { apiKey: signed.apiKey }]) {
+      const observa = init({ ...config, apiUrl: server.url });
+      observa.trackLLMCall(call(1));
+      await observa.end();
+    }
+    const sql = 'SELECT project_id, environment, tokens_total FROM traces ORDER BY environment';
+    await expectRowsOf(tenantId, sql, [
+      { project_id: projectId, environment: 'dev', tokens_total: 15 },
+      { project_id: projectId, environment: 'prod', tokens_total: 15 },
+    ]);
+  });
 });

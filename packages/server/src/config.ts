@@ -135,6 +135,12 @@ export const SETTINGS = {
     'open',
     'Whether a request needs an API key. `open` is for loopback only.',
   ),
+  signup: choice(
+    'GLASSHOUSE_SIGNUP',
+    ['admin', 'open'],
+    'admin',
+    "Who may sign up by the routes of Observa's SDK where keys are asked for: its administrator, or everybody who reaches the server.",
+  ),
   adminToken: optionalText(
     'GLASSHOUSE_ADMIN_TOKEN',
     'Admin token; without it one is made in DATA_DIR/admin-token.',

@@ -30,6 +30,7 @@ import type { Audit } from './control/audit.ts';
 import type { Maintenance } from './control/maintenance.ts';
 import type { Quotas } from './control/quotas.ts';
 import type { RedactionPolicies } from './control/redaction.ts';
+import { Users } from './control/users.ts';
 import { loopbackHostOnly } from './http/host.ts';
 import type { Listener } from './http/listen.ts';
 import { listenHttp } from './http/listen.ts';
@@ -125,6 +126,10 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
       append: appendTo(sink),
       quotas,
       rows: (sql, options) => parts.store.rows(sql, options),
+      users: new Users({ store: parts.store, now: Date.now, onChange: audit.changed }),
+      announce: audit.announce,
+      sessionSecret: () => parts.key.derived('sessions').toString('hex'),
+      mayAllSignUp: config.signup === 'open',
       isOpen: config.auth === 'open',
       now: Date.now,
     }),

@@ -282,6 +282,19 @@ export const MIGRATIONS: readonly Migration[] = [
       ),
     ],
   },
+  {
+    name: 'users',
+    steps: (options) => [
+      [
+        controlTable(
+          'users',
+          `email String, id String, password String, tenant String, project String, environment String, session UInt32,
+         created_at DateTime64(3, 'UTC'), last_login_at Nullable(DateTime64(3, 'UTC')), deleted Bool`,
+          'email',
+        )(options),
+      ],
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

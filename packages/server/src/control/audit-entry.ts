@@ -13,7 +13,7 @@ export interface Actor {
   /** Id of the key or token; `admin-token`, `open` (nobody is asked), `system` (the server), `unknown` (refused). */
   readonly id: string;
   readonly name: string;
-  readonly kind: 'admin' | 'jwt' | 'key' | 'open' | 'system' | 'token' | 'unknown';
+  readonly kind: 'admin' | 'jwt' | 'key' | 'open' | 'system' | 'token' | 'unknown' | 'user';
   /** The tenant that the credential belongs to. */
   readonly tenant: string;
 }
@@ -83,14 +83,11 @@ const MAX_STATE = 64 << 10;
 
 /** Static tokens, keys, the admin token, and JWTs. What follows the prefix is cut at whatever cannot be part of one. */
 const SECRET =
-  /\bp\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*|\bgha?_[A-Za-z0-9_-]{8,}|\bey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+/gu;
+  /\bp\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*|\bgha?_[A-Za-z0-9_-]{8,}|\b[sp]k_[a-z0-9]{12}_[A-Za-z0-9_-]{16,}|\bey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+/gu;
 
 /** The text with credentials masked. */
 export function masked(text: string): string {
-  return text.replaceAll(
-    SECRET,
-    (secret) => `${secret.slice(0, secret.startsWith('gha_') ? 4 : secret.startsWith('gh_') ? 3 : 2)}***`,
-  );
+  return text.replaceAll(SECRET, (secret) => `${/^[a-z]+_/u.exec(secret)?.[0] ?? secret.slice(0, 2)}***`);
 }
 
 export function toRow(entry: AuditEntry): AuditRow {

@@ -13,7 +13,7 @@ import type { Store } from '@glasshouse/store';
 import type { AuditAction } from './audit-actions.ts';
 import { kindOf } from './audit-actions.ts';
 import type { Actor, AuditOutcome, AuditRow, Change, OnChange, Origin } from './audit-entry.ts';
-import { auditIds, NOWHERE, SYSTEM, toRow } from './audit-entry.ts';
+import { auditIds, NOWHERE, SYSTEM, toRow, UNKNOWN } from './audit-entry.ts';
 import { AuditSpool, lineOf, readLines } from './audit-spool.ts';
 
 export interface AuditOptions {
@@ -38,7 +38,10 @@ export interface Intent {
 }
 
 /** A request under way. */
-export interface Act extends Intent {
+export interface Act extends Omit<Intent, 'actor' | 'tenant'> {
+  /** May turn out to be somebody. */
+  actor: Actor;
+  tenant: string;
   readonly id: string;
   readonly time: Date;
   readonly changes: Change[];
@@ -106,6 +109,25 @@ export class Audit {
   /** Announces a request that may change something. Rejects with `unavailable` if that cannot be kept: then it must not go on. */
   async begin(intent: Intent): Promise<Act> {
     const act = this.attempt(intent);
+    await this.declare(act);
+    return act;
+  }
+
+  /**
+   * Announces the request that is under way here, whose sender turned out to be somebody: to be called before anything is changed
+   * where no credential says who that is. Rejects as `begin` does.
+   */
+  readonly announce = async (actor: Actor): Promise<void> => {
+    const act = this.context.getStore();
+    if (act === undefined || act.isSettled) return;
+    if (act.actor.kind === UNKNOWN.kind) {
+      act.actor = actor;
+      act.tenant = actor.tenant;
+    }
+    if (!this.open.has(act.id)) await this.declare(act);
+  };
+
+  private async declare(act: Act): Promise<void> {
     const line = lineOf({ is: 'intent', row: this.rowOf(act, 'error', UNFINISHED) } satisfies Line);
     // Known before it is written, so that no file that has it goes without its being carried on.
     this.open.set(act.id, line);
@@ -115,7 +137,6 @@ export class Audit {
       this.open.delete(act.id);
       throw error;
     }
-    return act;
   }
 
   /** A request that is not announced, because it will not get as far as changing anything. */
@@ -150,6 +171,11 @@ export class Audit {
    * the others are counted.
    */
   refuse(act: Act, message: string): void {
+    // What was announced has to end.
+    if (this.open.has(act.id)) {
+      void this.settle(act, 'refused', message);
+      return;
+    }
     const at = this.options.now();
     if (at - this.refusals.since >= REFUSALS_MS) {
       const { more } = this.refusals;

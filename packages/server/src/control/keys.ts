@@ -55,6 +55,10 @@ interface KeyRow {
   readonly version: string;
 }
 
+const MAX_NAME = 200;
+/** Names of keys of another form say what else is to be known of them. */
+const MAX_MADE_NAME = 4_000;
+
 export interface KeysOptions {
   readonly store: KeyStore;
   readonly now: () => number;
@@ -141,7 +145,7 @@ export class Keys {
     wanted: NewKey,
     secretFor?: (id: string) => string,
   ): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
-    check(wanted);
+    check(wanted, secretFor === undefined ? MAX_NAME : MAX_MADE_NAME);
     const made = makeKey(this.random);
     const { id } = made;
     const key = secretFor?.(id) ?? made.key;
@@ -213,10 +217,10 @@ export class Keys {
   }
 }
 
-function check({ name, placement, scopes }: NewKey): void {
+function check({ name, placement, scopes }: NewKey, maxName: number): void {
   for (const what of ['tenant', 'project', 'environment'] as const) checkName(what, placement[what]);
-  if (name.length > 200)
-    throw new AppError('bad_request', 'cannot make the key: its name is longer than 200 characters');
+  if (name.length > maxName)
+    throw new AppError('bad_request', `cannot make the key: its name is longer than ${maxName} characters`);
   if (scopes.length === 0) {
     throw new AppError('bad_request', `cannot make the key: it has no scope; give some of ${SCOPES.join(', ')}`);
   }

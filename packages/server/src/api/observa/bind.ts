@@ -9,7 +9,7 @@ import type { Placement } from '@glasshouse/model';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { Platform } from '../../platform/platform.ts';
 import type { WorkspacePrincipal } from '../../platform/principal.ts';
-import type { BoundToken } from './keys.ts';
+import type { BoundToken } from './key-form.ts';
 
 /** Runs a statement of the server's own and resolves with its rows. */
 export type Rows = <Row>(sql: string, options: { readonly params: Readonly<Record<string, string>> }) => Promise<Row[]>;

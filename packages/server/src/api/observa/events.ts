@@ -7,7 +7,7 @@
 import { AppError } from '@glasshouse/model';
 import { checkJsonDepth } from '../json-depth.ts';
 import type { Fields, Owner, Row } from './form.ts';
-import { Findings, isFields, optionalText, textOf, timeOf } from './form.ts';
+import { ENVIRONMENTS, Findings, isFields, optionalText, textOf, timeOf } from './form.ts';
 import { Refusal } from './refusal.ts';
 
 const MAX_EVENTS = 1_000;
@@ -92,6 +92,8 @@ function eventOf(value: unknown, index: number, owner: Owner, findings: Findings
   checkOwner(value, owner);
   for (const field of ['tenant_id', 'project_id', 'environment'])
     if (typeof value[field] !== 'string') findings.add(at(field), 'must be a text');
+  const environment = owner.environment ?? value['environment'];
+  if (!ENVIRONMENTS.includes(environment)) findings.add(at('environment'), 'must be dev or prod');
   for (const field of ['trace_id', 'span_id']) if (!isUuid(value[field])) findings.add(at(field), 'must be a UUID v4');
   const parent = value['parent_span_id'] ?? null;
   if (parent !== null && !isUuid(parent)) findings.add(at('parent_span_id'), 'must be a UUID v4 or null');
@@ -109,7 +111,7 @@ function eventOf(value: unknown, index: number, owner: Owner, findings: Findings
   const row = {
     tenant_id: owner.tenant,
     project_id: owner.project,
-    environment: owner.environment,
+    environment,
     trace_id: value['trace_id'],
     span_id: value['span_id'],
     parent_span_id: parent,
@@ -131,7 +133,7 @@ function checkOwner(event: Fields, owner: Owner): void {
   const own = { tenant_id: owner.tenant, project_id: owner.project, environment: owner.environment };
   for (const [field, expected] of Object.entries(own)) {
     const given = event[field];
-    if (typeof given === 'string' && given !== expected)
+    if (expected !== undefined && typeof given === 'string' && given !== expected)
       throw new AppError('forbidden', `cannot take the events: ${field} must be that of the API key, ${expected}`);
   }
 }

@@ -8,11 +8,14 @@ export type Fields = Readonly<Record<string, unknown>>;
 export interface Owner {
   readonly tenant: string;
   readonly project: string;
-  readonly environment: string;
+  /** Undefined if each event says which of the two it is of. */
+  readonly environment: string | undefined;
 }
 
 /** A row on its way into a data source. */
 export type Row = Readonly<Record<string, unknown>>;
+
+export const ENVIRONMENTS: readonly unknown[] = ['dev', 'prod'];
 
 /** Field errors that an answer names; a batch with more is as wrong. */
 const MAX_ERRORS = 100;

@@ -22,7 +22,9 @@ import type { DataSourceEntry } from '../../platform/resource-row.ts';
 import { readUnpacked } from '../unpack.ts';
 import { MAX_BATCH_BYTES, MAX_EVENT_BYTES, readEvents } from './events.ts';
 import type { Owner, Row } from './form.ts';
-import type { SdkKey, SdkKeys } from './keys.ts';
+import type { SdkKey } from './key-form.ts';
+import { allowsPage } from './key-form.ts';
+import type { SdkKeys } from './keys.ts';
 import { describe, Refusal } from './refusal.ts';
 import { readTrace, traceOf } from './traces.ts';
 import type { Standing } from './window.ts';
@@ -46,12 +48,23 @@ export function ingestRoutes(options: IngestOptions): Route[] {
   const windows = new Windows(options.now);
   const route = (path: string, take: (exchange: Exchange, key: SdkKey) => Promise<object>, fail: Failure): Route[] => {
     const handle: Handler = async (exchange) => {
-      const key = await options.keys.resolve(credentialOf(exchange.request.headers));
+      const { headers } = exchange.request;
+      // Whether a page may send, its key says; who is refused has to be able to read why.
+      exchange.response.setHeader('Access-Control-Allow-Origin', '*');
+      const key = await options.keys.resolve(credentialOf(headers));
+      if (!allowsPage(key, headers))
+        throw new AppError(
+          'forbidden',
+          `cannot take what the page sends: its origin is not among the allowedOrigins of API key=${key.id}`,
+        );
       admit(exchange, windows.take(key.id), options.now());
       options.quotas.admit(key.placement.tenant, key.placement.project);
       sendJson(exchange.response, 200, await take(exchange, key));
     };
-    return [{ method: 'POST', path: `/api/v1/${path}`, handle, fail }];
+    return [
+      { method: 'POST', path: `/api/v1/${path}`, handle, fail },
+      { method: 'OPTIONS', path: `/api/v1/${path}`, handle: preflight, fail },
+    ];
   };
   return [
     ...route('events/ingest', (exchange, key) => takeEvents(exchange, key, options), failNested),
@@ -86,8 +99,8 @@ async function takeTrace({ request }: Exchange, key: SdkKey, options: IngestOpti
   return { success: true, traceId, message: 'Trace ingested successfully' };
 }
 
-function ownerOf({ placement }: SdkKey): Owner {
-  return placement;
+function ownerOf({ placement, isOfAnyEnvironment }: SdkKey): Owner {
+  return isOfAnyEnvironment ? { ...placement, environment: undefined } : placement;
 }
 
 /** Finds what a key may write to, by name. Rejects with `forbidden` if its token is gone. */
@@ -161,6 +174,17 @@ function noTarget(name: string): AppError {
     'forbidden',
     `cannot take the events: there is no data source ${name} that the API key may write`,
   );
+}
+
+/** Asked by browsers before a page sends. */
+function preflight({ request, response }: Exchange): void {
+  response.writeHead(204, {
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Allow-Methods': 'POST, OPTIONS',
+    'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? 'content-type, authorization',
+    'Access-Control-Max-Age': '86400',
+  });
+  response.end();
 }
 
 const failNested: Failure = ({ response }, error) => {

@@ -9,7 +9,7 @@ import { AppError } from '@glasshouse/model';
 import { checkJsonDepth } from '../json-depth.ts';
 import type { CanonicalEvent } from './events.ts';
 import type { Fields, Owner, Row } from './form.ts';
-import { countOf, Findings, isFields, optionalText, textOf, timeOf } from './form.ts';
+import { countOf, ENVIRONMENTS, Findings, isFields, optionalText, textOf, timeOf } from './form.ts';
 import { Refusal } from './refusal.ts';
 
 const MAX_STATUS = 0xffff;
@@ -33,13 +33,15 @@ export function readTrace(body: Buffer, owner: Owner): { readonly traceId: strin
   if (latency === null) findings.add('latencyMs', 'must be a number of milliseconds');
   for (const field of ['metadata', 'headers'])
     if (!isFields(trace[field] ?? {})) findings.add(field, 'must be an object');
+  const environment = owner.environment ?? trace['environment'];
+  if (!ENVIRONMENTS.includes(environment)) findings.add('environment', 'must be dev or prod');
   if (!findings.isClean) throw new Refusal(400, 'INVALID_PAYLOAD', 'Validation failed', findings.errors);
   const { conversationId, sessionId, userId, messageIndex, parentMessageId } = trace;
   const metadata = { ...(trace['metadata'] as Fields | undefined) };
   const others = { conversationId, sessionId, userId, messageIndex, parentMessageId };
   const response = textOf(trace['response']);
   const row = {
-    ...ownerOf(owner),
+    ...{ tenant_id: owner.tenant, project_id: owner.project, environment },
     timestamp,
     trace_id: trace['traceId'],
     span_id: trace['spanId'],
@@ -112,15 +114,11 @@ export function traceOf({ type, attributes, row }: CanonicalEvent): Row | undefi
   };
 }
 
-function ownerOf({ tenant, project, environment }: Owner): Row {
-  return { tenant_id: tenant, project_id: project, environment };
-}
-
 /** Throws `forbidden` for a trace that names somebody else than the key does. */
 function checkOwner(trace: Fields, { tenant, project, environment }: Owner): void {
   for (const [field, expected] of Object.entries({ tenantId: tenant, projectId: project, environment })) {
     const given = trace[field];
-    if (given !== undefined && given !== null && given !== expected)
+    if (expected !== undefined && given !== undefined && given !== null && given !== expected)
       throw new AppError('forbidden', `cannot take the trace: ${field} must be that of the API key, ${expected}`);
   }
 }

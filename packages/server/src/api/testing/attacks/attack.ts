@@ -25,6 +25,10 @@ export interface Victim {
   readonly deployment: string;
   /** Id of a key that Observa's SDK has. */
   readonly sdkKey: string;
+  /** Id of one of its `sk_` keys. */
+  readonly apiKey: string;
+  /** Address of an account of somebody else. */
+  readonly account: string;
   /** Of its secrets, which clients call variables. */
   readonly variable: string;
   /** `host:port` of a server that only answers on this machine. */
@@ -54,7 +58,10 @@ export type Who =
   | 'writer'
   | 'writer_all'
   | 'sdk'
-  | 'sdk_through';
+  | 'sdk_through'
+  | 'session'
+  | 'server_key'
+  | 'page_key';
 
 export const NARROW: ReadonlySet<Who> = new Set<Who>([
   'filtered',
@@ -67,6 +74,9 @@ export const NARROW: ReadonlySet<Who> = new Set<Who>([
   'writer_all',
   'sdk',
   'sdk_through',
+  'session',
+  'server_key',
+  'page_key',
 ]);
 
 export interface Step {

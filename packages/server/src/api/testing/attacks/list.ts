@@ -4,6 +4,7 @@
  * Must stay true: a surface that answers with data of a workspace is in `LEAST`, with so many attacks at least.
  */
 
+import { accountAttacks } from './accounts.ts';
 import type { Attack, Victim } from './attack.ts';
 import { credentialAttacks } from './credentials.ts';
 import type { Attacker } from './credentials.ts';
@@ -51,6 +52,7 @@ export const LEAST: Readonly<Record<string, number>> = {
   'SQL tools': 20,
   'SDK keys': 150,
   'SDK events': 70,
+  accounts: 150,
   'imports from elsewhere': 50,
   'names of files': 40,
   'built-in pipes': 500,
@@ -69,6 +71,7 @@ export function listAttacks(attacker: Attacker, victim: Victim, now: number): re
     ...credentialAttacks(attacker, victim, now),
     ...thingAttacks(victim),
     ...observaAttacks(attacker, victim, now),
+    ...accountAttacks(attacker, victim, now),
     ...importAttacks(victim),
     ...everywhereAttacks(victim),
   ];

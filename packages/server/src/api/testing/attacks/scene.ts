@@ -11,6 +11,7 @@ import { startTestServer } from '../../tinybird/testing/server.ts';
 import type { Step, Victim, Who } from './attack.ts';
 import { HIDDEN, PRIVATE, SECRET } from './attack.ts';
 import type { Attacker } from './credentials.ts';
+import { PAGE, PASSWORD } from './accounts.ts';
 import { PROJECT as SDK_PROJECT } from './observa.ts';
 import { TEMPLATES } from './templates.ts';
 
@@ -168,6 +169,21 @@ class Builder {
     return json as { apiKey: string; keyId: string };
   }
 
+  /** A key that begins with `sk_` or `pk_`. */
+  private async apiKey(tenant: string, fields: object): Promise<{ readonly secret: string; readonly id: string }> {
+    const body = JSON.stringify({ name: 'k', projectId: SDK_PROJECT, ...fields });
+    const made = await this.call(this.server.admin, `POST /api/v1/tenants/${tenant}/api-keys`, body);
+    return { secret: String(made['apiKey']), id: String((made['keyRecord'] as Record<string, unknown>)['id']) };
+  }
+
+  /** Somebody who signed up, and has a tenant of their own. */
+  private async account(name: string): Promise<{ readonly email: string; readonly session: string }> {
+    const email = `${name}@example.com`;
+    const body = JSON.stringify({ email, password: PASSWORD, companyName: name });
+    const made = await this.call(this.server.admin, 'POST /api/v1/auth/signup', body);
+    return { email, session: String(made['sessionToken']) };
+  }
+
   /** A trace with the secret in it. */
   private async observed(token: string): Promise<void> {
     const whose = { tenantId: VICTIM, projectId: SDK_PROJECT, environment: 'dev' };
@@ -256,6 +272,8 @@ class Builder {
       job: jobId,
       deployment: deployed,
       sdkKey: sdk.keyId,
+      apiKey: (await this.apiKey(VICTIM, {})).id,
+      account: (await this.account('of-the-victim')).email,
       variable: 'salt_4f7a',
     };
   }
@@ -338,6 +356,9 @@ class Builder {
       ['writer', await fixed('writer', "DATASOURCES:APPEND:mine:tenant_id = 'a'")],
       ['writer_all', await fixed('writer_all', 'DATASOURCES:APPEND:mine')],
       ['sdk', (await this.sdkKey(ATTACKER)).apiKey],
+      ['session', (await this.account('of-the-attacker')).session],
+      ['server_key', (await this.apiKey(ATTACKER, { scopes: { ingest: true, query: true } })).secret],
+      ['page_key', (await this.apiKey(ATTACKER, { keyPrefix: 'pk_', allowedOrigins: [PAGE] })).secret],
       [
         'sdk_through',
         (await this.sdkKey(ATTACKER, await fixed('sdk_writer', `DATASOURCES:APPEND:traces:tenant_id = '${ATTACKER}'`)))
@@ -369,7 +390,8 @@ async function possessions(made: Builder, token: string): Promise<string> {
     return [table, found.map((row) => JSON.stringify(row)).toSorted()];
   });
   const keys = await made.server.call(`/api/v1/auth/tokens?tenantId=${VICTIM}`);
-  return JSON.stringify([await Promise.all(rows), await Promise.all(texts), keys.text]);
+  const apiKeys = await made.server.call(`/api/v1/tenants/${VICTIM}/api-keys`);
+  return JSON.stringify([await Promise.all(rows), await Promise.all(texts), keys.text, apiKeys.text]);
 }
 
 async function plunder(made: Builder, token: string): Promise<string> {
