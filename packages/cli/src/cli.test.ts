@@ -230,6 +230,17 @@ describe('with a server in the background', () => {
     expect((await json<{ tenants: { name: string }[] }>('tenants', 'list')).tenants.map(({ name }) => name)).toContain(
       'acme',
     );
+    const next = JSON.parse(
+      (await glasshouse('keys', 'rotate', made.id, '--overlap', '1', '--json')).out,
+    ) as typeof made;
+    expect(next.id).not.toBe(made.id);
+    const sdk = JSON.parse(
+      (await glasshouse('keys', 'create', '--sdk', '--tenant', 'acme', '--json')).out,
+    ) as typeof made;
+    expect(sdk).toMatchObject({ key: expect.stringMatching(/^eyJ/u) as unknown });
+    const turned = await glasshouse('keys', 'rotate', sdk.id, '--overlap', '0');
+    expect([turned.code, turned.out]).toEqual([0, expect.stringMatching(/eyJ.*Key \w+ has ended/su)]);
+    expect((await glasshouse('keys', 'rotate', sdk.id)).err).toContain('it has ended; make a new one');
     expect((await glasshouse('keys', 'revoke', made.id)).out).toContain('Revoked');
     expect(await glasshouse(...asKey)).toMatchObject({ code: 1, err: expect.stringContaining('revoked') as string });
   });

@@ -3,7 +3,7 @@
  * look for one protocol, and the server does without one whose port is taken.
  */
 
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -19,6 +19,7 @@ import { priceRoutes } from './api/prices.ts';
 import { quotaRoutes } from './api/quotas.ts';
 import { redactionRoutes } from './api/redaction.ts';
 import { sqlRoutes } from './api/sql.ts';
+import { SdkKeys } from './api/observa/keys.ts';
 import { observaRoutes } from './api/observa/routes.ts';
 import { pipeRoutes } from './api/tinybird/pipe-routes.ts';
 import type { TinybirdParts } from './api/tinybird/routes.ts';
@@ -43,7 +44,7 @@ import { Imports } from './platform/import.ts';
 import { Spool } from './platform/import-spool.ts';
 import { WorkspaceNames } from './platform/workspace-names.ts';
 import type { Door } from './query/door.ts';
-import { appendTo } from './receivers/append.ts';
+import { appendBothTo, appendTo } from './receivers/append.ts';
 import { eventsRoutes } from './receivers/events.ts';
 import type { OpenPrices } from './prices.ts';
 import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
@@ -110,20 +111,23 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     ...events,
     ...sql,
   ];
+  const sdkKeys = new SdkKeys({ access, platform: parts.platform, random: randomBytes, now: Date.now });
   const everything = [
     ...otlp,
     ...tinybird,
     ...clickhouse,
-    ...controlRoutes(access, Date.now),
+    ...controlRoutes(access, Date.now, sdkKeys),
     ...maintenanceRoutes(maintenance, access, audit.end),
     ...priceRoutes({ ...parts.prices, door, credentials: parts.platform.credentials, now: Date.now }),
     ...auditRoutes({ audit, credentials, now: Date.now }),
     ...quotaRoutes({ quotas, credentials }),
     ...redactionRoutes({ redaction: parts.redaction, credentials }),
     ...observaRoutes({
+      keys: sdkKeys,
       access,
       platform: parts.platform,
       append: appendTo(sink),
+      appendBoth: appendBothTo(sink),
       quotas,
       rows: (sql, options) => parts.store.rows(sql, options),
       users: new Users({ store: parts.store, now: Date.now, onChange: audit.changed }),

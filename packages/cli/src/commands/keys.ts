@@ -1,4 +1,4 @@
-/** `keys`: API keys, made, listed and revoked through the administrator's routes. */
+/** `keys`: API keys, made, listed, rotated and revoked through the administrator's routes. */
 
 import type { Arguments } from '../args.ts';
 import { SERVER_OPTIONS } from '../args.ts';
@@ -24,11 +24,13 @@ interface Key {
 
 export const keys: Command = {
   name: 'keys',
-  summary: 'make, list and revoke API keys',
-  usage: 'create|list|revoke [ID]',
+  summary: 'make, list, rotate and revoke API keys',
+  usage: 'create|list|rotate|revoke [ID]',
   description: [
     'create makes a key and shows its secret, this once only. The key decides to which tenant, project and environment data belongs. ' +
-      'list shows all keys without their secrets. revoke ID ends a key for good.',
+      'list shows all keys without their secrets. rotate ID makes the follower of a key, which itself ends after the overlap. revoke ID ' +
+      'ends a key for good.',
+    "create --sdk makes a key for Observa's SDK: a JWT that says whose events it sends, and sends only.",
     'Needs the admin token, which the server keeps in DIR/admin-token. Keys are asked for with GLASSHOUSE_AUTH=keys; without, they ' +
       'still say where data belongs.',
   ],
@@ -49,7 +51,18 @@ export const keys: Command = {
       fallback: 'ingest,query',
       description: 'create: ingest, query, admin',
     },
-    expires: { type: 'string', value: 'DAYS', description: 'create: days until it ends (default: never)' },
+    expires: {
+      type: 'string',
+      value: 'DAYS',
+      description: 'create, rotate: days until it ends (default: never, or as the former; with --sdk 365)',
+    },
+    sdk: { type: 'boolean', description: "create: for Observa's SDK; --environment is dev or prod then" },
+    through: {
+      type: 'string',
+      value: 'TOKEN',
+      description: 'create --sdk: token of a workspace that its rows pass through',
+    },
+    overlap: { type: 'string', value: 'HOURS', description: 'rotate: hours that the former still works (default: 24)' },
   },
   positionals: 2,
   examples: [
@@ -58,6 +71,11 @@ export const keys: Command = {
       what: 'for an application',
     },
     { command: 'glasshouse keys list', what: 'who has one' },
+    {
+      command: 'glasshouse keys create --sdk --tenant acme --project chat --environment prod',
+      what: "for Observa's SDK",
+    },
+    { command: 'glasshouse keys rotate k3x9… --overlap 48', what: 'replace one; the former works two more days' },
     { command: 'glasshouse keys revoke k3x9…', what: 'end one' },
   ],
   more: 'docs/reference/configuration.md, GLASSHOUSE_AUTH',
@@ -67,16 +85,18 @@ export const keys: Command = {
     const client = clientOf(context, args.without('tenant'));
     switch (verb) {
       case 'create':
-        return create(context, args, client);
+        return args.flag('sdk') ? createForSdk(context, args, client) : create(context, args, client);
       case 'list':
         return list(context, args, client);
+      case 'rotate':
+        return rotate(context, args, client, id);
       case 'revoke':
         return revoke(context, args, client, id);
       default:
         throw new UsageError(
           verb === undefined
-            ? 'cannot tell what to do: give create, list or revoke'
-            : `cannot use keys ${verb}: give create, list or revoke`,
+            ? 'cannot tell what to do: give create, list, rotate or revoke'
+            : `cannot use keys ${verb}: give create, list, rotate or revoke`,
           'see `glasshouse keys --help`',
         );
     }
@@ -105,6 +125,58 @@ async function create({ output }: Context, args: Arguments, client: Client): Pro
   output.line();
   output.line('An application sends it as:');
   output.line(`  export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20${key}"`);
+  return 0;
+}
+
+async function createForSdk({ output }: Context, args: Arguments, client: Client): Promise<number> {
+  const { apiKey, keyId, expiresAt } = await client.json<Readonly<Record<'apiKey' | 'expiresAt' | 'keyId', string>>>(
+    'POST',
+    '/api/v1/auth/tokens',
+    {
+      tenantId: args.text('tenant') ?? 'default',
+      projectId: args.text('project') ?? 'default',
+      environment: args.text('environment') ?? 'dev',
+      ...(args.text('through') === undefined ? {} : { tinybirdToken: args.text('through') }),
+      ...(args.text('expires') === undefined ? {} : { expiresInDays: args.whole('expires', 1) }),
+    },
+  );
+  if (args.flag('json')) {
+    output.json({ id: keyId, key: apiKey, expiresAt });
+    return 0;
+  }
+  output.line(output.paint('bold', apiKey));
+  output.note('\nThis is the only time that the key is shown.', 'yellow');
+  output.pairs([
+    ['Id', keyId],
+    ['Expires', minute(expiresAt)],
+  ]);
+  output.line();
+  output.line('An application gives it to the SDK:');
+  output.line(`  init({ apiKey: '…', apiUrl: '${client.url}' })`);
+  return 0;
+}
+
+async function rotate({ output }: Context, args: Arguments, client: Client, id: string | undefined): Promise<number> {
+  if (id === undefined)
+    throw new UsageError('cannot rotate a key: give its id', '`glasshouse keys list` shows the ids');
+  const hours = args.text('overlap') === undefined ? undefined : args.whole('overlap', 0);
+  const { key, ...made } = await client.json<Key & { readonly key: string }>(
+    'POST',
+    `${PATH}/${encodeURIComponent(id)}/rotate`,
+    {
+      ...(hours === undefined ? {} : { overlapSeconds: hours * 3_600 }),
+      ...(args.text('expires') === undefined ? {} : { expiresInDays: args.whole('expires', 1) }),
+    },
+  );
+  if (args.flag('json')) {
+    output.json({ ...made, key });
+    return 0;
+  }
+  output.line(output.paint('bold', key));
+  output.note('\nThis is the only time that the key is shown.', 'yellow');
+  output.pairs(describe(made));
+  output.line();
+  output.line(hours === 0 ? `Key ${id} has ended.` : `Key ${id} works for ${hours ?? 24} more hours.`);
   return 0;
 }
 

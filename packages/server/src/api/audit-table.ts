@@ -39,6 +39,7 @@ const ACTIONS: Readonly<Record<string, RouteAction>> = {
   'POST /api/v1/admin/tenants': 'tenant.create',
   'POST /api/v1/admin/keys': 'key.create',
   'DELETE /api/v1/admin/keys': 'key.revoke',
+  'POST /api/v1/admin/keys/:keyId/rotate': 'key.rotate',
   'POST /api/v1/admin/backup': 'backup.create',
   'POST /api/v1/admin/restore': 'backup.restore',
   'POST /api/v1/admin/reset': 'data.reset',

@@ -44,6 +44,25 @@ it('makes a key, which works at once, lists it without its secret, and revokes i
   expect((await stand.sql('SELECT 1', key)).status).toBe(403);
 });
 
+it('rotates a key with an overlap, and without one', async () => {
+  const first = (await ask('POST', 'keys', { name: 'turning', tenant: 'shop', scopes: ['query'] })).body;
+  const rotate = (id: unknown, body: object) => ask('POST', `keys/${String(id)}/rotate`, body);
+  const second = await rotate(first['id'], { overlapSeconds: 600 });
+  expect(second).toMatchObject({
+    status: 201,
+    body: { name: 'turning', tenant: 'shop', scopes: ['query'], expiresAt: null },
+  });
+  const works = async (key: unknown): Promise<boolean> => (await stand.sql('SELECT 1', String(key))).status === 200;
+  expect([await works(first['key']), await works(second.body['key'])]).toEqual([true, true]);
+  const third = await rotate(second.body['id'], { overlapSeconds: 0, expiresInDays: 1 });
+  expect(third.body['expiresAt']).toEqual(expect.any(String));
+  expect([await works(second.body['key']), await works(third.body['key'])]).toEqual([false, true]);
+  expect(await rotate(second.body['id'], {})).toMatchObject({ status: 409 });
+  expect(await rotate('gone', {})).toMatchObject({ status: 404 });
+  for (const body of [{ overlapSeconds: -1 }, { overlapSeconds: 'soon' }, { expiresInDays: 0 }])
+    expect(await rotate(third.body['id'], body)).toMatchObject({ status: 400 });
+});
+
 it('makes and lists tenants', async () => {
   expect(await ask('POST', 'tenants', { name: 'new-one' })).toMatchObject({ status: 201, body: { name: 'new-one' } });
   expect(await ask('POST', 'tenants', { name: 'new-one' })).toMatchObject({ status: 201 });

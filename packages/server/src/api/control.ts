@@ -6,6 +6,7 @@
  *   GET    /api/v1/admin/keys[?tenant=]         → {"keys": [{id, name, tenant, project, environment, scopes, createdAt, expiresAt, revokedAt}]}
  *   POST   /api/v1/admin/keys {name, tenant?, project?, environment?, scopes?, expiresInDays?} → 201 {…, key}
  *   DELETE /api/v1/admin/keys?id=               → the key, with revokedAt
+ *   POST   /api/v1/admin/keys/:keyId/rotate {overlapSeconds?, expiresInDays?} → 201 {…, key}
  *
  * Must stay true: the secret of a key is in the answer to its creation and in no other.
  */
@@ -18,6 +19,9 @@ import { readBody } from '../http/body.ts';
 import { credentialOf } from '../http/credential.ts';
 import type { Exchange, Route } from '../http/router.ts';
 import { failJson, sendJson } from '../http/router.ts';
+import { fromRecord } from './observa/key-form.ts';
+import type { SdkKeys } from './observa/keys.ts';
+import { lifeMsOf, overlapMsOf, readFields as readOptional } from './observa/settings.ts';
 
 const MAX_BODY_BYTES = 64 << 10;
 const MAX_DAYS = 3_650;
@@ -25,7 +29,8 @@ const DAY_MS = 86_400_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function controlRoutes(access: Access, now: () => number): Route[] {
+/** `sdk` rotates keys whose secrets have another form. */
+export function controlRoutes(access: Access, now: () => number, sdk?: Pick<SdkKeys, 'rotate'>): Route[] {
   const route = (method: Route['method'], path: string, act: (exchange: Exchange) => Promise<void>): Route => ({
     method,
     path: `/api/v1/admin/${path}`,
@@ -68,11 +73,23 @@ export function controlRoutes(access: Access, now: () => number): Route[] {
       await access.refresh();
       sendJson(response, 200, keyJson(await access.keys.revoke(id)));
     }),
+    route('POST', 'keys/:keyId/rotate', async (exchange) => {
+      const fields = await readOptional(exchange);
+      await access.refresh();
+      const former = access.keys.get(exchange.params['keyId'] ?? '');
+      if (former === undefined) throw new AppError('not_found', 'cannot rotate the key: there is none of that id');
+      const [lifeMs, overlapMs] = [lifeMsOf(fields), overlapMsOf(fields)];
+      const { apiKey, key } =
+        sdk !== undefined && fromRecord(former) !== undefined
+          ? await sdk.rotate(former.id, lifeMs, overlapMs).then(({ key: apiKey, secret }) => ({ apiKey, key: secret }))
+          : await access.keys.rotate(former.id, lifeMs, overlapMs);
+      sendJson(exchange.response, 201, { ...keyJson(apiKey), key });
+    }),
   ];
 }
 
-function keyJson({ placement, expiresAt, revokedAt, ...key }: ApiKey): object {
-  return { ...key, ...placement, expiresAt: expiresAt ?? null, revokedAt: revokedAt ?? null };
+function keyJson({ id, name, scopes, createdAt, placement, expiresAt, revokedAt }: ApiKey): object {
+  return { id, name, scopes, createdAt, ...placement, expiresAt: expiresAt ?? null, revokedAt: revokedAt ?? null };
 }
 
 async function readFields({ request }: Exchange): Promise<Fields> {

@@ -170,6 +170,28 @@ export class Keys {
     return this.change(key, { revokedAt: new Date(this.now()) }, 'key.revoke');
   }
 
+  /**
+   * Makes the follower of a key, which itself ends after `overlapMs`. The new one lives for `lifeMs`, or as long as the former was
+   * to. Rejects with `not_found`, and with `conflict` if it ended already.
+   */
+  async rotate(
+    id: string,
+    lifeMs: number | undefined,
+    overlapMs: number,
+  ): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+    const former = this.get(id);
+    if (former === undefined)
+      throw new AppError('not_found', `cannot rotate key=${id.slice(0, 40)}: there is no such key`);
+    const { createdAt, expiresAt, revokedAt } = former;
+    const at = this.now();
+    if (revokedAt !== undefined || (expiresAt?.getTime() ?? Infinity) <= at)
+      throw new AppError('conflict', `cannot rotate key=${id}: it has ended; make a new one`);
+    const life = lifeMs ?? (expiresAt === undefined ? undefined : expiresAt.getTime() - createdAt.getTime());
+    const made = await this.create({ ...former, expiresAt: life === undefined ? undefined : new Date(at + life) });
+    await this.expire(id, new Date(at + overlapMs));
+    return made;
+  }
+
   /** Lets a key expire at this time, if it would not do so before. Rejects with `not_found` for an unknown id. */
   async expire(id: string, expiresAt: Date): Promise<ApiKey> {
     const key = this.known.get(id);

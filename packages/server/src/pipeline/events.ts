@@ -37,7 +37,14 @@ export interface EventsTarget {
   readonly hasGenerations?: boolean;
 }
 
+/** Where the events from a byte of the body on go. */
+export interface LaterTarget extends EventsTarget {
+  readonly from: number;
+}
+
 export interface EventsBody extends EventsTarget {
+  /** In the same commit; only of a body without a coding. */
+  readonly later?: LaterTarget;
   readonly coding: ContentCoding;
   readonly buffer: ArrayBufferLike;
   readonly length: number;
@@ -66,24 +73,17 @@ export class EventsReader {
 
   /** Appends the events of a request to the block. Throws AppError, and then nothing was appended. */
   decode(body: EventsBody): Decoded {
-    const source = this.open(body);
-    const { block, line } = this;
+    const { block } = this;
+    const { later } = body;
     block.mark();
     this.generations?.mark();
-    const look = body.hasGenerations === true ? this.look(body) : undefined;
     try {
       const before = block.repairs.count;
-      let rows = 0;
-      const { bytes } = source;
-      // Asked once of the whole: of a valid text each event is one, because it begins and ends beside ASCII.
-      const isValid = isUtf8(bytes);
-      eachEvent(bytes, (start, end) => {
-        if (isValid) line.appendRaw(bytes.subarray(start, end));
-        else line.appendText(source, start, end);
-        look?.(bytes.toString('utf8', start, end));
-        rows++;
-      });
-      if (rows > 0) this.fill(body, rows);
+      const rows =
+        later === undefined
+          ? this.append(body, 0, body.length)
+          : this.append(body, 0, later.from) +
+            this.append({ ...body, hasGenerations: false, ...later }, later.from, body.length);
       const repaired = block.repairs.count - before;
       const message = repaired > 0 ? `replaced invalid UTF-8 in ${repaired} events` : '';
       return { accepted: rows, rejected: 0, reasons: [], message };
@@ -92,6 +92,25 @@ export class EventsReader {
       this.generations?.rollback();
       throw error;
     }
+  }
+
+  /** Appends the events of these bytes of the body. Returns how many they are. */
+  private append(body: EventsBody, from: number, to: number): number {
+    const source = this.open(body, from, to);
+    const { line } = this;
+    const look = body.hasGenerations === true ? this.look(body) : undefined;
+    let rows = 0;
+    const { bytes } = source;
+    // Asked once of the whole: of a valid text each event is one, because it begins and ends beside ASCII.
+    const isValid = isUtf8(bytes);
+    eachEvent(bytes, (start, end) => {
+      if (isValid) line.appendRaw(bytes.subarray(start, end));
+      else line.appendText(source, start, end);
+      look?.(bytes.toString('utf8', start, end));
+      rows++;
+    });
+    if (rows > 0) this.fill(body, rows);
+    return rows;
   }
 
   private look(target: EventsTarget): ((line: string) => void) | undefined {
@@ -116,12 +135,12 @@ export class EventsReader {
     this.block.rows += rows;
   }
 
-  private open(body: EventsBody): Source & { readonly bytes: Buffer } {
-    const { coding, buffer, length, rules } = body;
+  private open(body: EventsBody, from: number, to: number): Source & { readonly bytes: Buffer } {
+    const { coding, buffer, rules } = body;
     if (coding === 'identity' && rules === undefined) {
-      return { bytes: Buffer.from(buffer, 0, length), view: new DataView(buffer) };
+      return { bytes: Buffer.from(buffer, from, to - from), view: new DataView(buffer, from) };
     }
-    const sent = new Uint8Array(buffer, 0, length);
+    const sent = new Uint8Array(buffer, from, to - from);
     const plain = coding === 'identity' ? sent : decompress(coding, sent, this.options.maxBodyBytes);
     const bytes = rules === undefined ? plain : rules.events(plain);
     return {

@@ -4,7 +4,7 @@
  */
 
 import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
-import type { EventsTarget } from './events.ts';
+import type { EventsTarget, LaterTarget } from './events.ts';
 
 /** A request body in a buffer that the sink lends out, so that bodies are read where the decoder will find them. */
 export interface BodyBuffer {
@@ -27,6 +27,8 @@ export interface SignalRequest {
 /** JSON events for a data source. */
 export interface EventsRequest extends EventsTarget {
   readonly signal: 'events';
+  /** Events of the same body that go elsewhere, in the same commit; only of a body without a coding. */
+  readonly later?: LaterTarget;
   readonly coding: ContentCoding;
   readonly body: BodyBuffer;
 }

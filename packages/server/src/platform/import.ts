@@ -39,6 +39,14 @@ export interface AppendTarget {
   readonly hasGenerations?: boolean;
 }
 
+/** Lines, and where they go. */
+export interface Lines extends AppendTarget {
+  readonly lines: Uint8Array;
+}
+
+/** Sends lines for two data sources through the log, in one commit: all of them are stored, or none. Rejects as `Append` does. */
+export type AppendBoth = (first: Lines, second: Lines) => Promise<{ readonly accepted: number }>;
+
 /** Sends lines through the log. Rejects with `unavailable` when there is no room; nothing was stored then. */
 export type Append = (
   target: AppendTarget,

@@ -5,7 +5,7 @@
  *   POST /api/v1/events/ingest  [event, …] or NDJSON → {"success", "event_count", "message"}
  *   POST /api/v1/traces/ingest  trace                → {"success", "traceId", "message"}
  *
- * Must stay true: 200 is answered only for what is in the log, synced. A refusal that is for good has stored nothing.
+ * Must stay true: 200 is answered only for what is in the log, synced. Of a batch all is stored, or nothing.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import type { Quotas } from '../../control/quotas.ts';
 import { credentialOf } from '../../http/credential.ts';
 import type { Exchange, Failure, Handler, Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
-import type { Append } from '../../platform/import.ts';
+import type { Append, AppendBoth } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import { reportsCalls } from '../../platform/reports.ts';
@@ -34,6 +34,7 @@ export interface IngestOptions {
   readonly keys: SdkKeys;
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'tokens'>;
   readonly append: Append;
+  readonly appendBoth: AppendBoth;
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly now: () => number;
 }
@@ -132,33 +133,28 @@ interface Load {
   readonly rows: readonly Row[];
 }
 
-/** Appends all loads, once the rates of all their data sources let them through. */
+/** Appends all loads in one commit, once the rates of all their data sources let them through. */
 async function send(
   loads: readonly Load[],
   { placement }: SdkKey,
-  { platform, append, quotas }: IngestOptions,
+  { platform, append, appendBoth, quotas }: IngestOptions,
 ): Promise<void> {
   const wanted = loads.flatMap(({ target, rows }) => {
     if (target === undefined || rows.length === 0) return [];
-    const { entry } = target;
+    const { entry, filter } = target;
     const lines = Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n'));
-    return [{ ...target, lines, limited: { key: `datasource:${entry.tenant}/${entry.name}` } }];
+    const { tenant, id: dataSource } = entry;
+    const hasGenerations = reportsCalls(entry.definition, filter);
+    const limited = { key: `datasource:${tenant}/${entry.name}` };
+    return [{ limited, load: { tenant, dataSource, importId: randomUUID(), filter, hasGenerations, lines } }];
   });
   platform.rates.admit(wanted.map(({ limited }) => limited));
-  for (const { entry, filter, lines, limited } of wanted) {
-    platform.rates.charge([limited], lines.length);
-    const { accepted } = await append(
-      {
-        tenant: entry.tenant,
-        dataSource: entry.id,
-        importId: randomUUID(),
-        filter,
-        hasGenerations: reportsCalls(entry.definition, filter),
-      },
-      lines,
-    );
-    quotas.count(placement, accepted, lines.length);
-  }
+  for (const { limited, load } of wanted) platform.rates.charge([limited], load.lines.length);
+  const [first, second] = wanted.map(({ load }) => load);
+  if (first === undefined) return;
+  const { lines, ...target } = first;
+  const { accepted } = second === undefined ? await append(target, lines) : await appendBoth(first, second);
+  quotas.count(placement, accepted, lines.length + (second?.lines.length ?? 0));
 }
 
 function admit({ response }: Exchange, standing: Standing, now: number): void {

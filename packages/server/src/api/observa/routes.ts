@@ -6,20 +6,22 @@ import type { Audit } from '../../control/audit.ts';
 import type { Quotas } from '../../control/quotas.ts';
 import type { Users } from '../../control/users.ts';
 import type { Route } from '../../http/router.ts';
-import type { Append } from '../../platform/import.ts';
+import type { Append, AppendBoth } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { accountRoutes } from './accounts.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import type { Rows } from './bind.ts';
 import { ingestRoutes } from './ingest.ts';
-import { SdkKeys } from './keys.ts';
+import type { SdkKeys } from './keys.ts';
 import { provisionRoutes } from './provision.ts';
 import { Sessions } from './sessions.ts';
 
 export interface ObservaParts {
+  readonly keys: SdkKeys;
   readonly access: Access;
   readonly platform: Platform;
   readonly append: Append;
+  readonly appendBoth: AppendBoth;
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly rows: Rows;
   readonly users: Users;
@@ -35,13 +37,7 @@ export interface ObservaParts {
 
 export function observaRoutes(parts: ObservaParts): Route[] {
   const { users, now } = parts;
-  const keys = new SdkKeys({ ...parts, random: randomBytes });
   const sessions = new Sessions({ users, secret: parts.sessionSecret, now });
-  const accounts = { ...parts, keys, sessions, random: randomBytes };
-  return [
-    ...provisionRoutes({ ...parts, keys }),
-    ...accountRoutes(accounts),
-    ...apiKeyRoutes(accounts),
-    ...ingestRoutes({ ...parts, keys }),
-  ];
+  const accounts = { ...parts, sessions, random: randomBytes };
+  return [...provisionRoutes(parts), ...accountRoutes(accounts), ...apiKeyRoutes(accounts), ...ingestRoutes(parts)];
 }
