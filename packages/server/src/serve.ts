@@ -213,6 +213,7 @@ function tinybirdParts(config: Config, parts: Served): TinybirdParts {
     loads,
     outcomes,
     append: appendTo(sink),
+    quotas: parts.quotas,
     hurry: () => sink.seal(),
     flush,
     spool,

@@ -10,6 +10,7 @@ import { readerOf } from '../import/choose.ts';
 import { chunksOf, chunksOfInput } from '../import/input.ts';
 import type { Journal, Resumption } from '../import/journal.ts';
 import { newJournal, optionsHash, readJournal, resume } from '../import/journal.ts';
+import { lockImport } from '../import/lock.ts';
 import { mapper, parseMap } from '../import/mapping.ts';
 import { recordsOf } from '../import/records.ts';
 import { importAll } from '../import/run.ts';
@@ -129,73 +130,94 @@ export const importFile: Command = {
     if (args.choice('on-bad', ['skip', 'stop']) === undefined) throw new UsageError('cannot import: give --on-bad');
     if (path === '-' && context.input.isTTY === true)
       throw new UsageError('cannot read from standard input: it is a terminal', 'give a file, or pipe lines into it');
-    const { journal, how: resumption } = begun(context, args, path, dataSource);
-    const { client } = workspaceOf(context, args);
-    if (resumption === 'done' && !args.flag('dry-run')) {
-      const quarantined = await quarantinedOf(context, args, dataSource, journal);
-      return finished(context, args, { dataSource, journal, resumption, quarantined, elapsedMs: 0 });
-    }
-    const isTrial = args.flag('dry-run');
-    const from = isTrial ? { offset: 0, line: 1 } : journal;
-    const chunks = path === '-' ? chunksOfInput(context.input) : chunksOf(path, from.offset);
-    const chosen = await readerOf(path, args, isTrial ? undefined : journal.columns, chunks, from);
-    const records = recordsOf(chosen.chunks, chosen.reader.framing, chosen.from);
-    if (isTrial) {
-      const info = await workspaceOf(context, args)
-        .dataSource(dataSource)
-        .catch(() => undefined);
-      const columns = info?.columns ?? info?.schema?.columns ?? undefined;
-      showTrial(context, args, dataSource, await tryOut(records, { ...how, reader: chosen.reader }, columns));
-      return EXIT_CODES.ok;
-    }
-    const startedMs = context.now();
-    const progress = context.output.progress(context.now);
-    const speed = new Speed(journal, context.now);
-    const signal = context.interruption();
-    const sender = new Sender({
-      client,
-      dataSource,
-      signal,
-      now: context.now,
-      random: Math.random,
-      patienceMs: args.whole('patience', 1) * 1000,
-      onWait: (why) => {
-        if (why !== undefined) progress.update(`${speed.text} - waiting: ${why}`);
-      },
-    });
-    const batches: AsyncIterable<Batch> = batchesOf(records, {
-      ...how,
-      reader: chosen.reader,
-      from: { ...chosen.from, records: journal.counts.lines },
-    });
+    const place = args.flag('dry-run') ? undefined : journalPathOf(args, path);
+    const release = place === undefined ? undefined : await lockImport(path, place, context.now());
     try {
-      const done = await importAll({
-        batches,
-        sender,
-        journal: { ...journal, offset: chosen.from.offset, line: chosen.from.line, columns: chosen.columns },
-        journalPath: journalPathOf(args, path),
-        rejectedPath: path === '-' ? 'stdin.rejected' : `${path}.rejected`,
-        onBad: args.choice('on-bad', ['skip', 'stop']) ?? 'skip',
-        onProgress: (now) => progress.update(speed.update(now, path)),
-      });
-      progress.end();
-      const quarantined = await quarantinedOf(context, args, dataSource, done);
-      return finished(context, args, {
-        dataSource,
-        journal: done,
-        resumption,
-        quarantined,
-        elapsedMs: context.now() - startedMs,
-      });
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      const next = path === '-' ? '' : '; run the same command again to go on';
-      throw new AppError('cancelled', `cannot finish the import: it was interrupted${next}`, { cause: error });
+      return await importTo(context, args, path, dataSource, how);
     } finally {
-      progress.end();
+      release?.();
     }
   },
 };
+
+interface HowToRead {
+  readonly map: ReturnType<typeof mapper>;
+  readonly limit: number | undefined;
+}
+
+async function importTo(
+  context: Context,
+  args: Arguments,
+  path: string,
+  dataSource: string,
+  how: HowToRead,
+): Promise<number> {
+  const { journal, how: resumption } = begun(context, args, path, dataSource);
+  const { client } = workspaceOf(context, args);
+  if (resumption === 'done' && !args.flag('dry-run')) {
+    const quarantined = await quarantinedOf(context, args, dataSource, journal);
+    return finished(context, args, { dataSource, journal, resumption, quarantined, elapsedMs: 0 });
+  }
+  const isTrial = args.flag('dry-run');
+  const from = isTrial ? { offset: 0, line: 1 } : journal;
+  const chunks = path === '-' ? chunksOfInput(context.input) : chunksOf(path, from.offset);
+  const chosen = await readerOf(path, args, isTrial ? undefined : journal.columns, chunks, from);
+  const records = recordsOf(chosen.chunks, chosen.reader.framing, chosen.from);
+  if (isTrial) {
+    const info = await workspaceOf(context, args)
+      .dataSource(dataSource)
+      .catch(() => undefined);
+    const columns = info?.columns ?? info?.schema?.columns ?? undefined;
+    showTrial(context, args, dataSource, await tryOut(records, { ...how, reader: chosen.reader }, columns));
+    return EXIT_CODES.ok;
+  }
+  const startedMs = context.now();
+  const progress = context.output.progress(context.now);
+  const speed = new Speed(journal, context.now);
+  const signal = context.interruption();
+  const sender = new Sender({
+    client,
+    dataSource,
+    signal,
+    now: context.now,
+    random: Math.random,
+    patienceMs: args.whole('patience', 1) * 1000,
+    onWait: (why) => {
+      if (why !== undefined) progress.update(`${speed.text} - waiting: ${why}`);
+    },
+  });
+  const batches: AsyncIterable<Batch> = batchesOf(records, {
+    ...how,
+    reader: chosen.reader,
+    from: { ...chosen.from, records: journal.counts.lines },
+  });
+  try {
+    const done = await importAll({
+      batches,
+      sender,
+      journal: { ...journal, offset: chosen.from.offset, line: chosen.from.line, columns: chosen.columns },
+      journalPath: journalPathOf(args, path),
+      rejectedPath: path === '-' ? 'stdin.rejected' : `${path}.rejected`,
+      onBad: args.choice('on-bad', ['skip', 'stop']) ?? 'skip',
+      onProgress: (now) => progress.update(speed.update(now, path)),
+    });
+    progress.end();
+    const quarantined = await quarantinedOf(context, args, dataSource, done);
+    return finished(context, args, {
+      dataSource,
+      journal: done,
+      resumption,
+      quarantined,
+      elapsedMs: context.now() - startedMs,
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    const next = path === '-' ? '' : '; run the same command again to go on';
+    throw new AppError('cancelled', `cannot finish the import: it was interrupted${next}`, { cause: error });
+  } finally {
+    progress.end();
+  }
+}
 
 function journalPathOf(args: Arguments, path: string): string | undefined {
   return path === '-' ? undefined : (args.text('journal') ?? `${path}.import.json`);

@@ -62,7 +62,7 @@ export class Sender {
         const text = await response.text();
         if (response.ok) return this.good(response);
         if (response.status !== 429 && response.status < 500) client.refuse(response.status, text);
-        why = response.status === 429 ? 'the limit of the server is reached' : `the server answered ${response.status}`;
+        why = response.status === 429 ? limitIn(text) : `the server answered ${response.status}`;
         askedMs = secondsOf(response, 'retry-after') * 1000;
       } catch (error) {
         if (signal.aborted) throw error;
@@ -94,6 +94,17 @@ export class Sender {
   private async rest(ms: number): Promise<void> {
     await pause(ms, undefined, { signal: this.options.signal });
   }
+}
+
+/** What the server says of a limit, such as a quota of the tenant. */
+function limitIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: unknown };
+    if (typeof error === 'string') return error.slice(0, 300);
+  } catch {
+    // Something on the way answered.
+  }
+  return 'the limit of the server is reached';
 }
 
 /** Seconds that a header says; 0 for none, and no more than a minute. */

@@ -1,5 +1,6 @@
 /** Quotas of a whole server: each protocol refuses in its own words, before the body is read, and tenants see their own. */
 
+import { randomUUID } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Answer, TestServer } from './tinybird/testing/server.ts';
@@ -68,6 +69,7 @@ describe('over a quota', () => {
     await expect
       .poll(
         async () => (await server.call('POST /v0/sql', { token, body: 'SELECT count() AS n FROM logs' })).json['data'],
+        { timeout: 15_000 },
       )
       .toEqual([{ n: 6 }]);
     expect(rows.status).toBe(200);
@@ -112,10 +114,70 @@ describe('over a quota', () => {
       .poll(
         async () =>
           (await server.call('POST /v0/sql', { token, body: 'SELECT count() AS n FROM clicks' })).json['data'],
+        { timeout: 15_000 },
       )
       .toEqual([{ n: 30 }]);
     await server.call('DELETE /api/v1/quotas?tenant=events');
     expect((await event()).status).toBe(202);
+  });
+
+  it('files warn, then are refused before they are read, and one that began is taken whole', async () => {
+    await key('files');
+    const headers = { 'x-glasshouse-tenant': 'files' };
+    const { json } = await server.call('/v0/tokens', { headers });
+    const tokens = json['tokens'] as readonly { readonly token: string; readonly name: string }[];
+    const token = tokens.find(({ name }) => name === 'workspace admin token')?.token ?? '';
+    const schema = new URLSearchParams({ name: 'rows', schema: '`n` UInt32 `json:$.n`' });
+    const rows = (n: number): string => Array.from({ length: n }, (_, number) => `{"n":${number}}`).join('\n');
+    const append = (body: string, path = 'POST /v0/datasources?name=rows&mode=append&format=ndjson'): Promise<Answer> =>
+      server.call(path, { token, body, headers: { 'content-type': 'application/x-ndjson' } });
+    await put({ tenant: 'files', bytesPerDay: 1_000 });
+    expect((await server.call(`POST /v0/datasources?${schema.toString()}`, { token })).status).toBe(200);
+    const first = await append(rows(100));
+    expect([first.status, first.headers.get('x-glasshouse-quota-warning')]).toEqual([200, null]);
+    const whole = await append(rows(10));
+    expect([whole.status, whole.headers.get('x-glasshouse-quota-warning')]).toEqual([
+      200,
+      expect.stringContaining('files: 88 % of 1000 bytes per day'),
+    ]);
+    await append(rows(100));
+    for (const path of ['POST /v0/datasources?name=rows&mode=append', 'POST /v1/datasources/rows/append']) {
+      const refused = await append('x'.repeat(100), path);
+      expect([refused.status, refused.text]).toEqual([
+        429,
+        expect.stringContaining('bytes per day are limited to 1000'),
+      ]);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    const url = await append('url=http%3A%2F%2Fexample.com%2Fx.ndjson', 'POST /v0/datasources?name=rows&mode=append');
+    expect(url.status).toBe(429);
+    // What brings no rows is let in.
+    const definition = new URLSearchParams({ name: 'others', schema: '`n` UInt32 `json:$.n`' });
+    expect((await server.call(`POST /v0/datasources?${definition.toString()}`, { token })).status).toBe(200);
+    const { json: shown } = await server.call('/api/v1/quotas?tenant=files');
+    const bytes = rows(100).length * 2 + rows(10).length;
+    expect(shown['quotas']).toMatchObject([{ use: { bytesPerDay: bytes } }]);
+    const stored = await server.call('POST /v0/sql', { token, body: 'SELECT toUInt32(count()) AS n FROM rows' });
+    expect(stored.json['data']).toEqual([{ n: 210 }]);
+  });
+
+  it("batches of Observa's SDK warn, and are refused", async () => {
+    const wanted = JSON.stringify({ tenantId: 'watched', projectId: 'p', environment: 'dev' });
+    const apiKey = String((await server.call('POST /api/v1/auth/tokens', { body: wanted })).json['apiKey']);
+    await put({ tenant: 'watched', bytesPerDay: 400 });
+    const event = {
+      ...{ tenant_id: 'watched', project_id: 'p', environment: 'dev', event_type: 'output', attributes: {} },
+      ...{ trace_id: randomUUID(), span_id: randomUUID(), timestamp: new Date().toISOString() },
+    };
+    const ingest = (): Promise<Answer> =>
+      server.call('POST /api/v1/events/ingest', { token: apiKey, body: JSON.stringify([event]) });
+    const answers = [await ingest(), await ingest(), await ingest()];
+    const seen = answers.map(({ status, headers }) => [status, headers.get('x-glasshouse-quota-warning')]);
+    expect(seen).toEqual([
+      [200, null],
+      [200, expect.stringContaining('of 400 bytes per day')],
+      [429, null],
+    ]);
   });
 
   it('a body is refused before it is read', async () => {

@@ -3,20 +3,20 @@
  * a processor busy and a hostile one may take it down. Readers are loaded when they are needed: most imports need one.
  */
 
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ColumnTarget } from './import-columns.ts';
 import { jsonText } from './import-columns.ts';
 import type { CsvDialect } from './import-csv.ts';
 import { codingOfFile, decoded } from './import-decode.ts';
 import { jsonPieces } from './import-lines.ts';
+import type { SealedFile } from './import-sealed.ts';
+import { headOf, readSealed } from './import-sealed.ts';
 
 export type ImportFormat = 'csv' | 'ndjson' | 'parquet';
 
 /** What to convert, and how. Plain data, because it goes to another thread. */
 export interface Conversion {
-  readonly path: string;
+  readonly file: SealedFile;
   readonly format: ImportFormat;
   readonly dialect: CsvDialect;
   /** Columns of the data source; none if there is none yet. */
@@ -29,15 +29,18 @@ export interface Conversion {
   readonly mostRows?: number;
 }
 
+/** Enough to tell how a file is packed. */
+const HEAD_BYTES = 4;
+
 /** Pieces of NDJSON, each of whole lines. Throws AppError. */
 export async function* convert(conversion: Conversion): AsyncGenerator<Buffer> {
-  const { path, format, dialect, targets, pieceBytes, rowBytes, maxBytes, mostRows = Infinity } = conversion;
+  const { file, format, dialect, targets, pieceBytes, rowBytes, maxBytes, mostRows = Infinity } = conversion;
   if (format === 'parquet') {
     const { parquetRows } = await import('./import-parquet.ts');
-    yield* gathered(parquetRows(path, targets, mostRows), pieceBytes, mostRows);
+    yield* gathered(parquetRows(file, targets, mostRows), pieceBytes, mostRows);
     return;
   }
-  const stream = decoded(createReadStream(path, { highWaterMark: 1 << 20 }), await codingOf(path), maxBytes);
+  const stream = decoded(readSealed(file), codingOfFile(await headOf(file, HEAD_BYTES)), maxBytes);
   try {
     if (format === 'csv') {
       const { csvRows } = await import('./import-csv.ts');
@@ -50,17 +53,6 @@ export async function* convert(conversion: Conversion): AsyncGenerator<Buffer> {
 
 function chunksOf(stream: Readable): AsyncIterable<Buffer> {
   return stream as AsyncIterable<Buffer>;
-}
-
-async function codingOf(path: string): Promise<'gzip' | 'identity' | 'zstd'> {
-  const handle = await open(path, 'r');
-  try {
-    const head = Buffer.alloc(4);
-    await handle.read(head, 0, 4, 0);
-    return codingOfFile(head);
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Rows as lines, gathered into pieces. */

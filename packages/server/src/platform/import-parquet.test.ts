@@ -1,8 +1,9 @@
 /** Parquet files as the engine writes them, whole and broken. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { AppError } from '@glasshouse/model';
 import fc from 'fast-check';
@@ -11,14 +12,17 @@ import { targetsOf } from './import-targets.ts';
 import { jsonText } from './import-columns.ts';
 import { parquetRows } from './import-parquet.ts';
 import { piecesOf } from './import-pieces.ts';
+import { Spool } from './import-spool.ts';
 import type { Stand } from './testing/stand.ts';
 import { column, dataSource, openStand } from './testing/stand.ts';
 
 let stand: Stand;
 let directory: string;
+let spool: Spool;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'glasshouse-parquet-'));
+  spool = new Spool({ directory, maxBytes: 1 << 30, reserveBytes: 0 });
   stand = await openStand();
   await stand.store.prepareTenant('acme');
 });
@@ -34,22 +38,20 @@ async function parquet(sql: string, settings: Readonly<Record<string, number | s
 }
 
 async function rowsOf(bytes: Uint8Array, mostRows?: number): Promise<unknown[]> {
-  const path = join(directory, 'file');
-  writeFileSync(path, bytes);
+  const file = await spool.take(Readable.from([Buffer.from(bytes)]));
   const source = dataSource('x', {
     columns: [{ ...column('id', 'UInt64'), jsonPath: '$.a.id' }, column('other', 'String')],
   });
   const rows: unknown[] = [];
-  for await (const row of parquetRows(path, targetsOf(source), mostRows)) rows.push(JSON.parse(jsonText(row)));
+  for await (const row of parquetRows(file, targetsOf(source), mostRows)) rows.push(JSON.parse(jsonText(row)));
   return rows;
 }
 
 /** By way of the thread that imports have. */
 async function converted(bytes: Uint8Array): Promise<void> {
-  const path = join(directory, 'damaged');
-  writeFileSync(path, bytes);
+  const { path, key } = await spool.take(Readable.from([Buffer.from(bytes)]));
   const limits = { pieceBytes: 1 << 20, rowBytes: 1 << 20, maxBytes: 1 << 30 };
-  for await (const piece of piecesOf({ path, format: 'parquet', dialect: {}, targets: [], ...limits })) {
+  for await (const piece of piecesOf({ file: { path, key }, format: 'parquet', dialect: {}, targets: [], ...limits })) {
     for (const line of Buffer.from(piece).toString().trim().split('\n')) JSON.parse(line);
   }
 }

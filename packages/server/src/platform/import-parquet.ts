@@ -4,14 +4,14 @@
  * Must stay true: a file says how large its parts are, and may lie: nothing is allocated beyond the limits on its word.
  */
 
-import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { AsyncBuffer, ColumnData, Compressors, FileMetaData, ParquetParsers, RowGroup } from 'hyparquet';
 import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import type { ColumnTarget } from './import-columns.ts';
 import { shapeOf } from './import-columns.ts';
+import type { SealedFile } from './import-sealed.ts';
+import { OpenSealed } from './import-sealed.ts';
 
 /** Of a row group, unpacked. They are read whole. */
 const MAX_GROUP_BYTES = 512 << 20;
@@ -21,13 +21,13 @@ const MAX_GROUPS = 100_000;
 
 /** The first `mostRows` events of the file. Throws `bad_request` for a file that is none, or whose row groups are too large. */
 export async function* parquetRows(
-  path: string,
+  sealed: SealedFile,
   targets: readonly ColumnTarget[],
   mostRows: number = Infinity,
 ): AsyncGenerator<object> {
-  const handle = await open(path, 'r');
+  const opened = await OpenSealed.open(sealed);
   try {
-    const file = await bufferOf(handle);
+    const file = await bufferOf(opened);
     const { metadata, order } = await explained(async () => {
       const read = await parquetMetadataAsync(file, { parsers: PARSERS });
       return { metadata: read, order: parquetSchema(read).children.map(({ element }) => element.name) };
@@ -60,7 +60,7 @@ export async function* parquetRows(
       rowStart = rowEnd;
     }
   } finally {
-    await handle.close();
+    await opened.close();
   }
 }
 
@@ -100,17 +100,16 @@ function valueAt(chunks: readonly ColumnData[], row: number): unknown {
   return chunk?.columnData[row - chunk.rowStart] as unknown;
 }
 
-async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
-  const { size: byteLength } = await handle.stat();
+async function bufferOf(opened: OpenSealed): Promise<AsyncBuffer> {
+  const byteLength = await opened.bytes();
   return {
     byteLength,
     slice: async (start, end = byteLength) => {
       const from = start < 0 ? Math.max(0, byteLength + start) : start;
       const length = Math.max(0, Math.min(end, byteLength) - from);
       if (length > MAX_GROUP_BYTES) throw tooLarge(`a part of it has ${length} bytes`);
-      const bytes = new ArrayBuffer(length);
-      const { bytesRead } = await handle.read(new Uint8Array(bytes), 0, length, from);
-      return bytesRead === length ? bytes : bytes.slice(0, bytesRead);
+      const { buffer, byteOffset, byteLength: read } = await opened.read(from, length);
+      return read === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + read);
     },
   };
 }

@@ -8,7 +8,6 @@
 
 import type { Readable } from 'node:stream';
 import { Readable as ReadableStream } from 'node:stream';
-import { open } from 'node:fs/promises';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { AppError, messageOf } from '@glasshouse/model';
 import type { FetchOptions } from './fetch-guard.ts';
@@ -17,6 +16,8 @@ import type { ImportFormat } from './import-convert.ts';
 import type { CsvDialect } from './import-csv.ts';
 import { codingOfFile, decoded } from './import-decode.ts';
 import { piecesOf } from './import-pieces.ts';
+import type { SealedFile } from './import-sealed.ts';
+import { headOf } from './import-sealed.ts';
 import type { Slots } from './import-slots.ts';
 import type { Spool, Spooled } from './import-spool.ts';
 
@@ -69,7 +70,10 @@ export class Samples {
     const { slots, rowBytes, maxBytes } = this.options;
     const sizes = { pieceBytes: SAMPLE_BYTES, rowBytes, maxBytes, mostRows: SAMPLE_ROWS };
     return slots.within(signal, async () => {
-      const pieces = piecesOf({ path: file.path, format, dialect, targets: [], ...sizes }, signal);
+      const pieces = piecesOf(
+        { file: { path: file.path, key: file.key }, format, dialect, targets: [], ...sizes },
+        signal,
+      );
       const first = await pieces.next();
       // The rest is of no interest, and neither is the thread.
       await pieces.return(undefined);
@@ -82,16 +86,10 @@ export class Samples {
 }
 
 /** The format of a file by how it begins: what is neither Parquet nor JSON is CSV. */
-export async function formatOfFile({ path }: Spooled): Promise<ImportFormat> {
-  const handle = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const head = buffer.subarray(0, bytesRead);
-    if (isParquet(head)) return 'parquet';
-    return isJson(head) ? 'ndjson' : 'csv';
-  } finally {
-    await handle.close();
-  }
+export async function formatOfFile(file: SealedFile): Promise<ImportFormat> {
+  const head = await headOf(file, HEAD_BYTES);
+  if (isParquet(head)) return 'parquet';
+  return isJson(head) ? 'ndjson' : 'csv';
 }
 
 interface Limits {

@@ -2,8 +2,8 @@
  * Where uploads wait: a directory of files that live as long as their import. A file first, because what is imported may be
  * read from its end (Parquet), may have to be read twice, and must not depend on how slowly its sender sends.
  *
- * Must stay true: names of files are made here and of nothing that came with a request. What a crash left behind is removed at
- * the start.
+ * Must stay true: names of files are made here and of nothing that came with a request. What lies there nobody else can read, and
+ * what a crash left behind is removed at the start.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -14,6 +14,8 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '@glasshouse/model';
+import type { SealedFile } from './import-sealed.ts';
+import { newKey, sealing } from './import-sealed.ts';
 
 export interface SpoolOptions {
   readonly directory: string;
@@ -24,8 +26,7 @@ export interface SpoolOptions {
 }
 
 /** An upload that is on the disk. */
-export interface Spooled {
-  readonly path: string;
+export interface Spooled extends SealedFile {
   readonly bytes: number;
   /** Removes the file. May be called twice. */
   dispose(): Promise<void>;
@@ -47,6 +48,7 @@ export class Spool {
   async take(stream: Readable, signal?: AbortSignal): Promise<Spooled> {
     const { directory, maxBytes } = this.options;
     const path = join(directory, randomUUID());
+    const key = newKey();
     const dispose = (): Promise<void> => rm(path, { force: true });
     let bytes = 0;
     let lookAt = 0;
@@ -68,12 +70,13 @@ export class Spool {
       },
     });
     try {
-      await pipeline(stream, counter, createWriteStream(path, { mode: 0o600 }), signal === undefined ? {} : { signal });
+      const file = createWriteStream(path, { mode: 0o600 });
+      await pipeline(stream, counter, sealing(key), file, signal === undefined ? {} : { signal });
     } catch (error) {
       await dispose();
       throw error;
     }
-    return { path, bytes, dispose };
+    return { path, key, bytes, dispose };
   }
 
   private async look(): Promise<void> {

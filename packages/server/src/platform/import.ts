@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DataSource } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
+import type { Quotas } from '../control/quotas.ts';
 import { keepsRows } from '@glasshouse/store';
 import { openUrl } from './fetch-guard.ts';
 import type { FetchOptions } from './fetch-guard.ts';
@@ -57,6 +58,7 @@ export interface ImportsOptions extends ReplaceParts {
   readonly jobs: Jobs;
   readonly outcomes: Outcomes;
   readonly append: Append;
+  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   /** Asks for what was appended to be handed over soon. */
   readonly hurry: () => void;
   readonly spool: Spool;
@@ -112,6 +114,14 @@ export class Imports {
     return this.options.spool;
   }
 
+  /**
+   * Lets an import of a tenant begin, or throws `quota_exceeded`; to be asked before the data is read. Returns what a warning says.
+   * What began is taken whole: of a file that was broken off nobody could send the rest.
+   */
+  admit(tenant: string): string | undefined {
+    return this.options.quotas.admit(tenant);
+  }
+
   /** Imports a file and removes it. Rejects with what is wrong with it, or `cancelled`. */
   async run(request: ImportRequest, file: Spooled, how: How = {}): Promise<ImportResult> {
     try {
@@ -140,6 +150,8 @@ export class Imports {
   /** Starts a job that fetches a URL and imports it. */
   startUrl(request: ImportRequest, url: string): Promise<Job> {
     return this.start(request, { url: url.split(/[?#]/u, 1)[0] ?? '' }, async ({ job, signal, progress }) => {
+      // Again, because it may have waited.
+      this.admit(request.tenant);
       const file = await this.fetch(url, signal);
       progress(50);
       const how = { importId: importIdOf(job), signal, onProgress: (share: number) => progress(50 + share * 50) };
@@ -211,14 +223,18 @@ export class Imports {
     file: Spooled,
     { signal, onProgress }: How,
   ): Promise<Counts> {
-    const { outcomes, hurry, rowBytes, maxBytes } = this.options;
+    const { outcomes, hurry, quotas, rowBytes, maxBytes } = this.options;
     const targets = format === 'ndjson' ? [] : targetsOf(definition);
     const segments = new Map<bigint, Promise<number | undefined>>();
     let accepted = 0;
     let sent = 0;
-    const conversion = { path: file.path, format, dialect, targets, pieceBytes: PIECE_BYTES, rowBytes, maxBytes };
+    const { path, key } = file;
+    const sizes = { pieceBytes: PIECE_BYTES, rowBytes, maxBytes };
+    const conversion = { file: { path, key }, format, dialect, targets, ...sizes };
     for await (const piece of piecesOf(conversion, signal)) {
       const { accepted: rows, segment } = await this.append(target, piece, signal);
+      // The bytes are those of the file, as it came.
+      quotas.count({ tenant: target.tenant, project: '' }, rows, sent === 0 ? file.bytes : 0);
       accepted += rows;
       sent += piece.length;
       onProgress?.(Math.min(0.95, sent / Math.max(1, file.bytes)));

@@ -26,7 +26,7 @@ import { RateError, rateHeaders } from '../platform/rate.ts';
 import type { DataSourceEntry } from '../platform/resource-row.ts';
 import { reportsCalls } from '../platform/reports.ts';
 import { codingOf, receiveBody } from './body.ts';
-import { QUOTA_HEADER } from './quota-header.ts';
+import { QUOTA_HEADER } from '../http/quota-header.ts';
 
 export interface EventsOptions {
   readonly sink: Sink;

@@ -15,7 +15,7 @@ import type { Exchange, Failure, Route } from '../http/router.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/response.ts';
 import type { Sink } from '../pipeline/sink.ts';
 import { codingOf, receiveBody } from './body.ts';
-import { QUOTA_HEADER } from './quota-header.ts';
+import { QUOTA_HEADER } from '../http/quota-header.ts';
 
 export interface OtlpHttpOptions {
   readonly sink: Sink;

@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '@glasshouse/model';
 import type { Quotas } from '../../control/quotas.ts';
 import { credentialOf } from '../../http/credential.ts';
+import { QUOTA_HEADER } from '../../http/quota-header.ts';
 import type { Exchange, Failure, Handler, Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
 import type { Append, AppendBoth } from '../../platform/import.ts';
@@ -59,7 +60,8 @@ export function ingestRoutes(options: IngestOptions): Route[] {
           `cannot take what the page sends: its origin is not among the allowedOrigins of API key=${key.id}`,
         );
       admit(exchange, windows.take(key.id), options.now());
-      options.quotas.admit(key.placement.tenant, key.placement.project);
+      const warning = options.quotas.admit(key.placement.tenant, key.placement.project);
+      if (warning !== undefined) exchange.response.setHeader(QUOTA_HEADER, warning);
       sendJson(exchange.response, 200, await take(exchange, key));
     };
     return [

@@ -6,6 +6,7 @@
  */
 
 import { AppError } from '@glasshouse/model';
+import { QUOTA_HEADER } from '../../http/quota-header.ts';
 import type { Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
 import { createFor } from '../../platform/create-for.ts';
@@ -57,6 +58,8 @@ export function dataRoutes(parts: DataParts): Route[] {
 
 async function post(parts: DataParts, call: Call): Promise<void> {
   demandSome(call, call.query.get('name') ?? undefined, parts.platform);
+  // What makes a data source may bring rows for it too, which is seen when it was read.
+  if (bringsData(call)) admit(parts, call);
   const upload = await receive(parts, call);
   try {
     const { fields } = upload;
@@ -65,6 +68,7 @@ async function post(parts: DataParts, call: Call): Promise<void> {
     const wish = wishOf(upload, mode, name);
     const definition = definedBy(name, fields);
     const isData = wish.file !== undefined || wish.url !== undefined;
+    if (isData) admit(parts, call);
     if (definition !== undefined && (mode === 'create' || !isData)) {
       demand(call.principal, 'DATASOURCES:CREATE');
       const entry = await parts.platform.registry.createDataSource(call.principal.tenant, definition);
@@ -85,6 +89,7 @@ async function postNamed(parts: DataParts, call: Call, mode: Mode): Promise<void
   const name = call.params['name'] ?? '';
   demandSome(call, name, platform);
   const entry = platform.registry.dataSource(call.principal.tenant, name);
+  admit(parts, call);
   const upload = await receive(parts, call);
   let isTaken = false;
   try {
@@ -101,6 +106,17 @@ async function postNamed(parts: DataParts, call: Call, mode: Mode): Promise<void
   } finally {
     if (!isTaken) await upload.file?.dispose();
   }
+}
+
+/** Whether the request says, before its body, that it brings rows. */
+function bringsData({ query }: Call): boolean {
+  return ['append', 'replace'].includes(query.get('mode') ?? '') || query.get('url') !== null;
+}
+
+/** Asks whether the tenant's quota lets more rows in. Throws `quota_exceeded`. */
+function admit({ imports }: DataParts, { principal, response }: Call): void {
+  const warning = imports.admit(principal.tenant);
+  if (warning !== undefined) response.setHeader(QUOTA_HEADER, warning);
 }
 
 function receive({ imports, maxImportBytes }: DataParts, call: Call): Promise<Upload> {

@@ -1,6 +1,6 @@
 /** Files into data sources, on the whole server: every format and way, replacing, from elsewhere, and what goes wrong. */
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -68,6 +68,33 @@ const stored = (name: string): Promise<readonly object[]> => server.rows(`${ROWS
 
 /** Files that were not removed. */
 const leftovers = (): string[] => readdirSync(join(server.dataDir, 'imports'));
+
+it('what is uploaded cannot be read where it waits', async () => {
+  const name = await source();
+  const path = `/v0/datasources?name=${name}&mode=append&format=ndjson`;
+  const headers = { authorization: `Bearer ${server.admin}`, 'content-type': 'application/x-ndjson' };
+  const request = httpRequest(server.base + path, { method: 'POST', headers });
+  const answered = new Promise<string>((resolve, reject) => {
+    request.once('error', reject);
+    request.once('response', (response) => {
+      response.setEncoding('utf8');
+      let text = '';
+      response.on('data', (chunk: string) => (text += chunk));
+      response.once('end', () => resolve(text));
+    });
+  });
+  request.write(`${ndjson(line('jane.doe@example.com'))}\n`.repeat(20_000));
+  const folder = join(server.dataDir, 'imports');
+  const waiting = (): string =>
+    leftovers()
+      .map((left) => readFileSync(join(folder, left), 'latin1'))
+      .join('');
+  await expect.poll(() => waiting().length, { timeout: 10_000 }).toBeGreaterThan(1 << 20);
+  const seen = waiting();
+  request.end(ndjson(line('last')));
+  expect(JSON.parse(await answered)).toMatchObject({ successful_rows: 20_001 });
+  expect(seen.includes('jane') || seen.includes('2026-01-01')).toBe(false);
+});
 
 describe('a file', () => {
   const csv = 'at,page,n\n2026-01-01 00:00:00,"a, b",5\n2026-01-01 00:00:00,c,\n';

@@ -5,7 +5,6 @@
  * Must stay true: the file is on the disk when this resolves, and gone when the request is over, unless somebody takes it on.
  */
 
-import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { AppError } from '@glasshouse/model';
 import { chunksOf, declaredLength } from '../../http/body.ts';
@@ -13,6 +12,7 @@ import { isDefinition } from '../../platform/definition-form.ts';
 import type { ImportFormat } from '../../platform/import-convert.ts';
 import type { CsvDialect } from '../../platform/import-csv.ts';
 import { decoded } from '../../platform/import-decode.ts';
+import { headOf } from '../../platform/import-sealed.ts';
 import type { Spool, Spooled } from '../../platform/import-spool.ts';
 import type { Call } from './call.ts';
 import { Fields, fieldsOf } from './fields.ts';
@@ -93,7 +93,7 @@ async function formOf(
   { jsonIsData = false }: UploadLimits,
 ): Promise<Fields | undefined> {
   if (file.bytes === 0) return new Fields(query);
-  const text = (await readFile(file.path)).toString('utf8');
+  const text = (await headOf(file, file.bytes)).toString('utf8');
   const start = text.trimStart();
   if (isDefinition(start)) return new Fields(query, {}, text);
   if (FORM.test(start) && !type.startsWith('text/') && !type.includes('ndjson')) return fieldsOf(query, text, type);
