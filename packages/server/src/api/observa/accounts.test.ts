@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimed } from '../../platform/jwt.ts';
 import type { Answer, TestServer } from '../tinybird/testing/server.ts';
 import { startTestServer } from '../tinybird/testing/server.ts';
+import { Sessions } from './sessions.ts';
 
 let closed: TestServer;
 let open: TestServer;
@@ -225,6 +226,24 @@ describe('a session', () => {
     expect((await closed.call(`DELETE /api/v1/admin/users?id=${user?.id}`)).status).toBe(200);
     expect((await send(closed, '/api/v1/auth/me', made.sessionToken)).status).toBe(401);
     expect((await logIn(made.email, PASSWORD)).status).toBe(401);
+  });
+
+  it('does not bring back a tenant that is gone, as after the restore of an older backup', async () => {
+    const user = {
+      ...{ id: 'u', email: 'a@example.com', placement: { tenant: 't', project: 'p', environment: 'prod' }, session: 1 },
+      ...{ createdAt: new Date(0), lastLoginAt: undefined, password: '' },
+    };
+    const present = new Set(['t']);
+    const sessions = new Sessions({
+      users: { byId: () => Promise.resolve(user) },
+      tenants: present,
+      secret: () => 'secret',
+      now: () => 0,
+    });
+    const session = sessions.begin(user);
+    expect((await sessions.resolve(session)).id).toBe('u');
+    present.clear();
+    await expect(sessions.resolve(session)).rejects.toThrow('its tenant was removed');
   });
 
   it('is no credential of anything else', async () => {

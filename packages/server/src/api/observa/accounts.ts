@@ -34,7 +34,7 @@ export interface AccountsOptions {
   readonly keys: SdkKeys;
   readonly users: Users;
   readonly sessions: Sessions;
-  readonly access: Pick<Access, 'resolve'>;
+  readonly access: Pick<Access, 'resolve' | 'tenants'>;
   readonly announce: Audit['announce'];
   readonly random: RandomBytes;
   readonly now: () => number;
@@ -137,7 +137,7 @@ class Accounts {
   }
 
   async logIn(exchange: Exchange): Promise<void> {
-    const { users, keys, sessions, announce } = this.options;
+    const { users, keys, sessions, access, announce } = this.options;
     const { request, response } = exchange;
     demandJson(request);
     const { email, password } = readLogin(await readFields(exchange));
@@ -152,6 +152,8 @@ class Accounts {
     if (!(await this.passwords.matches(password, known?.password)) || known === undefined)
       throw new AppError('unauthenticated', 'cannot log in: Invalid email or password');
     this.logins.forgive(counted);
+    if (!access.tenants.has(known.placement.tenant))
+      throw new AppError('forbidden', 'cannot log in: the tenant of the account was removed');
     await announce(actorOf(known));
     const user = await users.loggedIn(known.id);
     const { placement } = user;

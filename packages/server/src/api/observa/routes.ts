@@ -37,7 +37,7 @@ export interface ObservaParts {
 
 export function observaRoutes(parts: ObservaParts): Route[] {
   const { users, now } = parts;
-  const sessions = new Sessions({ users, secret: parts.sessionSecret, now });
+  const sessions = new Sessions({ users, tenants: parts.access.tenants, secret: parts.sessionSecret, now });
   const accounts = { ...parts, sessions, random: randomBytes };
   return [...provisionRoutes(parts), ...accountRoutes(accounts), ...apiKeyRoutes(accounts), ...ingestRoutes(parts)];
 }

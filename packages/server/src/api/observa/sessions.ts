@@ -7,11 +7,13 @@
  */
 
 import { AppError } from '@glasshouse/model';
+import type { Tenants } from '../../control/tenants.ts';
 import type { KnownUser, User, Users } from '../../control/users.ts';
 import { claimed, signClaims, verifyClaims } from '../../platform/jwt.ts';
 
 export interface SessionsOptions {
   readonly users: Pick<Users, 'byId'>;
+  readonly tenants: Pick<Tenants, 'has'>;
   /** Signs sessions; asked for each time, because a restore may bring another one. */
   readonly secret: () => string;
   readonly now: () => number;
@@ -41,7 +43,7 @@ export class Sessions {
 
   /** Whose session it is. Rejects with `unauthenticated`, or `unavailable` when the store is down. */
   async resolve(session: string | undefined): Promise<KnownUser> {
-    const { users, secret, now } = this.options;
+    const { users, tenants, secret, now } = this.options;
     if (session === undefined)
       throw refused('there is none; log in, and send its sessionToken as Authorization: Bearer');
     const { typ, sub, session: number, exp } = verifyClaims(session, [secret()]);
@@ -49,6 +51,8 @@ export class Sessions {
     if (exp * 1000 <= now()) throw refused('it has expired; log in again');
     const user = await users.byId(sub);
     if (user === undefined || user.session !== number) throw refused('it was ended; log in again');
+    // Or else its owner would make it again, with the data that is still there.
+    if (!tenants.has(user.placement.tenant)) throw refused('its tenant was removed');
     return user;
   }
 }
