@@ -8,7 +8,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -42,7 +42,7 @@ beforeAll(async () => {
   token = tokens.workspace_admin_token;
   const schema =
     "n UInt32 `json:$.n`, at DateTime64(9, 'UTC') `json:$.at`, model String `json:$.model`, provider String `json:$.provider`";
-  for (const name of ['killed', 'packed']) {
+  for (const name of ['killed', 'packed', 'twice']) {
     const body = new URLSearchParams({ name, format: 'ndjson', schema, engine: 'MergeTree', engine_sorting_key: 'n' });
     const made = await fetch(`${server.url}/v0/datasources`, {
       method: 'POST',
@@ -169,6 +169,33 @@ test(
     const again = await importing(file, 'killed').ended;
     expect(JSON.parse(again.out)).toMatchObject({ began: 'done', rows: LINES - broken.length });
     expect(await server.sql('SELECT toUInt32(count()) AS rows FROM killed')).toEqual([{ rows: good }]);
+  },
+);
+
+test(
+  'of two importers of one file the second is refused, and says which the first is',
+  { timeout: 120_000 },
+  async () => {
+    const file = join(folder, 'twice.jsonl');
+    const lines = Array.from({ length: 900 }, (_, n) => lineOf(n + 100 * EVERY + 40));
+    await writeFile(file, lines.join('\n'));
+    const first = importing(file, 'twice');
+    for (const until = Date.now() + 60_000; !existsSync(`${file}.import.json.lock`) && Date.now() < until;)
+      await pause(1);
+    first.child.kill('SIGSTOP');
+    try {
+      const second = await importing(file, 'twice').ended;
+      expect([second.code, second.out]).toEqual([
+        1,
+        expect.stringContaining(`another import of it is running, process ${first.child.pid} since`) as string,
+      ]);
+    } finally {
+      first.child.kill('SIGCONT');
+    }
+    const { code, out } = await first.ended;
+    expect(code, out).toBe(0);
+    expect(existsSync(`${file}.import.json.lock`)).toBe(false);
+    expect(await server.sql('SELECT toUInt32(count()) AS rows FROM twice')).toEqual([{ rows: 900 }]);
   },
 );
 
