@@ -46,6 +46,7 @@ export async function openPrices(
   if (!book.isPlain) await book.tables().then(tell, () => undefined);
   const repricer = new Repricer({
     store,
+    control,
     book,
     flush,
     now: Date.now,

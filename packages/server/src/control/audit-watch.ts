@@ -1,6 +1,6 @@
 /**
- * The watch of the control tables: a store whose writes of resources, tokens, secrets, workspaces and deployments are seen by the
- * audit log. It stands where all of them pass, so that no way of changing a workspace can be forgotten.
+ * The watch of the control tables: a store whose writes of resources, tokens, secrets, workspaces, deployments, prices and runs that
+ * price again are seen by the audit log. It stands where all of them pass, so that no way of changing a workspace can be forgotten.
  *
  * Must stay true: what is shown of a row is listed here field by field; what a secret is sealed as is not among it. A row that
  * says nothing new, such as the progress of a population, is no change.
@@ -78,6 +78,26 @@ const WATCHED: Readonly<Record<string, Watched>> = {
     columns: ['id', 'entry'],
     describe: ({ id, entry }) => ({ target: String(id), state: JSON.parse(String(entry)) as object }),
     actions: () => ({ create: 'prices.import', change: 'prices.import', remove: 'prices.remove' }),
+  },
+  repricings: {
+    key: ['id'],
+    columns: [
+      ...['id', 'tenant', 'status', 'dry_run', 'started_by', 'from_versions', 'to_version'],
+      ...['toString(generations) AS generations', 'toString(changed) AS changed'],
+      ...['toString(cost_before) AS cost_before', 'toString(cost_after) AS cost_after', 'error'],
+    ],
+    // How far it is is no news; how it ended is, also of a run that went on after a restart.
+    describe: ({ id, status, dry_run: isDry, started_by: by, ...row }) => {
+      if (isDry === true) return undefined;
+      if (status === 'working') return { target: String(id), state: { status, by } };
+      const { from_versions: from, to_version: to, error, cost_before: before, cost_after: after } = row;
+      const [generations, changed] = [String(row['generations']), String(row['changed'])];
+      return { target: String(id), state: { status, by, from, to, generations, changed, before, after, error } };
+    },
+    actions: ({ status }) => {
+      const action = status === 'cancelled' ? 'prices.cancel' : 'prices.reprice';
+      return { create: action, change: action, remove: action };
+    },
   },
   deployments: {
     key: ['tenant', 'id'],

@@ -24,6 +24,8 @@ type Pricing = typeof import('@glasshouse/pricing');
 
 export interface RepricerOptions {
   readonly store: Pick<Store, 'command' | 'insertRows' | 'rows' | 'target'>;
+  /** The same store for the records of runs, where somebody watches what is written; undefined for nobody. */
+  readonly control?: Pick<Store, 'insertRows' | 'rows' | 'target'>;
   readonly book: Pick<PriceBook, 'currentTable'>;
   /** Resolves when everything that was priced before the call is in the store. */
   readonly flush: () => Promise<void>;
@@ -78,11 +80,14 @@ export class Repricer {
 
   constructor(options: RepricerOptions) {
     this.options = options;
-    this.records = new Repricings(options.store);
+    this.records = new Repricings(options.control ?? options.store);
     this.facts = new RepriceFacts(options.store);
   }
 
-  /** Begins a run. Rejects with `conflict` while another goes on, `bad_request` for a range that is none. */
+  /**
+   * Begins a run, and resolves when it is written down, so that it is not forgotten by a restart. Rejects with `conflict` while
+   * another goes on, `bad_request` for a range that is none, and as the store does.
+   */
   async start({ tenant = '', by, since, until, dryRun }: WantedRepricing): Promise<RepricingRecord> {
     if (!(since.getTime() < until.getTime()))
       throw new AppError('bad_request', `cannot reprice since=${since.toISOString()}: it is not before the end`);
@@ -107,7 +112,7 @@ export class Repricer {
       startedAt: at,
       updatedAt: at,
     };
-    this.run(record);
+    await this.run(record, true);
     return record;
   }
 
@@ -115,7 +120,7 @@ export class Repricer {
   async resume(): Promise<void> {
     const mine = (await this.records.working()).filter(({ state }) => state.node === this.options.node);
     const [first] = mine.toReversed();
-    if (first !== undefined && this.running === undefined && !this.closed) this.run(first);
+    if (first !== undefined && this.running === undefined && !this.closed) await this.run(first, false);
   }
 
   /** The record of a run. Rejects with `not_found`. */
@@ -153,15 +158,23 @@ export class Repricer {
     throw new AppError('conflict', `cannot reprice: run ${id} is under way; wait for it, or cancel it`);
   }
 
-  private run(record: RepricingRecord): void {
+  /** Resolves when the run is on its way, a new one when it is written down. */
+  private run(record: RepricingRecord, isNew: boolean): Promise<void> {
     const abort = new AbortController();
     const { promise: ended, resolve } = Promise.withResolvers<RepricingRecord>();
     const running: Running = { record, abort, ended };
     this.running = running;
-    void this.untilEnded(running).finally(() => {
-      this.running = undefined;
-      resolve(running.record);
-    });
+    const kept = isNew ? this.save(running, {}) : Promise.resolve();
+    void kept
+      .then(
+        () => this.untilEnded(running),
+        () => undefined,
+      )
+      .finally(() => {
+        this.running = undefined;
+        resolve(running.record);
+      });
+    return kept;
   }
 
   /** Never rejects. While the store is away the run waits for it. */
