@@ -6,7 +6,8 @@
  * machine cannot be looked up, and is believed to be alive.
  */
 
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '@glasshouse/model';
@@ -65,25 +66,41 @@ function taken(file: string, path: string, { pid, host, since }: Owner): AppErro
   );
 }
 
-/** False if the file is there. @throws UsageError if it cannot be made */
+/**
+ * False if the file is there. It appears with its text, so that nobody finds it empty, but on a disk without links.
+ * @throws UsageError if it cannot be made
+ */
 function make(path: string, text: string): boolean {
-  let descriptor: number;
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
-    descriptor = openSync(path, 'wx', 0o600);
+    writeFileSync(draft, text, { mode: 0o600, flag: 'wx' });
+    return (
+      isMade(() => linkSync(draft, path)) ??
+      isMade(() => writeFileSync(path, text, { mode: 0o600, flag: 'wx' })) ??
+      false
+    );
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
     throw new UsageError(
       `cannot write lock=${path}: ${whyNot(cause)}`,
       'give --journal a place that can be written',
       cause,
     );
-  }
-  try {
-    writeSync(descriptor, text);
   } finally {
-    closeSync(descriptor);
+    rmSync(draft, { force: true });
   }
-  return true;
+}
+
+/** False if the file was there; undefined if the disk has no links. */
+function isMade(act: () => void): boolean | undefined {
+  try {
+    act();
+    return true;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'EEXIST') return false;
+    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') return undefined;
+    throw cause;
+  }
 }
 
 function read(path: string): string | undefined {
@@ -98,7 +115,7 @@ function ageMs(path: string): number {
   return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
-/** Undefined for what is being written, or was left half written. */
+/** Undefined for what was left half written. */
 function ownerOf(text: string): Owner | undefined {
   try {
     const { pid, mark, host, since } = JSON.parse(text) as Partial<Owner>;
