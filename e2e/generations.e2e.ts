@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Conversation } from './support/conversations.ts';
 import { CONVERSATIONS, costOf } from './support/conversations.ts';
 import type { Attributes, Dialect, Report } from './support/dialects.ts';
-import { DIALECTS } from './support/dialects.ts';
+import { DIALECTS, TOOL_CALL } from './support/dialects.ts';
 import type { Kind } from './support/durability-load.ts';
 import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
@@ -45,6 +45,14 @@ interface Sent {
   readonly report: Report;
   readonly call: Conversation;
   readonly attributes: Attributes;
+  /** Name of the event that tells of the first token. */
+  readonly firstToken?: string | undefined;
+}
+
+/** When the first token came, in nanoseconds since 1970; undefined if nothing tells of it. */
+function firstTokenNs({ report, call, firstToken }: Sent): bigint | undefined {
+  if (firstToken === undefined || call.firstTokenMs === undefined) return undefined;
+  return BigInt(report.startMs + call.firstTokenMs) * 1_000_000n;
 }
 
 function reportOf(way: string, nth: number): Report {
@@ -68,8 +76,13 @@ function protobufOf(project: string, scope: string, sent: readonly Sent[]): Buff
   };
   const pair = (key: string, value: Attributes[string]): Buffer =>
     value === undefined ? Buffer.alloc(0) : nested(9, nested(1, key), nested(2, anyValue(value)));
-  const spans = sent.map(({ report, call, attributes }) =>
-    nested(
+  const event = (item: Sent): Buffer => {
+    const at = firstTokenNs(item);
+    return at === undefined ? Buffer.alloc(0) : nested(11, fixed64(1, at), nested(2, item.firstToken ?? ''));
+  };
+  const spans = sent.map((item) => {
+    const { report, call, attributes } = item;
+    return nested(
       2,
       nested(1, Buffer.from(report.traceId, 'hex')),
       nested(2, Buffer.from(report.spanId, 'hex')),
@@ -77,9 +90,10 @@ function protobufOf(project: string, scope: string, sent: readonly Sent[]): Buff
       fixed64(7, BigInt(report.startMs) * 1_000_000n),
       fixed64(8, BigInt(report.startMs + call.latencyMs) * 1_000_000n),
       ...Object.entries(attributes).map(([key, value]) => pair(key, value)),
+      event(item),
       call.error === undefined ? Buffer.alloc(0) : nested(15, nested(2, call.error), varint(3, 2)),
-    ),
-  );
+    );
+  });
   const resource = nested(1, nested(1, nested(1, 'project.name'), nested(2, nested(1, project))));
   return nested(1, resource, nested(2, nested(1, nested(1, scope)), ...spans));
 }
@@ -155,7 +169,13 @@ const WAYS: readonly Way[] = DIALECTS.flatMap((dialect) => {
 async function send({ dialect, transport, title }: Way, calls: readonly Conversation[]): Promise<void> {
   const reports = calls.map((call) => [call, reportOf(title, CONVERSATIONS.indexOf(call))] as const);
   if ('span' in dialect) {
-    const sent = reports.map(([call, report]) => ({ call, report, attributes: dialect.span(call, report) }));
+    const { firstToken } = dialect;
+    const sent = reports.map(([call, report]) => ({
+      call,
+      report,
+      attributes: dialect.span(call, report),
+      firstToken,
+    }));
     const url = `http://127.0.0.1:${server.ports.otlpHttp}/v1/traces`;
     if (transport === 'grpc') await exportByGrpc(server.ports.otlpGrpc, protobufOf(title, dialect.scope, sent));
     else {
@@ -183,8 +203,13 @@ async function send({ dialect, transport, title }: Way, calls: readonly Conversa
 const COLUMNS = `toUnixTimestamp64Milli(time) AS at, operation, provider, model_requested AS requested, model_used AS used,
   toInt64(input_tokens) AS input, toInt64(cache_read_tokens) AS cached, toInt64(output_tokens) AS output,
   toInt64(reasoning_tokens) AS reasoning, latency_ms AS latency, time_to_first_token_ms AS firstToken,
-  toUInt8(streaming) AS streaming, status, finish_reason AS finish, response_id AS responseId, prompt, completion AS answer,
+  toUInt8(streaming) AS streaming, status, finish_reason AS finish, response_id AS responseId, prompt, completion AS answer, tool_calls AS calls,
   error_message AS error, toString(cost) AS cost`;
+
+/** Calls of tools, in the one form that every dialect becomes. */
+function callsOf({ tool }: Conversation): string {
+  return tool === undefined ? '' : JSON.stringify([{ id: TOOL_CALL.id, name: tool, arguments: TOOL_CALL.arguments }]);
+}
 
 /** The row that a call has to be in a dialect. */
 function expectedRow(call: Conversation, { dialect, title }: Way): Row {
@@ -220,6 +245,7 @@ function expectedRow(call: Conversation, { dialect, title }: Way): Row {
       call.answer === ''
         ? expect.anything()
         : has('answer', expect.stringContaining(JSON.stringify(call.answer).slice(1, 5)) as unknown, ''),
+    calls: has('calls', callsOf(call), ''),
     error: dialect.name === 'traces' ? '' : (call.error ?? ''),
     cost: costOf(call.requested, call.input, cached, call.output),
   };

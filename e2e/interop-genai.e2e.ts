@@ -81,7 +81,7 @@ const CLIENTS: readonly Client[] = [
       { ...CHAT, ...USED, finish_reason: 'tool_calls', answered: 1, called: 1 },
       // The span of a call that fails is never ended.
       { ...EMBEDDED, input: null, cost: null },
-      { ...CHAT, ...USED, answered: 1, asked: 1 },
+      { ...CHAT, ...USED, answered: 1, asked: 1, said: 1 },
     ],
   },
   ...(['6', '7'] as const).map((version): Client => {
@@ -101,12 +101,12 @@ const CLIENTS: readonly Client[] = [
           ...CHAT,
           ...usage,
           finish_reason: 'stop',
-          streaming: isOld ? 1 : null,
+          streaming: 1,
           first_token: 1,
           answered: 1,
           asked: 1,
         },
-        { ...CHAT, ...usage, finish_reason: 'tool-calls', answered: 1, called: isOld ? 1 : 0 },
+        { ...CHAT, ...usage, finish_reason: 'tool-calls', first_token: null, answered: 1, called: 1 },
         { ...CHAT, ...failed, asked: 1 },
         { ...CHAT, ...usage, finish_reason: 'stop', tier: isOld ? 'default' : '', answered: 1, asked: 1 },
         // One span for the call and one for the request inside it, of which only the second has a usage.
@@ -123,8 +123,17 @@ const CLIENTS: readonly Client[] = [
     all: { dialect: 'openllmetry', provider: 'openai' },
     rows: [
       { ...CHAT, ...USED, finish_reason: 'stop', streaming: 0, tier: 'default', answered: 1, asked: 1 },
-      { ...CHAT, ...USED, reasoning: null, finish_reason: 'stop', streaming: 1, answered: 1, asked: 1 },
-      { ...CHAT, ...USED, finish_reason: 'tool_call', streaming: 0, answered: 1, asked: 1 },
+      {
+        ...CHAT,
+        ...USED,
+        reasoning: null,
+        finish_reason: 'stop',
+        streaming: 1,
+        first_token: 1,
+        answered: 1,
+        asked: 1,
+      },
+      { ...CHAT, ...USED, finish_reason: 'tool_call', streaming: 0, answered: 1, asked: 1, called: 1 },
       { ...CHAT, ...FAILED, streaming: 0, asked: 1 },
       { ...EMBEDDED, cached: 0 },
       { ...CHAT, ...USED, finish_reason: 'stop', streaming: 0, answered: 1, asked: 1 },
@@ -138,11 +147,12 @@ const CLIENTS: readonly Client[] = [
     all: { dialect: 'openinference', provider: 'openai' },
     rows: [
       { ...CHAT, ...USED, finish_reason: 'stop', tier: 'default', answered: 1, asked: 1 },
-      { ...CHAT, ...USED, finish_reason: 'stop', streaming: 1, answered: 1, asked: 1 },
+      { ...CHAT, ...USED, finish_reason: 'stop', streaming: 1, first_token: 1, answered: 1, asked: 1 },
       { ...CHAT, ...USED, finish_reason: 'tool_calls', answered: 1, called: 1, asked: 1 },
       { ...CHAT, ...FAILED, error_class: 'openai.BadRequestError', asked: 1 },
       EMBEDDED,
-      { ...CHAT, ...USED, answered: 1 },
+      // Its input is counted from one, its output is in parts.
+      { ...CHAT, ...USED, answered: 1, asked: 1, said: 1 },
     ],
   },
   {
@@ -208,7 +218,9 @@ const COLUMNS = `dialect, operation, provider, model_requested, model_used, toIn
   toInt64(cache_read_tokens) AS cached, toInt64(cache_write_tokens) AS written, toInt64(output_tokens) AS output,
   toInt64(reasoning_tokens) AS reasoning, toUInt8(streaming) AS streaming, time_to_first_token_ms > 20 AS first_token, status,
   http_status, error_class, finish_reason, tier, user_id, session_id, toString(cost) AS cost, toString(client_cost) AS client_cost,
-  length(response_id) > 20 AS answered, prompt != '' AS asked, tool_calls LIKE '%weather%' AS called`;
+  length(response_id) > 20 AS answered, prompt != '' AS asked,
+  prompt LIKE '%"user"%responses%' AND completion LIKE '%[{"type":"%text","text":"Hello there"}]%' AS said,
+  JSONExtractString(tool_calls, 1, 'name') = 'weather' AND JSONExtractString(tool_calls, 1, 'arguments') = '{"city":"Berlin"}' AS called`;
 
 /** Embeddings last: of spans that begin at once the one without a usage first. */
 const ORDER = "operation = 'embeddings', if(operation = 'embeddings', ifNull(input_tokens, 0), 0), time";

@@ -18,6 +18,7 @@ export type Attributes = Readonly<Record<string, string | number | boolean | rea
 export type Fact =
   | 'answer'
   | 'cached'
+  | 'calls'
   | 'finish'
   | 'firstToken'
   | 'prompt'
@@ -40,15 +41,37 @@ interface Common {
 
 export type Dialect = Common &
   (
-    | { readonly scope: string; readonly span: (call: Conversation, report: Report) => Attributes }
+    | {
+        readonly scope: string;
+        readonly span: (call: Conversation, report: Report) => Attributes;
+        /** Name of the event of the span that tells of the first token. */
+        readonly firstToken?: string;
+      }
     | { readonly source: string; readonly line: (call: Conversation, report: Report) => object }
   );
 
 const ALL = ['chat', 'embeddings'] as const;
 
 const messages = ({ prompt }: Conversation): string => JSON.stringify([{ role: 'user', content: prompt }]);
-const answers = ({ answer }: Conversation): string | undefined =>
-  answer === '' ? undefined : JSON.stringify([{ role: 'assistant', content: answer }]);
+/** The call of a tool that is asked for. */
+export const TOOL_CALL = { id: 'call_1', arguments: '{"city":"Berlin"}' };
+
+/** Messages in parts, as OpenTelemetry has them since v1.37. */
+function answers({ answer, tool, finish }: Conversation): string | undefined {
+  const parts = [
+    ...(answer === '' ? [] : [{ type: 'text', content: answer }]),
+    ...(tool === undefined
+      ? []
+      : [{ type: 'tool_call', id: TOOL_CALL.id, name: tool, arguments: JSON.parse(TOOL_CALL.arguments) as unknown }]),
+  ];
+  return parts.length === 0 ? undefined : JSON.stringify([{ role: 'assistant', parts, finish_reason: finish }]);
+}
+
+/** Calls as OpenAI's chat has them; undefined if there are none. */
+const openAiCalls = ({ tool }: Conversation): readonly object[] | undefined =>
+  tool === undefined
+    ? undefined
+    : [{ id: TOOL_CALL.id, type: 'function', function: { name: tool, arguments: TOOL_CALL.arguments } }];
 const some = (text: string): string | undefined => (text === '' ? undefined : text);
 const isStream = ({ firstTokenMs }: Conversation): boolean => firstTokenMs !== undefined;
 const totalOf = ({ input, output = 0 }: Conversation): number | undefined =>
@@ -90,6 +113,13 @@ function openInference(call: Conversation, { responseId }: Report): Attributes {
     ...(call.answer === ''
       ? {}
       : { 'llm.output_messages.0.message.role': 'assistant', 'llm.output_messages.0.message.content': call.answer }),
+    ...(call.tool === undefined
+      ? {}
+      : {
+          'llm.output_messages.0.message.tool_calls.0.tool_call.id': TOOL_CALL.id,
+          'llm.output_messages.0.message.tool_calls.0.tool_call.function.name': call.tool,
+          'llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments': TOOL_CALL.arguments,
+        }),
     'output.value': JSON.stringify({ id: responseId }),
   };
 }
@@ -109,6 +139,10 @@ function vercel(call: Conversation, { responseId }: Report): Attributes {
     'ai.response.id': responseId,
     'ai.response.finishReason': some(call.finish),
     'ai.response.text': some(call.answer),
+    'ai.response.toolCalls':
+      call.tool === undefined
+        ? undefined
+        : JSON.stringify([{ toolCallId: TOOL_CALL.id, toolName: call.tool, input: TOOL_CALL.arguments }]),
     'ai.response.msToFirstChunk': call.firstTokenMs,
     'ai.prompt.messages': messages(call),
     'ai.usage.inputTokens': call.input,
@@ -131,6 +165,13 @@ function openLlmetry(call: Conversation, { responseId }: Report): Attributes {
     ...(call.answer === ''
       ? {}
       : { 'gen_ai.completion.0.role': 'assistant', 'gen_ai.completion.0.content': call.answer }),
+    ...(call.tool === undefined
+      ? {}
+      : {
+          'gen_ai.completion.0.tool_calls.0.id': TOOL_CALL.id,
+          'gen_ai.completion.0.tool_calls.0.name': call.tool,
+          'gen_ai.completion.0.tool_calls.0.arguments': TOOL_CALL.arguments,
+        }),
     'gen_ai.usage.prompt_tokens': call.input,
     'gen_ai.usage.completion_tokens': call.output,
     'gen_ai.usage.cache_read_input_tokens': call.cached,
@@ -155,7 +196,10 @@ function langfuse(call: Conversation, { startMs }: Report): Attributes {
     'langfuse.observation.completion_start_time':
       firstTokenMs === undefined ? undefined : JSON.stringify(new Date(startMs + firstTokenMs)),
     'langfuse.observation.input': messages(call),
-    'langfuse.observation.output': answers(call),
+    'langfuse.observation.output':
+      call.answer === '' && call.tool === undefined
+        ? undefined
+        : JSON.stringify({ role: 'assistant', content: call.answer, tool_calls: openAiCalls(call) }),
   };
 }
 
@@ -172,8 +216,11 @@ function event(call: Conversation, { startMs }: Report): object {
 
 function response(call: Conversation, { responseId }: Report): object {
   const { input, output, cached, reasoning } = call;
-  const calls = call.tool === undefined ? {} : { tool_calls: [{ type: 'function', function: { name: call.tool } }] };
-  const message = { role: 'assistant', content: call.answer === '' ? null : call.answer, ...calls };
+  const message = {
+    role: 'assistant',
+    content: call.answer === '' ? null : call.answer,
+    tool_calls: openAiCalls(call),
+  };
   return {
     id: responseId,
     ...(call.used === '' ? {} : { model: call.used }),
@@ -207,9 +254,23 @@ export const DIALECTS: readonly Dialect[] = [
       'gen_ai.usage.reasoning.output_tokens': call.reasoning,
     }),
   },
-  { name: 'openinference', scope: 'test', lacks: ['firstToken'], operations: ALL, span: openInference },
+  {
+    name: 'openinference',
+    scope: 'test',
+    lacks: [],
+    operations: ALL,
+    span: openInference,
+    firstToken: 'First Token Stream Event',
+  },
   { name: 'vercel', scope: 'ai', lacks: [], operations: ALL, span: vercel },
-  { name: 'openllmetry', scope: 'test', lacks: ['firstToken'], operations: ALL, span: openLlmetry },
+  {
+    name: 'openllmetry',
+    scope: 'test',
+    lacks: [],
+    operations: ALL,
+    span: openLlmetry,
+    firstToken: 'llm.content.completion.chunk',
+  },
   {
     name: 'langfuse',
     scope: 'langfuse-sdk',
@@ -262,7 +323,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'text_events',
     source: 'text_events',
-    lacks: ['answer', 'finish', 'firstToken', 'prompt', 'responseId'],
+    lacks: ['answer', 'calls', 'finish', 'firstToken', 'prompt', 'responseId'],
     operations: ['chat'],
     exclusive: ['cached', 'reasoning'],
     line: (call, report) => ({
@@ -279,7 +340,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'traces',
     source: 'traces',
-    lacks: ['cached', 'provider', 'reasoning', 'streaming', 'used'],
+    lacks: ['cached', 'calls', 'provider', 'reasoning', 'streaming', 'used'],
     operations: ['chat'],
     line: (call, report) => ({
       ...{ tenant_id: 'local', project_id: 'chat', environment: 'prod', context: null, parent_span_id: null },
@@ -329,6 +390,7 @@ export const DIALECTS: readonly Dialect[] = [
           error: call.error,
           input: call.prompt,
           output: call.answer,
+          tool_calls: openAiCalls(call),
         },
       },
     }),

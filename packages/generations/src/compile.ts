@@ -6,8 +6,10 @@
  * the paths that go into the same object.
  */
 
+import { callsSql } from './calls.ts';
 import { MAPPED_COLUMNS, type ColumnKind, type GenerationColumn } from './columns.ts';
-import { COUNT, DECIMALS, MAX_MESSAGES, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
+import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
+import { listCallsSql, listSql } from './flat-list-sql.ts';
 import { JsonReader } from './json-reader.ts';
 import { quoteName, quoteText } from './quote.ts';
 import type { AttributeType, Condition, Conversion, Dialect, Origin, Source, SpanField } from './source.ts';
@@ -137,7 +139,7 @@ function convert(kind: ColumnKind, source: Source, json: JsonReader): string {
     const elapsed = `(${nanoseconds(origin.until)} - ${nanoseconds(origin.from)})`;
     return `if(${elapsed} >= 0, ${elapsed} / 1e6, NULL)`;
   }
-  return parse(kind, converted(textOf(source, json), as), as);
+  return parse(kind, converted(textOf(source, json), as, json), as);
 }
 
 function parse(kind: ColumnKind, text: string, as: Conversion | undefined): string {
@@ -159,10 +161,12 @@ function parse(kind: ColumnKind, text: string, as: Conversion | undefined): stri
   }
 }
 
-function converted(text: string, as: Conversion | undefined): string {
+function converted(text: string, as: Conversion | undefined, json: JsonReader): string {
   if (as === 'width' || as === 'height') {
     return `nullIf(extractGroups(ifNull(${text}, ''), ${quoteText(SIZE)})[${as === 'width' ? 1 : 2}], '')`;
   }
+  if (as === 'present') return `if(isNull(${text}), NULL, 'true')`;
+  if (as === 'calls' || as === 'calls in messages') return callsSql(text, as !== 'calls', json);
   if (typeof as !== 'object') return text;
   const words = Object.entries(as.words.words);
   const list = (texts: readonly string[]): string => `[${texts.map(quoteText).join(', ')}]`;
@@ -204,13 +208,21 @@ function originText(origin: Origin, json: JsonReader): string {
     const named = `arrayFirst((a, n) -> n = ${quoteText(origin.event)}, ${EVENT_ATTRIBUTES}, ${EVENT_NAMES})`;
     return `nullIf(${named}, '')`;
   }
-  if ('list' in origin) return listText(origin);
+  if ('list' in origin) return listSql(origin, STRING_ATTRIBUTES);
+  if ('callsIn' in origin) return listCallsSql(origin.callsIn, STRING_ATTRIBUTES);
+  if ('momentOf' in origin) {
+    const named = `has([${origin.momentOf.map(quoteText).join(', ')}], toString(n))`;
+    const found = `arrayFirstOrNull((t, n) -> ${named}, ${EVENT_TIMES}, ${EVENT_NAMES})`;
+    return `toString(toUnixTimestamp64Nano(${found}))`;
+  }
   if ('prefix' in origin) return prefixText(origin.prefix);
   if ('messages' in origin) return messagesText(origin.messages, json);
   return "CAST(NULL, 'Nullable(String)')";
 }
 
 const EVENT_NAMES = `${ROWS}.\`events.name\``;
+const EVENT_TIMES = `${ROWS}.\`events.timestamp\``;
+const STRING_ATTRIBUTES = `${ROWS}.attributes_string`;
 const EVENT_ATTRIBUTES = `${ROWS}.\`events.attributes\``;
 
 const id = (name: string, bytes: number): string =>
@@ -243,16 +255,6 @@ function attribute(key: string, types: readonly AttributeType[]): string {
   return texts.length === 1 ? (texts[0] ?? '') : `coalesce(${texts.join(', ')})`;
 }
 
-function listText({ list, role, content }: { list: string; role: string; content: string }): string {
-  const attributes = `${ROWS}.attributes_string`;
-  const pattern = `^${escape(list)}[.][0-9]+[.]${escape(role)}$`;
-  const length = `arrayCount(k -> match(k, ${quoteText(pattern)}), mapKeys(${attributes}))`;
-  const at = (name: string): string =>
-    `${attributes}[concat(${quoteText(`${list}.`)}, toString(i), ${quoteText(`.${name}`)})]`;
-  const messages = `arrayMap(i -> map('role', ${at(role)}, 'content', ${at(content)}), range(least(${length}, ${MAX_MESSAGES})))`;
-  return `if(${length} = 0, NULL, toJSONString(${messages}))`;
-}
-
 function prefixText(prefix: string): string {
   const kept = `mapFilter((k, v) -> startsWith(k, ${quoteText(prefix)}), ${ROWS}.attributes_string)`;
   const short = `mapApply((k, v) -> (substring(toString(k), ${new TextEncoder().encode(prefix).length + 1}), v), ${kept})`;
@@ -273,10 +275,6 @@ function messagesText(messages: Extract<Origin, { messages: unknown }>['messages
   const every = `arrayMap((n, a) -> multiIf(${cases.join(', ')}, map('role', '', 'content', '')), ${EVENT_NAMES}, ${EVENT_ATTRIBUTES})`;
   const found = `arrayFilter((m, n) -> has(${quoted}, n), ${every}, ${EVENT_NAMES})`;
   return `if(hasAny(${EVENT_NAMES}, ${quoted}), toJSONString(${found}), NULL)`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll('.', '[.]');
 }
 
 function all(conditions: readonly string[]): string {

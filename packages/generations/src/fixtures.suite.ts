@@ -18,8 +18,26 @@ export interface Fixture {
 const START = '2026-01-02T03:04:05.678Z';
 const END = '2026-01-02T03:04:07.178Z';
 const MESSAGES = [{ role: 'user', content: 'Hello' }];
-const ANSWER = [{ role: 'assistant', content: 'Hi there' }];
-const NS = `${BigInt(Date.parse(START)) * 1_000_000n}`;
+const CALL = { id: 'call_1', name: 'weather', arguments: '{"city":"Berlin"}' };
+/** As flattened lists become it. */
+const ANSWER = [{ role: 'assistant', content: 'Hi there', tool_calls: [CALL] }];
+/** Messages in parts, as OpenTelemetry has them since v1.37. */
+const PARTS = JSON.stringify([
+  {
+    role: 'assistant',
+    parts: [
+      { type: 'reasoning', content: 'Hm' },
+      { type: 'text', content: 'Hi there' },
+      { type: 'tool_call', id: CALL.id, name: CALL.name, arguments: { city: 'Berlin' } },
+    ],
+    finish_reason: 'stop',
+  },
+]);
+/** Calls as OpenAI's chat has them. */
+const OPENAI_CALLS = [{ id: CALL.id, type: 'function', function: { name: CALL.name, arguments: CALL.arguments } }];
+const START_NS = BigInt(Date.parse(START)) * 1_000_000n;
+const NS = START_NS.toString();
+const FIRST_TOKEN_NS = START_NS + 250_000_000n;
 
 /** The conversation: 100 tokens in, 20 of them cached; 50 out, 10 of them thinking. */
 export const EXPECTED: Readonly<Record<string, RowValue>> = {
@@ -47,6 +65,7 @@ export const EXPECTED: Readonly<Record<string, RowValue>> = {
   response_id: 'chatcmpl-1',
   prompt: JSON.stringify(MESSAGES),
   completion: JSON.stringify(ANSWER),
+  tool_calls: JSON.stringify([CALL]),
   client_cost: '1250000000',
 };
 
@@ -95,7 +114,9 @@ const RESPONSE = {
   object: 'chat.completion',
   model: 'gpt-5-2025-08-07',
   usage: USAGE,
-  choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hi there' } }],
+  choices: [
+    { index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hi there', tool_calls: OPENAI_CALLS } },
+  ],
 };
 const EVENT_LACKS = ['time_to_first_token_ms', 'session_id', 'trace_id', 'span_id'];
 const EVENT = {
@@ -113,18 +134,20 @@ export const FIXTURES: readonly Fixture[] = [
     title: 'OpenTelemetry from v1.37',
     dialect: 'otel',
     lacks: [],
+    differs: { completion: PARTS },
     record: span({
       string: { ...GEN_AI, 'gen_ai.provider.name': 'openai', 'gen_ai.input.messages': JSON.stringify(MESSAGES) },
       int: GEN_AI_USAGE,
       double: TIMING,
       bool: { 'gen_ai.request.stream': true },
-      json: { ...FINISH, 'gen_ai.output.messages': JSON.stringify(ANSWER) },
+      json: { ...FINISH, 'gen_ai.output.messages': PARTS },
     }),
   },
   {
     title: 'Vercel AI SDK from version 7',
     dialect: 'otel',
-    lacks: ['total_tokens', 'reasoning_tokens', 'streaming', 'client_cost', 'conversation_id'],
+    lacks: ['total_tokens', 'reasoning_tokens', 'client_cost', 'conversation_id'],
+    differs: { completion: PARTS },
     record: span(
       {
         string: {
@@ -134,7 +157,7 @@ export const FIXTURES: readonly Fixture[] = [
           'gen_ai.response.model': 'gpt-5-2025-08-07',
           'gen_ai.response.id': 'chatcmpl-1',
           'gen_ai.input.messages': JSON.stringify(MESSAGES),
-          'gen_ai.output.messages': JSON.stringify(ANSWER),
+          'gen_ai.output.messages': PARTS,
         },
         int: {
           'gen_ai.usage.input_tokens': 100,
@@ -158,34 +181,45 @@ export const FIXTURES: readonly Fixture[] = [
       'client_cost',
       'total_tokens',
     ],
+    // What an event says of calls is in a column of its own.
+    differs: { completion: '[{"role":"assistant","content":"Hi there"}]' },
     record: span({
       string: { ...GEN_AI, 'gen_ai.system': 'openai' },
       int: { 'gen_ai.usage.prompt_tokens': 100, 'gen_ai.usage.completion_tokens': 50 },
-      json: FINISH,
       events: [
         { name: 'gen_ai.user.message', attributes: '{"content":"Hello"}' },
         { name: 'log', attributes: '{}' },
-        { name: 'gen_ai.choice', attributes: '{"index":0,"message":{"content":"Hi there"}}' },
+        {
+          name: 'gen_ai.choice',
+          attributes: JSON.stringify({
+            index: 0,
+            finish_reason: 'stop',
+            message: { content: 'Hi there', tool_calls: OPENAI_CALLS },
+          }),
+        },
       ],
     }),
   },
   {
     title: 'OpenInference',
     dialect: 'openinference',
-    lacks: ['time_to_first_token_ms', 'conversation_id', 'response_id'],
+    lacks: ['conversation_id', 'response_id'],
     record: span({
       string: {
         'openinference.span.kind': 'LLM',
         'llm.provider': 'openai',
         'llm.request.model_name': 'gpt-5',
         'llm.response.model_name': 'gpt-5-2025-08-07',
-        'llm.invocation_parameters': '{"stream":true}',
         'llm.finish_reason': 'stop',
         'llm.input_messages.0.message.role': 'user',
         'llm.input_messages.0.message.content': 'Hello',
         'llm.output_messages.0.message.role': 'assistant',
         'llm.output_messages.0.message.content': 'Hi there',
+        'llm.output_messages.0.message.tool_calls.0.tool_call.id': CALL.id,
+        'llm.output_messages.0.message.tool_calls.0.tool_call.function.name': CALL.name,
+        'llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments': CALL.arguments,
       },
+      events: [{ name: 'First Token Stream Event', attributes: '{}', time: FIRST_TOKEN_NS }],
       int: {
         'llm.token_count.prompt': 100,
         'llm.token_count.completion': 50,
@@ -210,6 +244,7 @@ export const FIXTURES: readonly Fixture[] = [
         'ai.response.id': 'chatcmpl-1',
         'ai.response.finishReason': 'stop',
         'ai.response.text': 'Hi there',
+        'ai.response.toolCalls': JSON.stringify([{ toolCallId: CALL.id, toolName: CALL.name, input: CALL.arguments }]),
         'ai.prompt.messages': JSON.stringify(MESSAGES),
       },
       int: {
@@ -225,8 +260,13 @@ export const FIXTURES: readonly Fixture[] = [
   {
     title: 'OpenLLMetry',
     dialect: 'openllmetry',
-    lacks: ['time_to_first_token_ms', 'client_cost'],
+    lacks: ['client_cost'],
     record: span({
+      events: [1n, 2n].map((piece) => ({
+        name: 'llm.content.completion.chunk',
+        attributes: '{}',
+        time: START_NS + piece * 250_000_000n,
+      })),
       string: {
         'llm.request.type': 'chat',
         'gen_ai.system': 'openai',
@@ -238,6 +278,9 @@ export const FIXTURES: readonly Fixture[] = [
         'gen_ai.completion.0.role': 'assistant',
         'gen_ai.completion.0.content': 'Hi there',
         'gen_ai.completion.0.finish_reason': 'stop',
+        'gen_ai.completion.0.tool_calls.0.id': CALL.id,
+        'gen_ai.completion.0.tool_calls.0.name': CALL.name,
+        'gen_ai.completion.0.tool_calls.0.arguments': CALL.arguments,
         'traceloop.association.properties.chat_id': 'chat-1',
       },
       int: {
@@ -253,9 +296,11 @@ export const FIXTURES: readonly Fixture[] = [
   {
     title: 'OpenLLMetry from v0.60',
     dialect: 'openllmetry',
-    lacks: ['time_to_first_token_ms', 'client_cost', 'conversation_id'],
+    lacks: ['client_cost', 'conversation_id'],
+    differs: { completion: PARTS },
     record: span(
       {
+        events: [{ name: 'gen_ai.content.completion.chunk', attributes: '{}', time: FIRST_TOKEN_NS }],
         string: {
           'gen_ai.operation.name': 'chat',
           'gen_ai.provider.name': 'openai',
@@ -263,7 +308,7 @@ export const FIXTURES: readonly Fixture[] = [
           'gen_ai.response.model': 'gpt-5-2025-08-07',
           'gen_ai.response.id': 'chatcmpl-1',
           'gen_ai.input.messages': JSON.stringify(MESSAGES),
-          'gen_ai.output.messages': JSON.stringify(ANSWER),
+          'gen_ai.output.messages': PARTS,
           'openai.response.service_tier': 'default',
         },
         int: {
@@ -290,6 +335,7 @@ export const FIXTURES: readonly Fixture[] = [
       'reasoning_tokens',
       'prompt',
       'completion',
+      'tool_calls',
     ],
     differs: { call_id: '9fad1d9c-e2f5-4644-8d32-36e52a419c9c' },
     record: span(
@@ -315,7 +361,7 @@ export const FIXTURES: readonly Fixture[] = [
   {
     title: "Anthropic's SDK",
     dialect: 'otel',
-    lacks: ['conversation_id', 'total_tokens', 'reasoning_tokens', 'prompt', 'completion', 'client_cost'],
+    lacks: ['conversation_id', 'total_tokens', 'reasoning_tokens', 'prompt', 'completion', 'tool_calls', 'client_cost'],
     differs: { provider: 'anthropic', cache_write_tokens: 5, finish_reason: 'end_turn', http_status: 200 },
     record: span(
       {
@@ -345,7 +391,21 @@ export const FIXTURES: readonly Fixture[] = [
     title: 'OpenInference as its instrumentation of OpenAI for Python writes it',
     dialect: 'openinference',
     lacks: ['time_to_first_token_ms', 'conversation_id', 'streaming', 'client_cost'],
-    differs: { tier: 'default', tool_calls: '{"0.tool_call.function.name":"weather"}', finish_reason: 'tool_calls' },
+    // Messages are counted from one, and are in parts.
+    differs: {
+      tier: 'default',
+      finish_reason: 'tool_calls',
+      prompt: JSON.stringify([
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Hello' },
+            { type: 'image', url: 'https://example.com/a.png' },
+          ],
+        },
+      ]),
+      completion: JSON.stringify([{ role: 'assistant', content: '', tool_calls: [CALL] }]),
+    },
     record: span({
       string: {
         'openinference.span.kind': 'LLM',
@@ -353,11 +413,15 @@ export const FIXTURES: readonly Fixture[] = [
         'llm.model_name': 'gpt-5-2025-08-07',
         'llm.invocation_parameters': '{"model": "gpt-5"}',
         'llm.finish_reason': 'tool_calls',
-        'llm.input_messages.0.message.role': 'user',
-        'llm.input_messages.0.message.content': 'Hello',
+        'llm.input_messages.1.message.role': 'user',
+        'llm.input_messages.1.message.contents.0.message_content.type': 'text',
+        'llm.input_messages.1.message.contents.0.message_content.text': 'Hello',
+        'llm.input_messages.1.message.contents.1.message_content.type': 'image',
+        'llm.input_messages.1.message.contents.1.message_content.image.image.url': 'https://example.com/a.png',
         'llm.output_messages.0.message.role': 'assistant',
-        'llm.output_messages.0.message.content': 'Hi there',
-        'llm.output_messages.0.message.tool_calls.0.tool_call.function.name': 'weather',
+        'llm.output_messages.0.message.tool_calls.0.tool_call.id': CALL.id,
+        'llm.output_messages.0.message.tool_calls.0.tool_call.function.name': CALL.name,
+        'llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments': CALL.arguments,
         'output.value': '{"id":"chatcmpl-1","service_tier":"default","choices":[]}',
       },
       int: {
@@ -374,7 +438,12 @@ export const FIXTURES: readonly Fixture[] = [
     dialect: 'langfuse',
     lacks: ['conversation_id', 'finish_reason', 'response_id', 'provider'],
     // Its keys exclude each other, and it has one name for the model.
-    differs: { input_tokens: 80, output_tokens: 40, model_requested: 'gpt-5-2025-08-07' },
+    differs: {
+      input_tokens: 80,
+      output_tokens: 40,
+      model_requested: 'gpt-5-2025-08-07',
+      completion: JSON.stringify({ role: 'assistant', content: 'Hi there', tool_calls: OPENAI_CALLS }),
+    },
     record: span({
       string: {
         'langfuse.observation.type': 'generation',
@@ -385,7 +454,11 @@ export const FIXTURES: readonly Fixture[] = [
         'langfuse.observation.cost_details': '{"total":0.00125}',
         'langfuse.observation.completion_start_time': '"2026-01-02T03:04:05.928Z"',
         'langfuse.observation.input': JSON.stringify(MESSAGES),
-        'langfuse.observation.output': JSON.stringify(ANSWER),
+        'langfuse.observation.output': JSON.stringify({
+          role: 'assistant',
+          content: 'Hi there',
+          tool_calls: OPENAI_CALLS,
+        }),
       },
     }),
   },
@@ -393,13 +466,14 @@ export const FIXTURES: readonly Fixture[] = [
     title: 'Pydantic AI',
     dialect: 'pydantic',
     lacks: ['time_to_first_token_ms', 'streaming', 'total_tokens'],
+    differs: { completion: PARTS },
     record: span(
       {
         string: {
           ...GEN_AI,
           'gen_ai.system': 'openai',
           'gen_ai.input.messages': JSON.stringify(MESSAGES),
-          'gen_ai.output.messages': JSON.stringify(ANSWER),
+          'gen_ai.output.messages': PARTS,
         },
         int: {
           'gen_ai.usage.input_tokens': 100,
@@ -488,6 +562,7 @@ export const FIXTURES: readonly Fixture[] = [
       'response_id',
       'prompt',
       'completion',
+      'tool_calls',
       'total_tokens',
       'reasoning_tokens',
     ],
@@ -534,6 +609,7 @@ export const FIXTURES: readonly Fixture[] = [
           response_id: 'chatcmpl-1',
           input_messages: MESSAGES,
           output_messages: ANSWER,
+          tool_calls: OPENAI_CALLS,
           cost: 0.00125,
         },
       },
@@ -542,7 +618,15 @@ export const FIXTURES: readonly Fixture[] = [
   {
     title: 'a row of traces',
     dialect: 'traces',
-    lacks: ['provider', 'model_used', 'cache_read_tokens', 'reasoning_tokens', 'streaming', 'client_cost'],
+    lacks: [
+      'provider',
+      'model_used',
+      'cache_read_tokens',
+      'reasoning_tokens',
+      'streaming',
+      'tool_calls',
+      'client_cost',
+    ],
     differs: { prompt: 'Hello', completion: 'Hi there' },
     record: JSON.stringify({
       tenant_id: 't',

@@ -1,7 +1,7 @@
 /** Records made of a dialect's own names and awkward values: seeded, so that a failure can be run again. */
 
 import type { GenerationRecord, SpanRecord } from './read.ts';
-import type { Condition, Dialect, JsonPath, Source } from './source.ts';
+import type { Condition, Dialect, FlatList, JsonPath, Source } from './source.ts';
 
 const TEXTS = [
   '',
@@ -58,7 +58,13 @@ const TEXTS = [
   '200',
   '404',
   '600',
+  '[{"id":"c1","type":"function","function":{"name":"weather","arguments":"{\\"city\\":1}"}}]',
+  '[{"toolCallId":"c2","toolName":"weather","input":{"a":[1,null,"ü"]}},7,"x",null,{"name":""},{"name":5,"args":[]}]',
+  '[{"role":"assistant","finish_reason":"tool_call","parts":[{"type":"text","content":"a","name":"b"},{"type":"tool_call","id":null,"name":"t","arguments":{"b":"☃"}}]}]',
+  '[{"parts":{"type":"tool_call","name":"c"}},{"parts":["{\\"type\\":\\"tool_call\\",\\"name\\":\\"d\\"}"]},"tool_call"]',
 ];
+/** About when fuzzed spans begin. */
+const START_NS = 1_500_000_000n * 1_000_000_000n;
 const NUMBERS = [0, 1, 7, 1500, -1, 0.5, 1.25, 1e-7, 12345678.9, 99999999999999, 100000000000000, 9007199254740991];
 
 export class Dice {
@@ -90,7 +96,7 @@ function fuzzSpan(dialect: Dialect, dice: Dice): SpanRecord {
   const double: Record<string, number> = {};
   const bool: Record<string, boolean> = {};
   const json: Record<string, string> = {};
-  const events: { name: string; attributes: string }[] = [];
+  const events: { name: string; attributes: string; time?: bigint }[] = [];
   for (const { origin } of sourcesOf(dialect)) {
     if (dice.below(3) > 0) continue;
     if ('attribute' in origin) {
@@ -103,12 +109,14 @@ function fuzzSpan(dialect: Dialect, dice: Dice): SpanRecord {
       else if (type === 'bool') bool[key] = dice.below(2) === 1;
       else json[key] = dice.of(TEXTS);
     } else if ('list' in origin) {
-      for (let index = dice.below(4); index >= 0; index--) {
-        string[`${origin.list}.${index}.${origin.role}`] = dice.of(TEXTS);
-        if (dice.below(2) === 0) string[`${origin.list}.${index}.${origin.content}`] = dice.of(TEXTS);
-      }
+      flatten(origin, string, dice);
+    } else if ('callsIn' in origin) {
+      flatten(origin.callsIn, string, dice);
     } else if ('prefix' in origin) string[`${origin.prefix}${dice.of(['a', 'b.c', 'ü'])}`] = dice.of(TEXTS);
-    else if ('event' in origin) events.push({ name: origin.event, attributes: dice.of(TEXTS) });
+    else if ('momentOf' in origin) {
+      const time = START_NS + BigInt(dice.below(2 ** 31)) * 1_000n;
+      events.push({ name: dice.of(origin.momentOf), attributes: '{}', ...(dice.below(8) === 0 ? {} : { time }) });
+    } else if ('event' in origin) events.push({ name: origin.event, attributes: dice.of(TEXTS) });
     else if ('messages' in origin)
       events.push({ name: dice.of(Object.keys(origin.messages)), attributes: dice.of(TEXTS) });
   }
@@ -135,6 +143,21 @@ function fuzzSpan(dialect: Dialect, dice: Dice): SpanRecord {
   if (dice.below(2) === 0) fields['parent_span_id'] = '2122232425262728';
   if (dice.below(3) > 0) fields['resource_attributes'] = dice.of([texts.resource, texts.resource, '{}', '[1]', '{']);
   return { fields, string, int, double, bool, json, events };
+}
+
+const ITEM_NUMBERS = ['0', '1', '2', '3', '10', '11', '01', '1234567', '-1', 'x'];
+
+/** A list of messages with holes, names that nobody knows, and numbers that are none. */
+function flatten({ list, role, content, parts, calls }: FlatList, into: Record<string, string>, dice: Dice): void {
+  const names = [role, content, 'other'];
+  for (const items of [parts, calls]) {
+    if (items === undefined) continue;
+    const fields = [...Object.values(items.fields), 'other'];
+    for (let count = 4; count > 0; count--) names.push(`${items.list}.${dice.of(ITEM_NUMBERS)}.${dice.of(fields)}`);
+  }
+  for (let count = dice.below(12); count >= 0; count--) {
+    into[`${list}.${dice.of(ITEM_NUMBERS)}.${dice.of(names)}`] = dice.of(TEXTS);
+  }
 }
 
 /** Texts of JSON that have what the sources look for inside them. */

@@ -48,6 +48,11 @@ export class JsonReader {
     return current;
   }
 
+  /** `Array(Nullable(String))`: the elements of the array that a text is; none of anything else. */
+  elements(text: string): string {
+    return arrayOf(text);
+  }
+
   /** What is bound, each after what it uses. */
   bindings(): readonly (readonly [name: string, sql: string])[] {
     const objects = new Map([...this.objects.values()].map((opened) => [opened.name, opened] as const));

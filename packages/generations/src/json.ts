@@ -10,14 +10,20 @@ export class OpenedJson {
   private readonly texts: string[] = [];
   private readonly values: unknown[] = [];
 
-  /** What stands at a path: undefined or null if there is nothing. */
-  stepInto(text: string, path: JsonPath): unknown {
-    let current: unknown = text;
+  /** What stands at a path of a text or of a value: undefined or null if there is nothing. */
+  stepInto(value: unknown, path: JsonPath): unknown {
+    let current = value;
     for (const step of path) {
       current = child(typeof current === 'string' ? this.open(current) : current, step);
       if (current === undefined || current === null) return undefined;
     }
     return current;
+  }
+
+  /** The elements of an array, or of the text of one; none of anything else. */
+  elements(value: unknown): readonly unknown[] {
+    const opened = typeof value === 'string' ? this.open(value) : value;
+    return Array.isArray(opened) ? (opened as readonly unknown[]) : [];
   }
 
   private open(text: string): unknown {

@@ -14,6 +14,7 @@ export function askedKeys(dialects: readonly Dialect[]): AskedKeys {
   const ask = ({ origin }: Source): void => {
     if ('attribute' in origin) names.add(origin.attribute);
     else if ('list' in origin) prefixes.add(`${origin.list}.`);
+    else if ('callsIn' in origin) prefixes.add(`${origin.callsIn.list}.`);
     else if ('prefix' in origin) prefixes.add(origin.prefix);
     else if ('from' in origin) {
       ask(origin.from);

@@ -43,8 +43,8 @@ describe('the same conversation', () => {
     const expected: Record<string, RowValue> = { ...EXPECTED, ...differs };
     for (const name of lacks) expected[name] = absent(name);
     const found = Object.fromEntries(Object.keys(expected).map((name) => [name, row?.[name]]));
-    for (const name of ['prompt', 'completion']) found[name] = canonical(String(found[name]));
-    for (const name of ['prompt', 'completion']) expected[name] = canonical(String(expected[name]));
+    for (const name of ['prompt', 'completion', 'tool_calls']) found[name] = canonical(String(found[name]));
+    for (const name of ['prompt', 'completion', 'tool_calls']) expected[name] = canonical(String(expected[name]));
     expect(found).toEqual(expected);
   });
 

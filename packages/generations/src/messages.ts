@@ -1,27 +1,7 @@
-/** Texts that are put together out of several attributes or events: messages that clients flatten, and namespaces of metadata. */
+/** Texts that are put together out of several attributes or events: messages that are events, and namespaces of metadata. */
 
-import { MAX_MESSAGES } from './convert.ts';
 import type { OpenedJson } from './json.ts';
 import type { Origin } from './source.ts';
-
-/** A list flattened into `list.N.role` and `list.N.content`, as JSON. */
-export function listText(
-  { list, role, content }: Extract<Origin, { list: string }>,
-  attributes: Readonly<Record<string, string>>,
-): string | undefined {
-  let count = 0;
-  for (const key in attributes) {
-    if (!key.startsWith(list) || key[list.length] !== '.' || !key.endsWith(role)) continue;
-    const end = key.length - role.length - 1;
-    if (key[end] === '.' && /^[0-9]+$/.test(key.slice(list.length + 1, end))) count++;
-  }
-  if (count === 0) return undefined;
-  const messages = Array.from({ length: Math.min(count, MAX_MESSAGES) }, (_, index) => ({
-    role: own(attributes, `${list}.${index}.${role}`),
-    content: own(attributes, `${list}.${index}.${content}`),
-  }));
-  return JSON.stringify(messages);
-}
 
 /** The attributes that begin alike, without it, as JSON. */
 export function prefixText(prefix: string, attributes: Readonly<Record<string, string>>): string | undefined {
@@ -51,8 +31,4 @@ export function messagesText(
       return { role, content: '' };
     }),
   );
-}
-
-function own(map: Readonly<Record<string, string>>, key: string): string {
-  return Object.hasOwn(map, key) ? (map[key] ?? '') : '';
 }

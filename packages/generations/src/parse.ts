@@ -4,6 +4,7 @@
  * Must stay true: a text that is no value of the column is undefined, and nothing here throws.
  */
 
+import { callsText } from './calls.ts';
 import type { ColumnKind } from './columns.ts';
 import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
 import type { Conversion } from './source.ts';
@@ -52,6 +53,8 @@ export function elapsedMs(from: RowValue | undefined, until: RowValue | undefine
 
 function converted(raw: string, as: Conversion | undefined): string | undefined {
   if (as === 'width' || as === 'height') return IS_SIZE.exec(raw)?.[as === 'width' ? 1 : 2];
+  if (as === 'present') return 'true';
+  if (as === 'calls' || as === 'calls in messages') return callsText(raw, as !== 'calls');
   if (typeof as !== 'object') return raw;
   const { words, open } = as.words;
   const word = Object.hasOwn(words, raw) ? raw : asciiLower(raw);

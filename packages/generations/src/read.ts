@@ -6,8 +6,9 @@
  */
 
 import { MAPPED_COLUMNS, type ColumnKind } from './columns.ts';
+import { listCallsText, listText } from './flat-list.ts';
 import { OpenedJson } from './json.ts';
-import { listText, messagesText, prefixText } from './messages.ts';
+import { messagesText, prefixText } from './messages.ts';
 import { elapsedMs, parseText, type RowValue } from './parse.ts';
 import type { AttributeType, Condition, Conversion, Dialect, Origin, Source, SpanField } from './source.ts';
 
@@ -21,8 +22,8 @@ export interface SpanRecord {
   readonly bool?: Readonly<Record<string, boolean>>;
   /** Structures, as JSON texts. */
   readonly json?: Readonly<Record<string, string>>;
-  /** Events with their attributes as JSON text. */
-  readonly events?: readonly { readonly name: string; readonly attributes: string }[];
+  /** Events with their attributes as JSON text, and their time in nanoseconds since 1970. */
+  readonly events?: readonly { readonly name: string; readonly time?: bigint; readonly attributes: string }[];
 }
 
 /** A record to be read: a span, or the line of an event. */
@@ -187,9 +188,17 @@ function spanOrigin(origin: Origin): (span: SpanRecord, json: OpenedJson) => unk
   if ('field' in origin) return ({ fields }) => fields[origin.field];
   if ('event' in origin) return ({ events }) => events?.find(({ name }) => name === origin.event)?.attributes;
   if ('list' in origin) return ({ string }) => listText(origin, string ?? {});
+  if ('callsIn' in origin) return ({ string }) => listCallsText(origin.callsIn, string ?? {});
+  if ('momentOf' in origin) return ({ events }) => timeOf(origin.momentOf, events);
   if ('prefix' in origin) return ({ string }) => prefixText(origin.prefix, string ?? {});
   if ('messages' in origin) return ({ events }, json) => messagesText(origin.messages, events ?? [], json);
   return () => undefined;
+}
+
+/** Of the first event of one of the names; one that has none was at 0. */
+function timeOf(names: readonly string[], events: SpanRecord['events']): bigint | undefined {
+  const found = events?.find(({ name }) => names.includes(name));
+  return found === undefined ? undefined : (found.time ?? 0n);
 }
 
 function attributeOf(key: string, types: readonly AttributeType[], record: SpanRecord): unknown {

@@ -34,6 +34,23 @@ export interface EventMessage {
   readonly content: readonly JsonPath[];
 }
 
+/** Items of a message that are flattened like the messages themselves, `list.N.FIELD`: our name of each field, and theirs. */
+export interface FlatItems {
+  readonly list: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** Messages flattened into attributes, `list.N.role`. */
+export interface FlatList {
+  readonly list: string;
+  readonly role: string;
+  readonly content: string;
+  /** Parts of a message: `type`, and `text` or `url`. */
+  readonly parts?: FlatItems;
+  /** Calls of tools: `id`, `name`, `arguments`. */
+  readonly calls?: FlatItems;
+}
+
 export type Origin =
   | { readonly attribute: string; readonly types: readonly AttributeType[] }
   | { readonly field: SpanField }
@@ -44,8 +61,12 @@ export type Origin =
   | { readonly event: string }
   /** Messages that are events, as a JSON array of `{role, content}`. */
   | { readonly messages: Readonly<Record<string, EventMessage>> }
-  /** A list flattened into string attributes `list.N.role` and `list.N.content`, as a JSON array of `{role, content}`. */
-  | { readonly list: string; readonly role: string; readonly content: string }
+  /** Messages flattened into string attributes, as a JSON array of `{role, content}`, with `tool_calls` where there are any. */
+  | FlatList
+  /** The calls of tools in such a list, as a JSON array of `{id, name, arguments}`. */
+  | { readonly callsIn: FlatList }
+  /** When the first event of one of these names was, in nanoseconds since 1970. */
+  | { readonly momentOf: readonly string[] }
   /** The string attributes that begin with this, as a JSON object without it. */
   | { readonly prefix: string }
   /** Milliseconds from one time to another; nothing if the second is earlier. */
@@ -62,7 +83,13 @@ export type Conversion =
   | 'nanoseconds'
   /** The first and the second number of `1024x768`. */
   | 'width'
-  | 'height';
+  | 'height'
+  /** Whatever is there, as true. */
+  | 'present'
+  /** A list of calls of tools as one of `{id, name, arguments}` (`calls.ts`); nothing if none has a name. */
+  | 'calls'
+  /** The same of the parts `tool_call` of a list of messages. */
+  | 'calls in messages';
 
 export interface Source {
   readonly origin: Origin;
@@ -128,8 +155,11 @@ export const line = (...at: JsonPath): Source => ({ origin: { line: true }, at }
 export const constant = (value: string): Source => ({ origin: { constant: value } });
 export const event = (name: string, ...at: JsonPath): Source => ({ origin: { event: name }, at });
 export const prefix = (start: string): Source => ({ origin: { prefix: start } });
-export const list = (name: string, role: string, content: string): Source => ({
-  origin: { list: name, role, content },
+export const list = (of: FlatList): Source => ({ origin: of });
+export const callsIn = (of: FlatList): Source => ({ origin: { callsIn: of } });
+export const momentOf = (...events: readonly string[]): Source => ({
+  origin: { momentOf: events },
+  as: 'nanoseconds',
 });
 export const between = (from: Source, until: Source): Source => ({ origin: { from, until } });
 export const read = (source: Source, as: Conversion): Source => ({ ...source, as });

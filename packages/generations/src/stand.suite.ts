@@ -110,6 +110,7 @@ const SPAN_TABLE = [
   `attributes_json Map(${LC}, String)`,
   `\`events.name\` Array(${LC})`,
   '`events.attributes` Array(String)',
+  "`events.timestamp` Array(DateTime64(9, 'UTC'))",
 ].join(', ');
 
 function spanRow(n: number, { fields, string, int, double, bool, json, events = [] }: SpanRecord): object {
@@ -117,7 +118,7 @@ function spanRow(n: number, { fields, string, int, double, bool, json, events = 
   const bytes = (hex: string | undefined): string => Buffer.from(hex ?? '', 'hex').toString('latin1');
   return {
     n,
-    timestamp: `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`,
+    timestamp: dateTime(ns),
     duration_ns: fields.duration_ns ?? '0',
     // Tests use ids of bytes below 128, which are their own characters.
     trace_id: bytes(fields.trace_id),
@@ -136,7 +137,14 @@ function spanRow(n: number, { fields, string, int, double, bool, json, events = 
     attributes_json: json ?? {},
     'events.name': events.map(({ name }) => name),
     'events.attributes': events.map(({ attributes }) => attributes),
+    'events.timestamp': events.map(({ time = 0n }) => dateTime(time)),
   };
+}
+
+/** Nanoseconds since 1970 as the engine takes them. */
+function dateTime(ns: bigint): string {
+  const seconds = new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19).replace('T', ' ');
+  return `${seconds}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
 }
 
 function rowOf(found: Readonly<Record<string, unknown>>): GenerationRow {

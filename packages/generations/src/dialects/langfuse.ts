@@ -8,6 +8,7 @@
 import { between, field, isOneOf, prefix, read, structure, text, type Dialect } from '../source.ts';
 import { MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
 import { OTEL_COLUMNS } from './otel.ts';
+import { SPAN } from './span.ts';
 
 const TYPE = text('langfuse.observation.type');
 const usage = (key: string) => structure('langfuse.observation.usage_details', key);
@@ -37,6 +38,7 @@ export const LANGFUSE: Dialect = {
     output_image_tokens: [usage('output_image_tokens'), usage('output_image')],
     time_to_first_token_ms: [
       between(field('timestamp', 'nanoseconds'), text('langfuse.observation.completion_start_time')),
+      ...SPAN.time_to_first_token_ms,
     ],
     streaming: [structure('langfuse.observation.model.parameters', 'stream'), ...OTEL_COLUMNS.streaming],
     status: [
@@ -49,6 +51,11 @@ export const LANGFUSE: Dialect = {
     deployment_environment: [text('langfuse.environment'), ...OTEL_COLUMNS.deployment_environment],
     prompt: [structure('langfuse.observation.input'), ...OTEL_COLUMNS.prompt],
     completion: [structure('langfuse.observation.output'), ...OTEL_COLUMNS.completion],
+    tool_calls: [
+      read(structure('langfuse.observation.output', 'tool_calls'), 'calls'),
+      read(structure('langfuse.observation.output', 0, 'tool_calls'), 'calls'),
+      ...OTEL_COLUMNS.tool_calls,
+    ],
     metadata: [structure('langfuse.observation.metadata'), prefix('langfuse.observation.metadata.')],
     tags: [structure('langfuse.trace.tags')],
     client_cost: [structure('langfuse.observation.cost_details', 'total')],

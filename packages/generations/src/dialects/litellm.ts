@@ -49,7 +49,7 @@ export const LITELLM: Dialect = {
     response_id: [line('response', 'id')],
     prompt: [line('messages')],
     completion: [line('response', 'choices', 0, 'message', 'content')],
-    tool_calls: [line('response', 'choices', 0, 'message', 'tool_calls')],
+    tool_calls: [read(line('response', 'choices', 0, 'message', 'tool_calls'), 'calls')],
     metadata: [line('proxy_metadata')],
     client_cost: [line('cost')],
   },

@@ -50,7 +50,7 @@ export const OBSERVA: Dialect = {
     response_id: inside('response_id'),
     prompt: inside('input_messages', 'input'),
     completion: inside('output_messages', 'output'),
-    tool_calls: inside('tool_calls'),
+    tool_calls: inside('tool_calls').map((source) => read(source, 'calls')),
     client_cost: inside('cost'),
   },
 };

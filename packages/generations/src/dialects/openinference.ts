@@ -6,11 +6,28 @@
  * Source: genai-conventions, section 1 ("OpenInference").
  */
 
-import { isOneOf, list, number, prefix, read, structure, text, type Dialect } from '../source.ts';
+import { callsIn, isOneOf, list, number, read, structure, text, type Dialect, type FlatList } from '../source.ts';
 import { MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
 import { SPAN } from './span.ts';
 
 const KIND = text('openinference.span.kind');
+
+/** Messages, the numbers of which begin at one where the request's input is a text; a message in parts has no content of its own. */
+const messages = (name: string): FlatList => ({
+  list: name,
+  role: 'message.role',
+  content: 'message.content',
+  parts: {
+    list: 'message.contents',
+    fields: { type: 'message_content.type', text: 'message_content.text', url: 'message_content.image.image.url' },
+  },
+  calls: {
+    list: 'message.tool_calls',
+    fields: { id: 'tool_call.id', name: 'tool_call.function.name', arguments: 'tool_call.function.arguments' },
+  },
+});
+const INPUT = messages('llm.input_messages');
+const OUTPUT = messages('llm.output_messages');
 
 export const OPENINFERENCE: Dialect = {
   name: 'openinference',
@@ -38,15 +55,14 @@ export const OPENINFERENCE: Dialect = {
     total_tokens: [number('llm.token_count.total')],
     input_audio_tokens: [number('llm.token_count.prompt_details.audio')],
     output_audio_tokens: [number('llm.token_count.completion_details.audio')],
-    streaming: [structure('llm.invocation_parameters', 'stream')],
+    streaming: [structure('llm.invocation_parameters', 'stream'), ...SPAN.streaming],
     finish_reason: [text('llm.finish_reason')],
     // The provider's answer as it came, where the instrumentation has it whole.
     response_id: [structure('output.value', 'id')],
     tier: [structure('output.value', 'service_tier'), structure('llm.invocation_parameters', 'service_tier')],
-    prompt: [list('llm.input_messages', 'message.role', 'message.content'), structure('input.value')],
-    completion: [list('llm.output_messages', 'message.role', 'message.content'), structure('output.value')],
-    // By their flattened names: `0.tool_call.function.name`.
-    tool_calls: [prefix('llm.output_messages.0.message.tool_calls.')],
+    prompt: [list(INPUT), structure('input.value')],
+    completion: [list(OUTPUT), structure('output.value')],
+    tool_calls: [callsIn(OUTPUT)],
     metadata: [structure('metadata')],
     tags: [structure('tag.tags')],
     client_cost: [number('llm.cost.total')],

@@ -9,7 +9,7 @@
 
 import { field, flag, isOneOf, list, number, prefix, read, text, type Dialect } from '../source.ts';
 import { MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
-import { MODEL_OPERATIONS, OTEL_COLUMNS } from './otel.ts';
+import { COMPLETIONS, MODEL_OPERATIONS, OTEL_COLUMNS, PROMPTS } from './otel.ts';
 
 /** Instrumentations of it, by their scope; OpenTelemetry's own have other names. */
 const SCOPES = [
@@ -57,8 +57,8 @@ export const OPENLLMETRY: Dialect = {
     session_id: [text('traceloop.association.properties.session_id'), ...OTEL_COLUMNS.session_id],
     conversation_id: [...OTEL_COLUMNS.conversation_id, text('traceloop.association.properties.chat_id')],
     call_id: [text('litellm.call_id')],
-    prompt: [list('gen_ai.prompt', 'role', 'content'), ...OTEL_COLUMNS.prompt],
-    completion: [list('gen_ai.completion', 'role', 'content'), ...OTEL_COLUMNS.completion],
+    prompt: [list(PROMPTS), ...OTEL_COLUMNS.prompt],
+    completion: [list(COMPLETIONS), ...OTEL_COLUMNS.completion],
     metadata: [prefix('traceloop.association.properties.')],
   },
 };

@@ -12,6 +12,7 @@
  */
 
 import {
+  callsIn,
   event,
   flag,
   has,
@@ -23,6 +24,7 @@ import {
   structure,
   text,
   type Dialect,
+  type FlatList,
   type Source,
 } from '../source.ts';
 import { MODALITY, MODALITY_OF_OPERATION, OPERATION } from '../words.ts';
@@ -60,6 +62,15 @@ const OUTPUT_EVENTS: Source = {
     messages: { 'gen_ai.choice': { role: 'assistant', content: [['message', 'content'], ['message'], ['content']] } },
   },
 };
+/** Messages flattened into attributes, as OpenLLMetry wrote them before 0.60. */
+const flat = (name: string): FlatList => ({
+  list: name,
+  role: 'role',
+  content: 'content',
+  calls: { list: 'tool_calls', fields: { id: 'id', name: 'name', arguments: 'arguments' } },
+});
+export const PROMPTS = flat('gen_ai.prompt');
+export const COMPLETIONS = flat('gen_ai.completion');
 const DETAILS = 'gen_ai.client.inference.operation.details';
 
 export const OTEL_COLUMNS = {
@@ -98,12 +109,24 @@ export const OTEL_COLUMNS = {
     number('gen_ai.response.time_to_first_chunk', 'seconds'),
     number('gen_ai.client.operation.time_to_first_chunk', 'seconds'),
     number('gen_ai.server.time_to_first_token', 'seconds'),
+    ...SPAN.time_to_first_token_ms,
   ],
-  streaming: [flag('gen_ai.request.stream'), flag('gen_ai.request.is_stream'), flag('gen_ai.is_streaming')],
+  streaming: [
+    flag('gen_ai.request.stream'),
+    flag('gen_ai.request.is_stream'),
+    flag('gen_ai.is_streaming'),
+    // Only streams have pieces, whereas everything has a first token.
+    read(number('gen_ai.response.time_to_first_chunk'), 'present'),
+    read(number('gen_ai.client.operation.time_to_first_chunk'), 'present'),
+    ...SPAN.streaming,
+  ],
   finish_reason: [
     structure('gen_ai.response.finish_reasons', 0),
     text('gen_ai.response.finish_reasons'),
     text('anthropic.message.stop_reason'),
+    structure('gen_ai.output.messages', 0, 'finish_reason'),
+    event(DETAILS, 'gen_ai.output.messages', 0, 'finish_reason'),
+    event('gen_ai.choice', 'finish_reason'),
   ],
   user_id: [...SPAN.user_id, text('gen_ai.user.id')],
   conversation_id: [text('gen_ai.conversation.id')],
@@ -119,7 +142,7 @@ export const OTEL_COLUMNS = {
     event(DETAILS, 'gen_ai.input.messages'),
     INPUT_EVENTS,
     event('gen_ai.content.prompt', 'gen_ai.prompt'),
-    list('gen_ai.prompt', 'role', 'content'),
+    list(PROMPTS),
     structure('gen_ai.prompt'),
   ],
   completion: [
@@ -127,10 +150,16 @@ export const OTEL_COLUMNS = {
     event(DETAILS, 'gen_ai.output.messages'),
     OUTPUT_EVENTS,
     event('gen_ai.content.completion', 'gen_ai.completion'),
-    list('gen_ai.completion', 'role', 'content'),
+    list(COMPLETIONS),
     structure('gen_ai.completion'),
   ],
-  tool_calls: [event('gen_ai.choice', 'message', 'tool_calls')],
+  tool_calls: [
+    read(structure('gen_ai.output.messages'), 'calls in messages'),
+    read(event(DETAILS, 'gen_ai.output.messages'), 'calls in messages'),
+    read(event('gen_ai.choice', 'message', 'tool_calls'), 'calls'),
+    read(event('gen_ai.choice', 'tool_calls'), 'calls'),
+    callsIn(COMPLETIONS),
+  ],
   client_cost: [number('gen_ai.usage.cost'), number('gen_ai.cost.total_cost')],
 } as const satisfies Readonly<Record<string, readonly Source[]>>;
 

@@ -4,12 +4,27 @@
  * over spans behind their own sources.
  */
 
-import { event, field, number, read, resource, text, type Source } from '../source.ts';
+import { between, event, field, momentOf, number, read, resource, text, type Source } from '../source.ts';
 import { SPAN_STATUS } from '../words.ts';
+
+/**
+ * The first token as an event of the span: OpenInference, OpenLLMetry (one event for each piece, its names since and before 0.60), Vercel,
+ * and a name that several instrumentations without a convention share.
+ */
+const FIRST_TOKEN = momentOf(
+  'First Token Stream Event',
+  'gen_ai.content.completion.chunk',
+  'llm.content.completion.chunk',
+  'ai.stream.firstChunk',
+  'gen_ai.first_token',
+);
 
 export const SPAN = {
   time: [field('timestamp', 'nanoseconds')],
   latency_ms: [field('duration_ns', 'nanoseconds')],
+  time_to_first_token_ms: [between(field('timestamp', 'nanoseconds'), FIRST_TOKEN)],
+  // Only streams tell of it.
+  streaming: [read(FIRST_TOKEN, 'present')],
   trace_id: [field('trace_id')],
   span_id: [field('span_id')],
   parent_span_id: [field('parent_span_id')],

@@ -64,7 +64,11 @@ export const VERCEL: Dialect = {
       ...OTEL_COLUMNS.reasoning_tokens,
     ],
     total_tokens: [number('ai.usage.totalTokens'), ...OTEL_COLUMNS.total_tokens],
-    time_to_first_token_ms: [number('ai.response.msToFirstChunk'), ...OTEL_COLUMNS.time_to_first_token_ms],
+    time_to_first_token_ms: [
+      number('ai.response.msToFirstChunk'),
+      number('ai.stream.msToFirstChunk'),
+      ...OTEL_COLUMNS.time_to_first_token_ms,
+    ],
     streaming: [
       read(OPERATION_ID, {
         words: { words: { 'ai.streamtext.dostream': 'true', 'ai.streamobject.dostream': 'true' }, open: false },
@@ -89,7 +93,11 @@ export const VERCEL: Dialect = {
       text('ai.result.text'),
       ...OTEL_COLUMNS.completion,
     ],
-    tool_calls: [structure('ai.response.toolCalls'), structure('ai.result.toolCalls'), ...OTEL_COLUMNS.tool_calls],
+    tool_calls: [
+      read(structure('ai.response.toolCalls'), 'calls'),
+      read(structure('ai.result.toolCalls'), 'calls'),
+      ...OTEL_COLUMNS.tool_calls,
+    ],
     metadata: [prefix('ai.telemetry.metadata.')],
   },
 };

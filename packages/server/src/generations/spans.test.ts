@@ -81,6 +81,7 @@ function recordOfRow(row: Row): unknown {
   const parent = row['parent_span_id'];
   const names = row['events.name'] as readonly string[];
   const attributes = row['events.attributes'] as readonly string[];
+  const times = row['events.timestamp'] as readonly bigint[];
   return {
     fields: {
       timestamp: String(row['timestamp']),
@@ -99,7 +100,7 @@ function recordOfRow(row: Row): unknown {
     double: firsts(row['attributes_double'], Number),
     bool: firsts(row['attributes_bool'], (value) => value === 1),
     json: firsts(row['attributes_json'], String),
-    events: names.map((name, at) => ({ name, attributes: attributes[at] })),
+    events: names.map((name, at) => ({ name, time: times[at], attributes: attributes[at] })),
   };
 }
 

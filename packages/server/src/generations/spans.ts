@@ -32,6 +32,8 @@ interface Attributes {
   readonly json: Record<string, string>;
 }
 
+type SpanEvent = NonNullable<SpanRecord['events']>[number];
+
 /** What the spans of a scope have in common. */
 export type Common = Readonly<Partial<Record<SpanField, string>>>;
 
@@ -57,7 +59,7 @@ export class SpanRecords {
   read(wire: Wire, pos: number, end: number, common: Common): SpanRecord {
     const fields: Partial<Record<SpanField, string>> = { ...common, status_code: '0' };
     const attributes: Attributes = { string: bare(), int: bare(), double: bare(), bool: bare(), json: bare() };
-    const events: { name: string; attributes: string }[] = [];
+    const events: SpanEvent[] = [];
     let [start, finish] = [0n, 0n];
     while (pos < end) {
       const tag = wire.varint(pos);
@@ -129,18 +131,20 @@ export class SpanRecords {
     }
   }
 
-  /** Span.Event { name = 2, attributes = 3 }. */
-  private event(wire: Wire, pos: number, end: number): { name: string; attributes: string } {
-    let name = '';
+  /** Span.Event { time_unix_nano = 1, name = 2, attributes = 3 }. */
+  private event(wire: Wire, pos: number, end: number): SpanEvent {
+    let [name, time] = ['', 0n];
     this.json.begin();
     while (pos < end) {
       const tag = wire.varint(pos);
-      pos = wire.skip(tag, wire.pos, end);
-      if (tag === 0x12) name = textAt(wire, wire.pos, pos);
+      const at = wire.pos;
+      pos = wire.skip(tag, at, end);
+      if (tag === 0x09) time = wire.view.getBigInt64(at, true);
+      else if (tag === 0x12) name = textAt(wire, wire.pos, pos);
       else if (tag === 0x1a) this.json.append(wire, wire.pos, pos);
     }
     this.json.finish();
-    return { name, attributes: stringOf({ source: this.json, length: this.json.length }) };
+    return { name, time, attributes: stringOf({ source: this.json, length: this.json.length }) };
   }
 }
 
