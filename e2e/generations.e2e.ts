@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKey } from './support/admin.ts';
 import type { Conversation } from './support/conversations.ts';
 import { CONVERSATIONS, costOf } from './support/conversations.ts';
 import type { Attributes, Dialect, Report } from './support/dialects.ts';
@@ -308,6 +309,33 @@ it('makes one row of a call that came as a span, as an event, and again', async 
     `SELECT dialect, count() AS rows FROM generations WHERE response_id = '${id}' GROUP BY dialect`;
   expect(await server.rows(query(last.responseId), 1)).toEqual([{ dialect: 'llm_events', rows: 1 }]);
   expect(await server.rows(query(report.responseId), 1)).toEqual([{ dialect: 'otel', rows: 1 }]);
+});
+
+it('puts what a key sends where the key belongs, whatever the lines say', async () => {
+  const placement = { tenant: 'default', project: 'shop', environment: 'test' };
+  const { key } = await createKey(server, { name: 'sender', ...placement, scopes: ['ingest'] });
+  const headers = { authorization: `Bearer ${key}` };
+  const line = (id: string): string =>
+    JSON.stringify({
+      start_time: new Date(BEGUN_MS).toISOString(),
+      model: 'gpt-5',
+      message_id: id,
+      proxy_metadata: { project: 'victim', environment: 'prod' },
+    });
+  await postJson(`${server.url}/v0/events?name=llm_events&wait=true`, line('by key'), headers);
+  const body = new FormData();
+  body.set('ndjson', new Blob([line('in a file')]), 'calls.ndjson');
+  const url = `${server.url}/v0/datasources?name=llm_events&mode=append&format=ndjson`;
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200);
+  await postJson(`${server.url}/v0/events?name=llm_events&wait=true`, line('by nobody'));
+  const query = `SELECT call_id, project_id, environment, project_name FROM generations
+    WHERE project_name = 'victim' ORDER BY call_id`;
+  const own = { project_id: 'shop', environment: 'test', project_name: 'victim' };
+  expect(await server.rows(query, 3)).toEqual([
+    { call_id: 'by key', ...own },
+    { call_id: 'by nobody', ...own, project_id: 'victim', environment: 'prod' },
+    { call_id: 'in a file', ...own },
+  ]);
 });
 
 describe('under kill -9', () => {

@@ -1,6 +1,6 @@
 /** Requests on their way in: which of them become generations, of what, and what is left of one that is refused. */
 
-import { DEFAULT_PLACEMENT, type ContentCoding } from '@glasshouse/model';
+import { DEFAULT_PLACEMENT, type ContentCoding, type Placement } from '@glasshouse/model';
 import { ConstantColumn } from '@glasshouse/native';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -27,6 +27,7 @@ interface Lines {
   readonly hasGenerations?: boolean;
   readonly coding?: ContentCoding;
   readonly tenant?: string;
+  readonly placement?: Placement;
 }
 
 interface Spans {
@@ -55,12 +56,12 @@ class Stand {
 
   lines(
     lines: readonly unknown[],
-    { filter = '', hasGenerations = true, coding = 'identity', tenant = 'acme' }: Lines = {},
+    { filter = '', hasGenerations = true, coding = 'identity', tenant = 'acme', placement }: Lines = {},
   ): Decoded {
     const text = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
     const bytes = coding === 'gzip' ? gzipSync(text) : Buffer.from(text);
     return this.decode(
-      { signal: 'events', coding, tenant, dataSource: 'ds', importId: 'i', filter, hasGenerations },
+      { signal: 'events', coding, tenant, dataSource: 'ds', importId: 'i', filter, hasGenerations, placement },
       bytes,
     );
   }
@@ -208,6 +209,18 @@ describe('a line', () => {
       [...DEFAULTS, ''],
       [...DEFAULTS, '{"a":1}'],
     ]);
+  });
+
+  it('is placed by the key of its sender, whatever it says', () => {
+    const stand = new Stand();
+    const claimed = event({ proxy_metadata: { project: 'victim', environment: 'prod' } });
+    stand.lines([claimed, event()], { placement: { tenant: 'acme', project: 'shop', environment: 'test' } });
+    // What it says is kept as what it says.
+    expect(pick(stand.commit(), 'tenant_id', 'project_id', 'environment', 'project_name')).toEqual([
+      ['acme', 'shop', 'test', 'victim'],
+      ['acme', 'shop', 'test', ''],
+    ]);
+    expect(stand.spent.map(({ project }) => project)).toEqual(['shop']);
   });
 
   it.each([

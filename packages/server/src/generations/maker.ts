@@ -41,6 +41,8 @@ export interface LinesFrom {
   readonly tenant: string;
   /** Condition on the rows that the sender may write; empty for none. */
   readonly filter: string;
+  /** The project and the environment of the sender's key; undefined where lines say themselves whose they are. */
+  readonly placement?: Placement | undefined;
 }
 
 /** What generations of a project cost, in US dollars; those of which nobody knows cost nothing here. */
@@ -81,7 +83,7 @@ export class Generations implements SpanWatch {
   }
 
   /** How the lines of a request are looked at; undefined if none of them can become a generation. */
-  lines({ tenant, filter }: LinesFrom, window: TimeWindow): ((line: string) => void) | undefined {
+  lines({ tenant, filter, placement }: LinesFrom, window: TimeWindow): ((line: string) => void) | undefined {
     const wanted = equalities(filter);
     if (wanted === undefined) return undefined;
     return (line) => {
@@ -90,8 +92,8 @@ export class Generations implements SpanWatch {
       if (wanted.size > 0 && !meets(line, wanted)) return;
       this.add(row, {
         tenant,
-        project: nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
-        environment: nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
+        project: placement?.project ?? nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
+        environment: placement?.environment ?? nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
       });
     };
   }

@@ -4,7 +4,7 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import type { ContentCoding } from '@glasshouse/model';
+import type { ContentCoding, Placement } from '@glasshouse/model';
 import { Block, ConstantColumn, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
 import type { Source } from '@glasshouse/native';
 import { EVENTS } from '@glasshouse/schema';
@@ -35,6 +35,8 @@ export interface EventsTarget {
   readonly filter: string;
   /** Whether the data source is one of those whose rows report calls of models. */
   readonly hasGenerations?: boolean;
+  /** Whose the sender's data is, whatever a line says; undefined where the credential does not tell. */
+  readonly placement?: Placement | undefined;
 }
 
 /** Where the events from a byte of the body on go. */

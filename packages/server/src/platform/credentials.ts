@@ -159,11 +159,14 @@ export class Credentials {
     const wanted = tenant ?? placement.tenant;
     if (!NAME_PATTERN.test(wanted) || (!isAdmin && wanted !== placement.tenant))
       throw new AppError('forbidden', 'cannot act for another tenant: the credential has no scope admin');
+    const kind = isAdmin ? 'admin' : secret === undefined ? 'open' : 'key';
     return principalOf({
       tenant: wanted,
       tokenId: keyId,
       name: keyId,
-      kind: isAdmin ? 'admin' : secret === undefined ? 'open' : 'key',
+      kind,
+      // Who administers brings data of others; nobody's data says itself whose it is.
+      placement: kind === 'key' ? placement : undefined,
       scopes: scopes.map((scope) => ({ type: KEY_SCOPES[scope] })),
     });
   }

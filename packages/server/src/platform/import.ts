@@ -8,7 +8,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DataSource } from '@glasshouse/model';
+import type { DataSource, Placement } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { Quotas } from '../control/quotas.ts';
 import { keepsRows } from '@glasshouse/store';
@@ -38,6 +38,8 @@ export interface AppendTarget {
   readonly filter: string;
   /** Whether the rows report calls of models, which become generations besides. */
   readonly hasGenerations?: boolean;
+  /** Whose the rows are, whatever they say; undefined where the credential does not tell. */
+  readonly placement?: Placement | undefined;
 }
 
 /** Lines, and where they go. */
@@ -77,6 +79,8 @@ export interface ImportRequest {
   readonly dialect: CsvDialect;
   /** Condition on the rows that the credential may write; empty for none. */
   readonly filter: string;
+  /** Whose the rows are, whatever they say; undefined where the credential does not tell. */
+  readonly placement?: Placement | undefined;
   /** Set where rows are replaced, with the condition on these, which has been judged. */
   readonly replace?: { readonly condition: string | undefined };
 }
@@ -191,6 +195,7 @@ export class Imports {
           importId,
           filter,
           hasGenerations: id === dataSource && reportsCalls(definition, filter),
+          placement: request.placement,
         },
         definition,
         request,

@@ -6,6 +6,7 @@
  */
 
 import { AppError, QUARANTINE_SUFFIX } from '@glasshouse/model';
+import type { Placement } from '@glasshouse/model';
 import type { ScopeType, TokenScope } from './scopes.ts';
 import { ANY_RESOURCE } from './scopes.ts';
 
@@ -24,6 +25,8 @@ export interface WorkspacePrincipal {
   readonly name: string;
   readonly kind: 'token' | 'jwt' | 'key' | 'admin' | 'open';
   readonly scopes: readonly TokenScope[];
+  /** Whose data it brings, whatever the data says: set for an API key of the server, which belongs to a project and an environment. */
+  readonly placement?: Placement | undefined;
   /** Requests per second that the credential itself sets. */
   readonly rps: number | undefined;
   readonly isAdmin: boolean;
@@ -55,6 +58,7 @@ export interface PrincipalParts {
   readonly name: string;
   readonly kind: WorkspacePrincipal['kind'];
   readonly scopes: readonly TokenScope[];
+  readonly placement?: Placement | undefined;
   readonly rps?: number | undefined;
 }
 

@@ -88,6 +88,7 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
       importId,
       filter,
       hasGenerations: reportsCalls(target.definition, filter),
+      placement: principal.placement,
       coding,
       body,
     });

@@ -148,7 +148,9 @@ async function send(
     const { tenant, id: dataSource } = entry;
     const hasGenerations = reportsCalls(entry.definition, filter);
     const limited = { key: `datasource:${tenant}/${entry.name}` };
-    return [{ limited, load: { tenant, dataSource, importId: randomUUID(), filter, hasGenerations, lines } }];
+    return [
+      { limited, load: { tenant, dataSource, importId: randomUUID(), filter, hasGenerations, placement, lines } },
+    ];
   });
   platform.rates.admit(wanted.map(({ limited }) => limited));
   for (const { limited, load } of wanted) platform.rates.charge([limited], load.lines.length);

@@ -198,6 +198,7 @@ async function requestOf(parts: DataParts, call: Call, entry: DataSourceEntry, w
     format: wish.format,
     dialect: wish.dialect,
     filter: principal.writeFilter(ref) ?? '',
+    placement: principal.placement,
   };
   if (wish.mode !== 'replace') return request;
   demandChange(call, entry);
