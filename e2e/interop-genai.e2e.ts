@@ -109,8 +109,6 @@ const CLIENTS: readonly Client[] = [
         { ...CHAT, ...usage, finish_reason: 'tool-calls', first_token: null, answered: 1, called: 1 },
         { ...CHAT, ...failed, asked: 1 },
         { ...CHAT, ...usage, finish_reason: 'stop', tier: isOld ? 'default' : '', answered: 1, asked: 1 },
-        // One span for the call and one for the request inside it, of which only the second has a usage.
-        ...(isOld ? [] : [{ ...EMBEDDED, input: null, cost: null }]),
         EMBEDDED,
       ],
     };
@@ -222,8 +220,8 @@ const COLUMNS = `dialect, operation, provider, model_requested, model_used, toIn
   prompt LIKE '%"user"%responses%' AND completion LIKE '%[{"type":"%text","text":"Hello there"}]%' AS said,
   JSONExtractString(tool_calls, 1, 'name') = 'weather' AND JSONExtractString(tool_calls, 1, 'arguments') = '{"city":"Berlin"}' AS called`;
 
-/** Embeddings last: of spans that begin at once the one without a usage first. */
-const ORDER = "operation = 'embeddings', if(operation = 'embeddings', ifNull(input_tokens, 0), 0), time";
+/** Embeddings last. */
+const ORDER = "operation = 'embeddings', time";
 
 let server: Server;
 let model: ModelProvider;

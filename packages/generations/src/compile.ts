@@ -79,7 +79,7 @@ export function markerKeys(dialects: readonly Dialect[]): string[] {
   for (const { over, when } of dialects) {
     if (over !== 'span') continue;
     for (const conditions of when) {
-      const key = conditions.find(({ absent }) => absent !== true)?.source.origin;
+      const key = conditions.find(({ absent, except }) => absent !== true && except === undefined)?.source.origin;
       if (key !== undefined && 'attribute' in key && key.types.includes('string')) keys.add(key.attribute);
     }
   }
@@ -116,8 +116,9 @@ const NONE: Readonly<Record<ColumnKind, string>> = {
   money: `CAST(NULL, 'Nullable(Decimal(38, 12))')`,
 };
 
-function conditionOf({ source, in: values, absent }: Condition, json: JsonReader): string {
+function conditionOf({ source, in: values, absent, except }: Condition, json: JsonReader): string {
   const { origin } = source;
+  if (except !== undefined) return `ifNull(${textOf(source, json)} NOT IN (${except.map(quoteText).join(', ')}), 1)`;
   if (values === undefined && absent === undefined && 'attribute' in origin && source.at === undefined) {
     // The usual condition: asks whether a key is there without making a text of its value.
     return any(

@@ -124,12 +124,12 @@ function fuzzSpan(dialect: Dialect, dice: Dice): SpanRecord {
   for (const [name, text] of Object.entries(texts.attributes)) string[name] = text;
   events.push(...texts.events);
   let scope = dice.of(['', 'test']);
-  for (const { source, in: values, absent } of dice.of(dialect.when)) {
+  for (const { source, in: values, absent, except } of dice.of(dialect.when)) {
     const { origin } = source;
     if ('attribute' in origin) {
       if (absent) delete string[origin.attribute];
       else string[origin.attribute] = dice.of(values ?? TEXTS);
-    } else if ('field' in origin && origin.field === 'scope_name') scope = dice.of(values ?? TEXTS);
+    } else if ('field' in origin && origin.field === 'scope_name') scope = dice.of(values ?? except ?? TEXTS);
   }
   const fields: Record<string, string> = {
     timestamp: `${BigInt(1_000_000_000 + dice.below(1_000_000_000)) * 1_000_000_000n + BigInt(dice.below(1_000_000_000))}`,

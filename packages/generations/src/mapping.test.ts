@@ -6,7 +6,7 @@ import { mayBeGeneration, recognitionOf } from './compile.ts';
 import { dialectOf, LINE_DIALECTS, readGeneration, SPAN_DIALECTS } from './dialects.ts';
 import { EXPECTED, FIXTURES } from './fixtures.suite.ts';
 import { Dice, fuzzRecord } from './fuzz.suite.ts';
-import { readRow, type GenerationRecord, type GenerationRow, type RowValue } from './read.ts';
+import { readRow, type GenerationRecord, type GenerationRow, type RowValue, type SpanRecord } from './read.ts';
 import { canonical, comparable, Stand } from './stand.suite.ts';
 import { usageOf } from './usage-of.ts';
 
@@ -68,12 +68,30 @@ describe('what is no generation', () => {
     ['a tool', span({ 'gen_ai.operation.name': 'execute_tool' })],
     ['a chain', span({ 'openinference.span.kind': 'CHAIN' })],
     ['the outer span of Vercel', span({ 'ai.operationId': 'ai.generateText' })],
+    [
+      "the outer span of Vercel's embeddings",
+      {
+        fields: { timestamp: '1', scope_name: 'gen_ai', status_code: '0' },
+        string: { 'gen_ai.operation.name': 'embeddings', 'gen_ai.request.model': 'm' },
+      },
+    ],
     ['another type of Observa', '{"event_type":"tool_call","timestamp":"2025-01-01T00:00:00Z"}'],
     ['an event', '{"a":1}'],
     ['no JSON', 'x'],
   ])('leaves %s out', (_, record) => {
     expect(readGeneration(record)).toBeUndefined();
   });
+});
+
+it.each<[string, GenerationRecord]>([
+  ['is within another', { fields: { parent_span_id: '1112131415161718' } }],
+  ['says what it took', { fields: {}, int: { 'gen_ai.usage.input_tokens': 9 } }],
+  ['failed', { fields: { status_code: '2' } }],
+  ['is of another client', { fields: { scope_name: 'test' } }],
+])('takes a span of embeddings that %s', (_, record) => {
+  const { fields, ...more } = record as SpanRecord;
+  const string = { 'gen_ai.operation.name': 'embeddings', 'gen_ai.request.model': 'm' };
+  expect(readGeneration({ fields: { scope_name: 'gen_ai', ...fields }, string, ...more })).toBeDefined();
 });
 
 describe('tables', () => {

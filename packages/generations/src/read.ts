@@ -121,8 +121,14 @@ function makeReader(dialect: Dialect): Reader {
   };
 }
 
-function conditionOf({ source, in: wanted, absent }: Condition): (reading: Reading) => boolean {
+function conditionOf({ source, in: wanted, absent, except }: Condition): (reading: Reading) => boolean {
   const raw = rawOf(source);
+  if (except !== undefined) {
+    return (reading) => {
+      const value = raw(reading);
+      return isNothing(value) || !except.includes(textOf(value));
+    };
+  }
   if (absent === true) return (reading) => isNothing(raw(reading));
   if (wanted === undefined) return (reading) => !isNothing(raw(reading));
   return (reading) => {

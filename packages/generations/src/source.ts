@@ -102,6 +102,8 @@ export interface Condition {
   readonly source: Source;
   readonly in?: readonly string[];
   readonly absent?: true;
+  /** It is none of these texts, or is not there. */
+  readonly except?: readonly string[];
 }
 
 /** Which totals contain which parts; the rule of the same name in the tables of prices says the same. */
@@ -166,4 +168,5 @@ export const read = (source: Source, as: Conversion): Source => ({ ...source, as
 
 export const has = (source: Source): Condition => ({ source });
 export const isOneOf = (source: Source, ...values: readonly string[]): Condition => ({ source, in: values });
+export const isNoneOf = (source: Source, ...values: readonly string[]): Condition => ({ source, except: values });
 export const lacks = (source: Source): Condition => ({ source, absent: true });

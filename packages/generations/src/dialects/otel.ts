@@ -14,8 +14,10 @@
 import {
   callsIn,
   event,
+  field,
   flag,
   has,
+  isNoneOf,
   isOneOf,
   lacks,
   list,
@@ -43,6 +45,18 @@ export const MODEL_OPERATIONS = [
   'audio',
   'transcription',
   'rerank',
+];
+
+const EMBEDDINGS = 'embeddings';
+/**
+ * Vercel's SDK since version 7 has a span of embeddings around those of its requests, called the same, but without a usage; if it
+ * failed, it is the only one. Around it there may be others, and then `nested.ts` of the server tells (the outer span has a parent, too).
+ */
+const OF_EMBEDDINGS = [
+  isNoneOf(field('scope_name'), 'gen_ai'),
+  has(field('parent_span_id')),
+  has(number('gen_ai.usage.input_tokens')),
+  isOneOf(field('status_code'), '2'),
 ];
 
 const message = (role: string): { role: string; content: (readonly string[])[] } => ({ role, content: [['content']] });
@@ -167,7 +181,8 @@ export const OTEL: Dialect = {
   name: 'otel',
   over: 'span',
   when: [
-    [isOneOf(text('gen_ai.operation.name'), ...MODEL_OPERATIONS)],
+    [isOneOf(text('gen_ai.operation.name'), ...MODEL_OPERATIONS.filter((operation) => operation !== EMBEDDINGS))],
+    ...OF_EMBEDDINGS.map((condition) => [isOneOf(text('gen_ai.operation.name'), EMBEDDINGS), condition]),
     // Before v1.28 there was no name of the operation.
     [has(text('gen_ai.request.model')), lacks(text('gen_ai.operation.name'))],
   ],

@@ -344,6 +344,91 @@ describe('a call that is reported twice', () => {
   });
 });
 
+describe('spans of which one is around the other', () => {
+  /** Attributes, and the fields of a span of which nobody told before. */
+  const around = (
+    outer: Readonly<Record<string, string | number>>,
+    inner: Readonly<Record<string, string | number>> = outer,
+    more: Plain = {},
+  ): readonly [Plain, Plain] => {
+    const parent = span(outer, more);
+    return [parent, span(inner, { parentSpanId: parent['spanId'], ...more })];
+  };
+  const bare = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'gpt-5' };
+  const embedding = { 'gen_ai.operation.name': 'embeddings', 'gen_ai.request.model': 'e' };
+  const failed = { status: { code: 2 } };
+  const duplicates = (rows: readonly Found[]): unknown => pick(rows, 'duplicate').flat();
+  /** Whether the outer one is a duplicate of the inner one, sent in one request in either order, and one after the other. */
+  const told = (pair: () => readonly [Plain, Plain]): unknown[] => {
+    const [a, b, c] = [new Stand(), new Stand(), new Stand()];
+    a.spans(pair());
+    b.spans([...pair()].reverse());
+    const [outer, inner] = pair();
+    c.spans([inner]);
+    c.commit();
+    c.spans([outer]);
+    const rows = [a.commit(), b.commit(), c.commit()];
+    return rows.map((found) => pick(found, 'duplicate', 'parent_span_id').find(([, parent = '']) => parent === '')?.[0]);
+  };
+
+  it.each<[string, () => readonly [Plain, Plain]]>([
+    ['that say the same counts', () => around(chat())],
+    ['that both failed', () => around(bare, bare, failed)],
+    [
+      'of embeddings, of which the outer says nothing',
+      () => around(embedding, { ...embedding, 'gen_ai.usage.input_tokens': 9 }),
+    ],
+    [
+      'of which only the inner has an id of the answer',
+      () => around(chat(), chat({ 'gen_ai.response.id': 'chatcmpl-0123456789' })),
+    ],
+  ])('%s are one call', (_, pair) => {
+    expect(told(pair)).toEqual([1, 1, 1]);
+  });
+
+  it.each<[string, () => readonly [Plain, Plain]]>([
+    ['with other counts', () => around(chat(), chat({ 'gen_ai.usage.output_tokens': 7 }))],
+    ['of other models', () => around(chat(), chat({ 'gen_ai.request.model': 'gpt-4o' }))],
+    ['of other operations', () => around(chat(), chat({ 'gen_ai.operation.name': 'text_completion' }))],
+    ['of which nobody says what they took', () => around(bare)],
+    ['of which one failed', () => [around(bare)[0], around(bare, bare, failed)[1]]],
+    [
+      'of which the outer has an answer of its own',
+      () => around(chat({ 'gen_ai.response.id': 'chatcmpl-9876543210' }), chat()),
+    ],
+    [
+      'of two traces',
+      () => {
+        const [outer, inner] = around(chat());
+        return [outer, { ...inner, traceId: Buffer.alloc(16, 8) }];
+      },
+    ],
+    ['beside each other', () => [span(chat()), span(chat())]],
+  ])('%s are two calls', (_, pair) => {
+    expect(told(pair)).toEqual([0, 0, 0]);
+  });
+
+  it('of a request that is refused teach nothing', () => {
+    const stand = new Stand();
+    const [outer, inner] = around(chat());
+    expect(() => stand.spans([inner], { broken: true })).toThrow('cannot decode the request');
+    stand.spans([outer]);
+    expect(duplicates(stand.commit())).toEqual([0]);
+    stand.spans([inner]);
+    stand.commit(new Map([['generations', new Error('the disk is full')]]));
+    const again = new Stand();
+    again.spans([outer]);
+    expect(duplicates(again.commit())).toEqual([0]);
+  });
+
+  it('are not their own parents', () => {
+    const stand = new Stand();
+    const one = span(chat());
+    stand.spans([{ ...one, parentSpanId: one['spanId'] }]);
+    expect(duplicates(stand.commit())).toEqual([0]);
+  });
+});
+
 describe('what was spent', () => {
   it('is told by tenant and project when it is durable, each call once', () => {
     const stand = new Stand();

@@ -18,6 +18,7 @@ import type { Wire } from '../otlp/wire.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
 import { KeyNames } from './key-names.ts';
+import { NestedCalls } from './nested.ts';
 import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
@@ -58,6 +59,9 @@ export class Generations implements SpanWatch {
   readonly keys = markerKeys(SPAN_DIALECTS);
   private readonly columns = new GenerationBlock();
   private readonly seen = new SeenCalls();
+  private readonly nested = new NestedCalls();
+  /** Rows of the request that may be of spans around others, which may come behind them. */
+  private waiting: { readonly row: GenerationValues; readonly placement: Placement }[] = [];
   private readonly records = new SpanRecords(new KeyNames(askedKeys(SPAN_DIALECTS)));
   private readonly prices = new Prices();
   /** Of rows that are not committed yet. */
@@ -78,8 +82,19 @@ export class Generations implements SpanWatch {
     for (let at = 0; at < ranges.length; at += 2) {
       const record = this.records.read(wire, ranges[at] as number, ranges[at + 1] as number, common);
       const row = readGeneration(record);
-      if (row !== undefined) this.add(row, envelope.placement);
+      if (row === undefined) continue;
+      const { placement } = envelope;
+      this.nested.learn(row, placement.tenant);
+      if (hasResponseId(row)) this.add(row, placement);
+      else this.waiting.push({ row, placement });
     }
+  }
+
+  /** The spans of the request are read. */
+  settle(): void {
+    for (const { row, placement } of this.waiting)
+      this.add(row, placement, this.nested.isAround(row, placement.tenant));
+    this.waiting = [];
   }
 
   /** How the lines of a request are looked at; undefined if none of them can become a generation. */
@@ -106,26 +121,30 @@ export class Generations implements SpanWatch {
   mark(): void {
     this.block.mark();
     this.seen.mark();
+    this.nested.mark();
     this.markedSpent = this.spent.length;
   }
 
   rollback(): void {
     this.block.rollback();
     this.seen.rollback();
+    this.nested.rollback();
+    this.waiting = [];
     this.spent.length = this.markedSpent;
   }
 
   /** The block was committed, or could not be. Returns what its rows cost. */
   committed(isDurable: boolean): readonly Spent[] {
     this.seen.commit(isDurable);
+    this.nested.commit(isDurable);
     const spent = this.spent.splice(0);
     return isDurable ? sumOf(spent) : [];
   }
 
-  private add(row: GenerationValues, placement: Placement): void {
+  private add(row: GenerationValues, placement: Placement, isAround = false): void {
     const time = row[TIME];
     const at = typeof time === 'string' ? BigInt(time) : BigInt(this.now()) * 1_000_000n;
-    const duplicate = this.seen.see(keysOf(row, placement));
+    const duplicate = this.seen.see(keysOf(row, placement)) || isAround;
     const { total, version } = this.prices.of(row, Number(at / 1_000_000n), placement.tenant);
     this.columns.append({ placement, row, time: at, duplicate, total, version });
     if (duplicate || total.money === undefined || total.money === 0n) return;
@@ -148,14 +167,17 @@ function keysOf(row: GenerationValues, { tenant }: Placement): string[][] {
   const keys: string[][] = [];
   const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
   // A gateway's cache answers again with the id of the first answer.
-  if (typeof response === 'string' && response.length >= MIN_RESPONSE_ID && row[CACHE_HIT] !== true) {
-    keys.push([tenant, 'response', response]);
-  }
+  if (hasResponseId(row) && row[CACHE_HIT] !== true) keys.push([tenant, 'response', String(response)]);
   if (typeof trace === 'string' && typeof span === 'string' && trace !== '' && span !== '') {
     keys.push([tenant, 'span', trace, span]);
   }
   if (typeof call === 'string' && call !== '') keys.push([tenant, 'call', String(row[DIALECT]), call]);
   return keys;
+}
+
+function hasResponseId(row: GenerationValues): boolean {
+  const id = row[RESPONSE];
+  return typeof id === 'string' && id.length >= MIN_RESPONSE_ID;
 }
 
 /** False for a time that the table would not keep; a row without one gets the present. */

@@ -28,6 +28,12 @@ export class SeenCalls {
   // The hash of the last key.
   private low = 0;
   private high = 0;
+  private readonly half: number;
+
+  /** @param half keys in one half of the memory */
+  constructor(half = HALF) {
+    this.half = half;
+  }
 
   /** Whether one of the keys was seen; all of them are from now on. A key is made of the parts of a list. */
   see(keys: readonly (readonly string[])[]): boolean {
@@ -44,6 +50,19 @@ export class SeenCalls {
       if (this.open.add(low, high)) this.order.push(low, high);
     }
     return seen;
+  }
+
+  /** Whether the key was seen. */
+  has(parts: readonly string[]): boolean {
+    this.hash(parts);
+    const { low, high } = this;
+    return this.open.has(low, high) || this.recent.has(low, high) || this.older.has(low, high);
+  }
+
+  /** Lets the key be seen. */
+  add(parts: readonly string[]): void {
+    this.hash(parts);
+    if (this.open.add(this.low, this.high)) this.order.push(this.low, this.high);
   }
 
   /** Remembers the present end as the start of a request. */
@@ -92,7 +111,7 @@ export class SeenCalls {
   }
 
   private keep(low: number, high: number): void {
-    if (this.recent.size >= HALF) {
+    if (this.recent.size >= this.half) {
       this.older = this.recent;
       this.recent = new HashSet();
     }

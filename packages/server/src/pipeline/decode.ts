@@ -99,6 +99,7 @@ export class Decoder {
     this.generations?.mark();
     try {
       this.walker.walk(this.wire, length, placement, reader);
+      this.generations?.settle();
       this.refuseManyDays(NOUNS[signal]);
     } catch (error) {
       for (const block of reader.blocks) block.rollback();
