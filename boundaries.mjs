@@ -25,6 +25,7 @@ const SERVER_ROOMS = [
   'server/generations',
   'server/pipeline',
   'server/wal',
+  'server/mirror',
   'server/receivers',
   'server/control',
   'server/query',
@@ -59,15 +60,23 @@ export const ROOMS = {
     'server/serve.ts',
     'server/workspaces.ts',
     'server/prices.ts',
+    'server/roll-out.ts',
     'server/node-number.ts',
     'server/events.ts',
     ...SERVER_ROOMS,
   ],
-  'server/serve.ts': [...EVERY_PACKAGE, 'server/workspaces.ts', 'server/prices.ts', ...SERVER_ROOMS],
+  'server/serve.ts': [
+    ...EVERY_PACKAGE,
+    'server/workspaces.ts',
+    'server/prices.ts',
+    'server/roll-out.ts',
+    ...SERVER_ROOMS,
+  ],
+  'server/roll-out.ts': [...EVERY_PACKAGE, 'server/workspaces.ts', 'server/events.ts', ...SERVER_ROOMS],
   'server/prices.ts': [...EVERY_PACKAGE, 'server/node-number.ts', ...SERVER_ROOMS],
   'server/workspaces.ts': [...EVERY_PACKAGE, 'server/node-number.ts', 'server/events.ts', ...SERVER_ROOMS],
   'server/node-number.ts': [],
-  'server/events.ts': ['engine', 'server/wal', 'server/platform'],
+  'server/events.ts': ['engine', 'server/wal', 'server/platform', 'server/mirror'],
   'server/config.ts': ['model'],
 
   // The write path.
@@ -77,11 +86,21 @@ export const ROOMS = {
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
   'server/wal/hand-over*.ts': ['model', 'store'],
   'server/pipeline': ['model', 'schema', 'native', 'redaction', 'server/generations', 'server/otlp', 'server/wal'],
+  'server/mirror': ['model', 'native', 'server/pipeline', 'server/wal', 'server/platform'],
   'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 
   // The read path.
   'server/query': ['model', 'store', 'language', 'server/control'],
-  'server/api': ['model', 'redaction', 'pricing', 'server/query', 'server/control', 'server/platform', 'server/http'],
+  'server/api': [
+    'model',
+    'redaction',
+    'pricing',
+    'server/query',
+    'server/control',
+    'server/platform',
+    'server/mirror',
+    'server/http',
+  ],
 
   // Beside both.
   'server/control': ['model', 'store', 'redaction', 'pricing', 'generations', 'server/generations', 'server/http'],

@@ -109,6 +109,14 @@ export class Arguments {
     return value;
   }
 
+  /** A percentage, from 0 to 100. @throws UsageError */
+  share(name: string): number {
+    const text = this.text(name) ?? '';
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= 100) return value;
+    throw new UsageError(`cannot use --${name}=${text}: give a number from 0 to 100`);
+  }
+
   /** One of `choices`, or undefined if it was not given. @throws UsageError */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);

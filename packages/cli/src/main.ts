@@ -24,7 +24,9 @@ import { prices } from './commands/prices.ts';
 import { pull } from './commands/pull.ts';
 import { push } from './commands/push.ts';
 import { quotas } from './commands/quotas.ts';
+import { mirror } from './commands/mirror.ts';
 import { redaction } from './commands/redaction.ts';
+import { source } from './commands/source.ts';
 import { reset } from './commands/reset.ts';
 import { sendTest } from './commands/send-test.ts';
 import { sql } from './commands/sql.ts';
@@ -44,6 +46,7 @@ import { Output } from './output.ts';
 export const GROUPS: readonly CommandGroup[] = [
   { title: 'Run the server', commands: [start, stop, status, logs, doctor, config] },
   { title: 'Send and ask', commands: [sendTest, importFile, sql, tail, dashboard] },
+  { title: 'Roll out', commands: [source, mirror] },
   { title: 'Data sources and pipes', commands: [deploy, push, pull, diff, datasource, pipe, token] },
   { title: 'Costs', commands: [prices] },
   { title: 'Who may do what', commands: [keys, tenants, quotas, redaction, audit] },

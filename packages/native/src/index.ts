@@ -6,5 +6,7 @@ export { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
 export { ArrayColumn, MapColumn } from './nested.ts';
 export { NullableColumn } from './nullable.ts';
 export { DayCounter } from './partition.ts';
+export { readTexts } from './read.ts';
+export type { ReadBlock, TextColumn } from './read.ts';
 export { encodeText, sameBytes, SOURCE_SLACK, sourceOf } from './text.ts';
 export type { Source } from './text.ts';

@@ -29,6 +29,7 @@ import type { AuditLine } from './query/door.ts';
 import { Door } from './query/door.ts';
 import { nodeNumber } from './node-number.ts';
 import { openPrices } from './prices.ts';
+import { openRollOut } from './roll-out.ts';
 import { serve } from './serve.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 import { openWorkspaces } from './workspaces.ts';
@@ -85,7 +86,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       flush: () => flushed(),
       isRestored,
     });
-    ways.set(EVENTS.name, workspaces.events);
+    const rollOut = await openRollOut(config, log, { store, audit, ...workspaces });
+    ways.set(EVENTS.name, rollOut.mirroring.before(workspaces.events));
     const { room, ingest, closeIngest } = openIngest(config, log, drain, { engine, quotas });
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
@@ -108,6 +110,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       room,
       store,
       prices,
+      rollOut,
       flush: flushed,
       ...workspaces,
     };
@@ -120,6 +123,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         await serving.close(CLOSE_GRACE_MS);
         await prices.close();
         await closeIngest();
+        await rollOut.close();
         await workspaces.platform.close();
         await workspaces.tables.client.close();
         access.close();

@@ -209,6 +209,10 @@ export const SETTINGS = {
     'GLASSHOUSE_IMPORT_ALLOW',
     'Servers that URLs of imports may name although their addresses are not public: host:port, separated by commas.',
   ),
+  mirrorAllow: hostList(
+    'GLASSHOUSE_MIRROR_ALLOW',
+    'Servers that mirrors may send to although their addresses are not public: host:port, separated by commas.',
+  ),
   maxJsonBytes: bytes(
     'GLASSHOUSE_MAX_JSON_SIZE',
     20 * MIB,

@@ -3,6 +3,7 @@
 import type { PlatformEvent } from './platform/platform.ts';
 import type { EngineEvent } from '@glasshouse/engine';
 import type { Logger } from 'pino';
+import type { MirrorEvent } from './mirror/mirroring.ts';
 import type { DrainEvent } from './wal/drain.ts';
 import type { Recovered } from './wal/recover.ts';
 
@@ -68,6 +69,34 @@ export function logPlatform(log: Logger, event: PlatformEvent): void {
       return;
     case 'unprepared':
       log.error({ tenant: event.tenant, err: event.error }, 'cannot make the built-in data sources of a workspace');
+      return;
+  }
+}
+
+/** Logs what goes wrong with mirrors; what is sent is counted only. */
+export function logMirror(log: Logger, event: MirrorEvent): void {
+  switch (event.kind) {
+    case 'dead':
+      log.error(
+        { tenant: event.tenant, dataSource: event.source, status: event.fault.status, reason: event.fault.reason },
+        'put events aside that the destination of a mirror refuses',
+      );
+      return;
+    case 'dropped':
+      log.error(
+        { tenant: event.tenant, lines: event.lines },
+        'dropped events that waited for a mirror: its room is full',
+      );
+      return;
+    case 'unread':
+    case 'missed':
+      log.error({ segment: event.id.toString(16), reason: event.reason }, 'a segment is not mirrored');
+      return;
+    case 'lost':
+      log.error({ reason: event.reason }, 'the thread of the mirror ended, will start another');
+      return;
+    case 'locked':
+      log.error({ tenant: event.tenant }, 'cannot open the token of a mirror: give it again');
       return;
   }
 }

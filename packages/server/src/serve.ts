@@ -17,7 +17,9 @@ import { controlRoutes } from './api/control.ts';
 import { maintenanceRoutes } from './api/maintenance.ts';
 import { priceRoutes } from './api/prices.ts';
 import { quotaRoutes } from './api/quotas.ts';
+import { mirrorRoutes } from './api/mirror.ts';
 import { redactionRoutes } from './api/redaction.ts';
+import { sourceRoutes } from './api/sources.ts';
 import { sqlRoutes } from './api/sql.ts';
 import { SdkKeys } from './api/observa/keys.ts';
 import { observaRoutes } from './api/observa/routes.ts';
@@ -51,6 +53,7 @@ import { otlpGrpcServer } from './receivers/otlp-grpc.ts';
 import { otlpHttpRoutes } from './receivers/otlp-http.ts';
 import { statusRoutes } from './telemetry/status.ts';
 import type { Drain } from './wal/drain.ts';
+import type { OpenRollOut } from './roll-out.ts';
 import type { LogRoom } from './wal/room.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 
@@ -67,6 +70,7 @@ export interface Served extends OpenWorkspaces {
   readonly room: LogRoom;
   readonly store: Store;
   readonly prices: OpenPrices;
+  readonly rollOut: OpenRollOut;
   /** Resolves when everything acknowledged so far is in the store. */
   readonly flush: () => Promise<void>;
 }
@@ -99,6 +103,7 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     quotas,
     outcomes: parts.outcomes,
     batches: parts.batches,
+    switches: parts.rollOut.switches,
     hurry: () => sink.seal(),
     maxBodyBytes: config.maxEventsBytes,
   });
@@ -122,12 +127,15 @@ export async function serve(config: Config, log: Logger, parts: Served): Promise
     ...auditRoutes({ audit, credentials, now: Date.now }),
     ...quotaRoutes({ quotas, credentials }),
     ...redactionRoutes({ redaction: parts.redaction, credentials }),
+    ...mirrorRoutes({ ...parts.rollOut, credentials }),
+    ...sourceRoutes({ ...parts.rollOut, credentials }),
     ...observaRoutes({
       keys: sdkKeys,
       access,
       platform: parts.platform,
       append: appendTo(sink),
       appendBoth: appendBothTo(sink),
+      switches: parts.rollOut.switches,
       quotas,
       rows: (sql, options) => parts.store.rows(sql, options),
       users: new Users({ store: parts.store, now: Date.now, onChange: audit.changed }),

@@ -295,6 +295,18 @@ export const MIGRATIONS: readonly Migration[] = [
       ],
     ],
   },
+  {
+    name: 'roll-out',
+    steps: (options) => [
+      ['mirrors', 'source_switches'].map((table) =>
+        controlTable(
+          table,
+          `tenant String, name String, settings String, updated_at DateTime64(3, 'UTC'), deleted Bool`,
+          '(tenant, name)',
+        )(options),
+      ),
+    ],
+  },
 ];
 
 /** Brings the store to the present schema; resolves with the names of the migrations that ran. */

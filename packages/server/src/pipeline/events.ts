@@ -14,6 +14,8 @@ import type { Decoded } from './decode.ts';
 import { decompress } from './decompress.ts';
 import { eachEvent } from './lines.ts';
 import type { BodyRules } from './redactor.ts';
+import type { Share } from './share.ts';
+import { chooser } from './share.ts';
 import type { BodyBuffer } from './sink.ts';
 
 export interface EventsOptions {
@@ -37,6 +39,8 @@ export interface EventsTarget {
   readonly hasGenerations?: boolean;
   /** Whose the sender's data is, whatever a line says; undefined where the credential does not tell. */
   readonly placement?: Placement | undefined;
+  /** Only these of the events are taken; all unless it is given. */
+  readonly share?: Share | undefined;
 }
 
 /** Where the events from a byte of the body on go. */
@@ -60,6 +64,8 @@ export class EventsReader {
   readonly block = new Block(EVENTS);
   private readonly options: EventsOptions;
   private readonly generations: Generations | undefined;
+  /** Events of the request outside of its share. */
+  private left = 0;
   private readonly segment = this.block.column('_segment', ConstantColumn);
   private readonly tenant = this.block.column('tenant_id', LowCardinalityColumn);
   private readonly dataSource = this.block.column('datasource_id', LowCardinalityColumn);
@@ -77,6 +83,7 @@ export class EventsReader {
   decode(body: EventsBody): Decoded {
     const { block } = this;
     const { later } = body;
+    this.left = 0;
     block.mark();
     this.generations?.mark();
     try {
@@ -87,8 +94,12 @@ export class EventsReader {
           : this.append(body, 0, later.from) +
             this.append({ ...body, hasGenerations: false, ...later }, later.from, body.length);
       const repaired = block.repairs.count - before;
-      const message = repaired > 0 ? `replaced invalid UTF-8 in ${repaired} events` : '';
-      return { accepted: rows, rejected: 0, reasons: [], message };
+      const { left } = this;
+      const messages = [
+        ...(repaired > 0 ? [`replaced invalid UTF-8 in ${repaired} events`] : []),
+        ...(left > 0 ? [`left out ${left} of ${left + rows} events: the data source takes a share of them`] : []),
+      ];
+      return { accepted: rows, rejected: left, reasons: [], message: messages.join('; ') };
     } catch (error) {
       block.rollback();
       this.generations?.rollback();
@@ -101,11 +112,16 @@ export class EventsReader {
     const source = this.open(body, from, to);
     const { line } = this;
     const look = body.hasGenerations === true ? this.look(body) : undefined;
+    const isIn = body.share === undefined ? undefined : chooser(body.share);
     let rows = 0;
     const { bytes } = source;
     // Asked once of the whole: of a valid text each event is one, because it begins and ends beside ASCII.
     const isValid = isUtf8(bytes);
     eachEvent(bytes, (start, end) => {
+      if (isIn?.(bytes.subarray(start, end)) === false) {
+        this.left++;
+        return;
+      }
       if (isValid) line.appendRaw(bytes.subarray(start, end));
       else line.appendText(source, start, end);
       look?.(bytes.toString('utf8', start, end));

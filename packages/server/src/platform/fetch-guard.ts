@@ -22,17 +22,23 @@ export interface Address {
   readonly family: number;
 }
 
-export interface FetchOptions {
+/** Which addresses may be reached, and how they are found. */
+export interface Reach {
   /** `host:port` of servers that may be reached although their addresses are not public. */
   readonly allow: ReadonlySet<string>;
+  /** Setting that says so. */
+  readonly setting?: string;
+  /** How names become addresses; the system's way unless a test says otherwise. */
+  readonly resolve?: (host: string) => Promise<readonly Address[]>;
+}
+
+export interface FetchOptions extends Reach {
   readonly maxBytes: number;
   /** The whole of it, redirects and body, may take this long. */
   readonly maxMs: number;
   /** Longest silence, before the answer and within it. */
   readonly idleMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** How names become addresses; the system's way unless a test says otherwise. */
-  readonly resolve?: (host: string) => Promise<readonly Address[]>;
 }
 
 export interface Fetched {
@@ -90,16 +96,22 @@ export function parseUrl(text: string, base?: URL): URL {
   return url;
 }
 
-function portOf(url: URL): number {
+/** The port that a URL means. */
+export function portOf(url: URL): number {
   return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
 }
 
 /** The host without the brackets of IPv6. */
-function hostOf(url: URL): string {
+export function hostOf(url: URL): string {
   return url.hostname.replaceAll(/^\[|\]$/gu, '');
 }
 
-async function addressOf(url: URL, { allow, resolve = system }: FetchOptions, signal: AbortSignal): Promise<Address> {
+/** The address that a connection for the URL has to go to. Rejects with `bad_request` if it may not be reached. */
+export async function addressOf(
+  url: URL,
+  { allow, setting = 'GLASSHOUSE_IMPORT_ALLOW', resolve = system }: Reach,
+  signal: AbortSignal,
+): Promise<Address> {
   const host = hostOf(url);
   const family = isIP(host);
   const found = family > 0 ? [{ address: host, family }] : await resolved(url, host, resolve, signal);
@@ -108,7 +120,7 @@ async function addressOf(url: URL, { allow, resolve = system }: FetchOptions, si
   if (allow.has(`${url.hostname}:${portOf(url)}`)) return first;
   // One private address among public ones is no accident.
   if (found.every(({ address }) => isPublicAddress(address))) return first;
-  throw refused(url, 'its address is not public; an operator can allow the host and port in GLASSHOUSE_IMPORT_ALLOW');
+  throw refused(url, `its address is not public; an operator can allow the host and port in ${setting}`);
 }
 
 async function resolved(

@@ -40,6 +40,8 @@ export interface AppendTarget {
   readonly hasGenerations?: boolean;
   /** Whose the rows are, whatever they say; undefined where the credential does not tell. */
   readonly placement?: Placement | undefined;
+  /** Only these of the rows are taken: by a hash of the field `key`, or of the line. */
+  readonly share?: { readonly percent: number; readonly key: string } | undefined;
 }
 
 /** Lines, and where they go. */
@@ -48,13 +50,16 @@ export interface Lines extends AppendTarget {
 }
 
 /** Sends lines for two data sources through the log, in one commit: all of them are stored, or none. Rejects as `Append` does. */
-export type AppendBoth = (first: Lines, second: Lines) => Promise<{ readonly accepted: number }>;
+export type AppendBoth = (
+  first: Lines,
+  second: Lines,
+) => Promise<{ readonly accepted: number; readonly rejected?: number }>;
 
 /** Sends lines through the log. Rejects with `unavailable` when there is no room; nothing was stored then. */
 export type Append = (
   target: AppendTarget,
   ndjson: Uint8Array,
-) => Promise<{ readonly accepted: number; readonly segment: bigint | undefined }>;
+) => Promise<{ readonly accepted: number; readonly rejected?: number; readonly segment: bigint | undefined }>;
 
 export interface ImportsOptions extends ReplaceParts {
   readonly jobs: Jobs;

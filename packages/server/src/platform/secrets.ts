@@ -6,13 +6,13 @@
  * store without the token key tells nothing.
  */
 
-import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { AppError } from '@glasshouse/model';
 import type { Store } from '@glasshouse/store';
 import type { RandomBytes } from '../control/secret.ts';
 import type { WorkspacePrincipal } from './principal.ts';
 import { demand } from './principal.ts';
 import { dateTime } from './rows.ts';
+import { seal, unseal } from './seal.ts';
 import type { TokenKey } from './token-key.ts';
 
 /** A secret as it is shown: without its value. */
@@ -51,8 +51,6 @@ interface Row {
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
 const MAX_VALUE_LENGTH = 65_536;
 const MAX_SECRETS = 1_000;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const NONE: ReadonlyMap<string, string> = new Map();
 
 export class Secrets {
@@ -188,31 +186,12 @@ export class Secrets {
     return secret;
   }
 
-  /** Nonce, ciphertext and tag, in Base64. */
   private sealed(owner: Pick<Stored, 'name' | 'tenant'>, value: string): string {
-    const nonce = this.options.random(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.options.key.derived('secrets'), nonce);
-    cipher.setAAD(Buffer.from(keyOf(owner)));
-    return Buffer.concat([nonce, cipher.update(value, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
+    return seal(value, keyOf(owner), this.options.key.derived('secrets'), this.options.random);
   }
 
   private unsealed(secret: Stored): string | undefined {
-    try {
-      const bytes = Buffer.from(secret.sealed, 'base64');
-      const [nonce, text, tag] = [
-        bytes.subarray(0, NONCE_BYTES),
-        bytes.subarray(NONCE_BYTES, -TAG_BYTES),
-        bytes.subarray(-TAG_BYTES),
-      ];
-      const decipher = createDecipheriv('aes-256-gcm', this.options.key.derived('secrets'), nonce, {
-        authTagLength: TAG_BYTES,
-      });
-      decipher.setAAD(Buffer.from(keyOf(secret)));
-      decipher.setAuthTag(tag);
-      return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8');
-    } catch {
-      return undefined;
-    }
+    return unseal(secret.sealed, keyOf(secret), this.options.key.derived('secrets'));
   }
 }
 

@@ -12,8 +12,13 @@ export function appendTo(sink: Sink): Append {
     const body = sink.lend(ndjson.length);
     new Uint8Array(body.buffer).set(ndjson);
     body.length = ndjson.length;
-    const { accepted, segment } = await sink.accept({ signal: 'events', ...target, coding: 'identity', body });
-    return { accepted, segment };
+    const { accepted, rejected, segment } = await sink.accept({
+      signal: 'events',
+      ...target,
+      coding: 'identity',
+      body,
+    });
+    return { accepted, rejected, segment };
   };
 }
 
@@ -31,6 +36,7 @@ export function appendBothTo(sink: Sink): AppendBoth {
     body.length = length;
     const [{ lines: _, ...target }, { lines: _later, ...later }] = [first, second];
     const request = { signal: 'events', ...target, later: { ...later, from }, coding: 'identity', body } as const;
-    return { accepted: (await sink.accept(request)).accepted };
+    const { accepted, rejected } = await sink.accept(request);
+    return { accepted, rejected };
   };
 }

@@ -24,6 +24,7 @@ import type { WorkspacePrincipal } from '../platform/principal.ts';
 import type { Admission } from '../platform/rate.ts';
 import { RateError, rateHeaders } from '../platform/rate.ts';
 import type { DataSourceEntry } from '../platform/resource-row.ts';
+import type { SourceSwitches } from '../platform/source-switches.ts';
 import { reportsCalls } from '../platform/reports.ts';
 import { codingOf, receiveBody } from './body.ts';
 import { QUOTA_HEADER } from '../http/quota-header.ts';
@@ -34,6 +35,7 @@ export interface EventsOptions {
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly outcomes: Outcomes;
   readonly batches: Pick<Batches, 'once'>;
+  readonly switches: Pick<SourceSwitches, 'admit' | 'leave'>;
   /** Asks for the segment of the events to be handed over soon. */
   readonly hurry: () => void;
   /** Largest body as it comes over the wire. */
@@ -72,6 +74,15 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
   limitHeaders(response, admission);
   const warning = options.quotas.admit(principal.tenant);
   if (warning !== undefined) response.setHeader(QUOTA_HEADER, warning);
+  const source = known?.name ?? name;
+  const { isOff, share } = options.switches.admit(principal.tenant, source);
+  if (isOff) {
+    options.switches.leave(principal.tenant, source, { requests: 1, events: 0 });
+    // Taken, as far as the sender has to know: it could do nothing about any other answer but fail, or send again for ever.
+    const off = { successful_rows: 0, quarantined_rows: 0, warning: `data source ${source} is switched off` };
+    sendJson(response, query.get('wait') === 'true' ? 200 : 202, off);
+    return;
+  }
   const body = await receiveBody(request, sink, options.maxBodyBytes);
   const { length } = body;
   platform.rates.charge(limited, length);
@@ -89,6 +100,7 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
       filter,
       hasGenerations: reportsCalls(target.definition, filter),
       placement: principal.placement,
+      share,
       coding,
       body,
     });
@@ -103,7 +115,8 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
     sendJson(response, 202, { successful_rows: 0, quarantined_rows: 0 });
     return;
   }
-  const { accepted, message, segment } = result;
+  const { accepted, rejected, message, segment } = result;
+  if (rejected > 0) options.switches.leave(principal.tenant, source, { requests: 0, events: rejected });
   options.quotas.count({ tenant: principal.tenant, project: '' }, accepted, length);
   const note = message === '' ? {} : { warning: message };
   if (query.get('wait') === 'true' && segment !== undefined) {

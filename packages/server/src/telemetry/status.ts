@@ -39,8 +39,22 @@ export interface StatusSources {
   readonly events: {
     readonly counts: { readonly inserted: number; readonly quarantined: number; readonly dropped: number };
   };
+  readonly rollOut: {
+    readonly switches: { readonly counts: { readonly requests: number; readonly events: number } };
+    readonly mirroring: { readonly missedSegments: number; statuses(): readonly MirrorNumbers[] };
+  };
   readonly room: { readonly refused: Readonly<Record<string, number>>; full(): string | undefined };
   readonly store: { ping(): Promise<boolean> };
+}
+
+/** What is counted of a tenant's mirror. */
+interface MirrorNumbers {
+  readonly sentLines: number;
+  readonly deadLines: number;
+  readonly retries: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly queuedBytes: number;
+  readonly oldestAt: number | undefined;
 }
 
 export function statusRoutes(sources: StatusSources): Route[] {
@@ -73,7 +87,7 @@ export function statusRoutes(sources: StatusSources): Route[] {
   ];
 }
 
-function metricsOf({ ingest, drain, events, room }: StatusSources): Metric[] {
+function metricsOf({ ingest, drain, events, room, rollOut: { switches, mirroring } }: StatusSources): Metric[] {
   const counter = (name: string, help: string, read: Metric['read']): Metric => ({
     name: `glasshouse_${name}`,
     help,
@@ -88,6 +102,9 @@ function metricsOf({ ingest, drain, events, room }: StatusSources): Metric[] {
   });
   const byReason = (entries: Iterable<readonly [string, number]>): Sample[] =>
     [...entries].map(([reason, value]) => ({ labels: { reason }, value }));
+  const overMirrors = (read: (numbers: MirrorNumbers) => number): number =>
+    mirroring.statuses().reduce((sum, numbers) => sum + read(numbers), 0);
+  const droppedLines = ({ dropped }: MirrorNumbers): number => Object.values(dropped).reduce((a, b) => a + b, 0);
   return [
     counter('ingest_accepted_total', 'Items made durable.', () => ingest.counts.accepted),
     counter('ingest_rejected_total', 'Items refused, by reason.', () => byReason(ingest.counts.rejected)),
@@ -151,6 +168,34 @@ function metricsOf({ ingest, drain, events, room }: StatusSources): Metric[] {
     counter('events_inserted_total', 'Events put into their data source.', () => events.counts.inserted),
     counter('events_quarantined_total', 'Events put into a quarantine.', () => events.counts.quarantined),
     counter('events_dropped_total', 'Events whose data source was deleted.', () => events.counts.dropped),
+    counter('events_left_out_total', 'Events outside of the share of their data source.', () => switches.counts.events),
+    counter(
+      'events_switched_off_requests_total',
+      'Requests for data sources that are switched off.',
+      () => switches.counts.requests,
+    ),
+    counter('mirror_lines_total', 'Events for mirrors, by what became of them.', () =>
+      Object.entries({
+        sent: overMirrors(({ sentLines }) => sentLines),
+        dead: overMirrors(({ deadLines }) => deadLines),
+        dropped: overMirrors(droppedLines),
+      }).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    ),
+    counter('mirror_retries_total', 'Batches that mirrors have to send again.', () =>
+      overMirrors(({ retries }) => retries),
+    ),
+    counter(
+      'mirror_missed_segments_total',
+      'Segments that could not be read for mirrors.',
+      () => mirroring.missedSegments,
+    ),
+    gauge('mirror_queue_bytes', 'Bytes that wait for the destinations of mirrors.', () =>
+      overMirrors(({ queuedBytes }) => queuedBytes),
+    ),
+    gauge('mirror_lag_seconds', 'Age of the oldest event that waits for a mirror.', () => {
+      const oldest = mirroring.statuses().map(({ oldestAt }) => oldestAt ?? Number.POSITIVE_INFINITY);
+      return Math.max(0, (Date.now() - Math.min(Date.now(), ...oldest)) / 1000);
+    }),
     gauge('drain_healthy', 'Whether the last hand-over worked.', () => (drain.healthy ? 1 : 0)),
     gauge('process_resident_memory_bytes', 'Resident memory of the server process.', () => process.memoryUsage.rss()),
   ];

@@ -20,6 +20,7 @@ import type { Platform } from '../../platform/platform.ts';
 import type { WorkspacePrincipal } from '../../platform/principal.ts';
 import { reportsCalls } from '../../platform/reports.ts';
 import type { DataSourceEntry } from '../../platform/resource-row.ts';
+import type { SourceSwitches } from '../../platform/source-switches.ts';
 import { readUnpacked } from '../unpack.ts';
 import { MAX_BATCH_BYTES, MAX_EVENT_BYTES, readEvents } from './events.ts';
 import type { Owner, Row } from './form.ts';
@@ -36,6 +37,7 @@ export interface IngestOptions {
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'tokens'>;
   readonly append: Append;
   readonly appendBoth: AppendBoth;
+  readonly switches: Pick<SourceSwitches, 'admit' | 'leave'>;
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly now: () => number;
 }
@@ -139,17 +141,26 @@ interface Load {
 async function send(
   loads: readonly Load[],
   { placement }: SdkKey,
-  { platform, append, appendBoth, quotas }: IngestOptions,
+  { platform, append, appendBoth, quotas, switches }: IngestOptions,
 ): Promise<void> {
   const wanted = loads.flatMap(({ target, rows }) => {
     if (target === undefined || rows.length === 0) return [];
     const { entry, filter } = target;
+    const { isOff, share } = switches.admit(entry.tenant, entry.name);
+    if (isOff) {
+      switches.leave(entry.tenant, entry.name, { requests: 1, events: 0 });
+      return [];
+    }
     const lines = Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n'));
     const { tenant, id: dataSource } = entry;
     const hasGenerations = reportsCalls(entry.definition, filter);
     const limited = { key: `datasource:${tenant}/${entry.name}` };
     return [
-      { limited, load: { tenant, dataSource, importId: randomUUID(), filter, hasGenerations, placement, lines } },
+      {
+        entry,
+        limited,
+        load: { tenant, dataSource, importId: randomUUID(), filter, hasGenerations, placement, share, lines },
+      },
     ];
   });
   platform.rates.admit(wanted.map(({ limited }) => limited));
@@ -157,7 +168,12 @@ async function send(
   const [first, second] = wanted.map(({ load }) => load);
   if (first === undefined) return;
   const { lines, ...target } = first;
-  const { accepted } = second === undefined ? await append(target, lines) : await appendBoth(first, second);
+  const { accepted, rejected = 0 } =
+    second === undefined ? await append(target, lines) : await appendBoth(first, second);
+  // Of two that take a share nobody says which left how many; that they did is what counts.
+  const shared = wanted.find(({ load }) => load.share !== undefined)?.entry;
+  if (rejected > 0 && shared !== undefined)
+    switches.leave(shared.tenant, shared.name, { requests: 0, events: rejected });
   quotas.count(placement, accepted, lines.length + (second?.lines.length ?? 0));
 }
 

@@ -301,6 +301,20 @@ describe('events', () => {
     expect([400, 422]).toContain(answer.status);
   });
 
+  it('are left out by a data source that is switched off, and answered as taken', async () => {
+    const { apiKey } = await made('paused');
+    const set = (body: object): Promise<Answer> =>
+      server.call('PUT /api/v1/sources', { token: server.admin, body: JSON.stringify({ tenant: 'paused', ...body }) });
+    await set({ name: 'canonical_events', enabled: false });
+    await set({ name: 'traces', percent: 0 });
+    const answer = await ingest(apiKey, [event('paused')]);
+    expect([answer.status, answer.json]).toMatchObject([200, { success: true, event_count: 1 }]);
+    await set({ name: 'canonical_events', enabled: true });
+    await ingest(apiKey, [event('paused')]);
+    await eventually('paused', 'SELECT toUInt32(count()) AS n FROM canonical_events', [{ n: 1 }]);
+    expect(await query('paused', 'SELECT toUInt32(count()) AS n FROM traces')).toEqual([{ n: 0 }]);
+  });
+
   it('are refused that are too many, or too large', async () => {
     const { apiKey } = await made('strict');
     const many = await ingest(

@@ -10,6 +10,7 @@ import type { Append, AppendBoth } from '../../platform/import.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { accountRoutes } from './accounts.ts';
 import { apiKeyRoutes } from './api-keys.ts';
+import type { SourceSwitches } from '../../platform/source-switches.ts';
 import type { Rows } from './bind.ts';
 import { ingestRoutes } from './ingest.ts';
 import type { SdkKeys } from './keys.ts';
@@ -22,6 +23,7 @@ export interface ObservaParts {
   readonly platform: Platform;
   readonly append: Append;
   readonly appendBoth: AppendBoth;
+  readonly switches: Pick<SourceSwitches, 'admit' | 'leave'>;
   readonly quotas: Pick<Quotas, 'admit' | 'count'>;
   readonly rows: Rows;
   readonly users: Users;
