@@ -86,7 +86,7 @@ export const ROOMS = {
   'server/wal/drain*.ts': ['model', 'schema', 'native', 'store'],
   'server/wal/hand-over*.ts': ['model', 'store'],
   'server/pipeline': ['model', 'schema', 'native', 'redaction', 'server/generations', 'server/otlp', 'server/wal'],
-  'server/mirror': ['model', 'native', 'server/pipeline', 'server/wal', 'server/platform'],
+  'server/mirror': ['model', 'native', 'store', 'server/pipeline', 'server/wal', 'server/platform'],
   'server/receivers': ['model', 'server/pipeline', 'server/otlp', 'server/http', 'server/control', 'server/platform'],
 
   // The read path.

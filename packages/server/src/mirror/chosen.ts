@@ -6,6 +6,7 @@
  */
 
 import { readTexts } from '@glasshouse/native';
+import { BATCH_PREFIX } from '@glasshouse/store';
 import { chooser } from '../pipeline/share.ts';
 import { eachBlock } from '../wal/blocks.ts';
 
@@ -33,6 +34,10 @@ export interface Chosen {
   /** Lines that do not go because the token of their sender has a write filter, by tenant. */
   readonly filtered: ReadonlyMap<string, number>;
 }
+
+/** What the names of batches begin with that a mirror sends. */
+export const MIRROR_PREFIX = 'mirror.';
+const RELAYED = Buffer.from(BATCH_PREFIX + MIRROR_PREFIX);
 
 /** Largest body, far below what servers take; a longer line goes alone. */
 const BATCH_BYTES = 4 << 20;
@@ -75,12 +80,12 @@ export function chosenOf(path: string, segment: bigint, plan: Plan, batchBytes =
 
   eachBlock(path, segment, (block) => {
     const { rows, texts } = readTexts(block);
-    const [ids, filters, lines] = ['datasource_id', 'filter', 'line'].map((name) => {
+    const [ids, requests, filters, lines] = ['datasource_id', 'import_id', 'filter', 'line'].map((name) => {
       const column = texts.get(name);
       if (column === undefined) throw new Error(`cannot mirror segment=${path}: it has no column ${name}`);
       return column;
     });
-    if (ids === undefined || filters === undefined || lines === undefined) return;
+    if (ids === undefined || requests === undefined || filters === undefined || lines === undefined) return;
     let lastBytes: Buffer | undefined;
     let last: Filling | undefined;
     for (let row = 0; row < rows; row++) {
@@ -90,7 +95,8 @@ export function chosenOf(path: string, segment: bigint, plan: Plan, batchBytes =
         lastBytes = id;
         last = fillingOf(id.toString('utf8'));
       }
-      if (last === undefined) continue;
+      // What a mirror brought goes no further, or two servers that mirror to each other would never come to an end.
+      if (last === undefined || requests.at(row).subarray(0, RELAYED.length).equals(RELAYED)) continue;
       const line = lines.at(row);
       if (last.isIn?.(line) === false) continue;
       if (filters.at(row).length > 0) {

@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { AppError, messageOf } from '@glasshouse/model';
+import { MIRROR_PREFIX } from './chosen.ts';
 import type { Post, Posted, Target } from './post.ts';
 import type { Next, Queue } from './queue.ts';
 
@@ -197,7 +198,7 @@ export class Courier {
   private nameOf({ segment, number, source }: Next): string {
     const { tenant } = this.destination;
     const whose = createHash('sha256').update(`${tenant}\0${source}`).digest('hex').slice(0, 16);
-    return `mirror.${this.options.installation}.${whose}.${segment.toString(16).padStart(16, '0')}.${number}`;
+    return `${MIRROR_PREFIX}${this.options.installation}.${whose}.${segment.toString(16).padStart(16, '0')}.${number}`;
   }
 
   /** Waits, at most so long, or until it is woken. */

@@ -39,6 +39,7 @@ export interface MirroringOptions extends Pick<OutboxOptions, 'allow' | 'directo
 /** Bytes of segments that may wait to be read; the thread is faster than the log, so this is for one that does not work. */
 const MAX_INBOX_BYTES = 2 ** 30;
 const RESTART_MS = 1_000;
+const CLOSE_MS = 5_000;
 const LINK = /^[0-9a-f]{16}\.gz$/u;
 
 export class Mirroring {
@@ -107,12 +108,16 @@ export class Mirroring {
   /** Ends what is under way; what waits is sent after the next start. */
   async close(): Promise<void> {
     this.isClosed = true;
-    if (this.worker === undefined) return;
-    const ended = new Promise<void>((resolve) => {
-      this.stopped = resolve;
-    });
+    const { worker } = this;
+    if (worker === undefined) return;
+    worker.ref();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.stopped = resolve;
+    const late = setTimeout(resolve, CLOSE_MS);
     this.send({ kind: 'stop' });
-    await ended;
+    await promise;
+    clearTimeout(late);
+    await worker.terminate();
   }
 
   /** Gives a segment a second name, unless nobody has a mirror. */

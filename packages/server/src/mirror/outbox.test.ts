@@ -106,17 +106,22 @@ function destination(change: Partial<Destination> = {}): Destination {
 
 /** A segment with these events of data sources. */
 function segmentOf(
-  bodies: readonly { readonly id: string; readonly body: string; readonly filter?: string }[],
+  bodies: readonly {
+    readonly id: string;
+    readonly body: string;
+    readonly filter?: string;
+    readonly importId?: string;
+  }[],
 ): SegmentInfo {
   const reader = new EventsReader({ maxBodyBytes: 1e7, retentionMs: undefined, maxAheadMs: 1e9, now: Date.now });
-  for (const { id, body, filter = '' } of bodies) {
+  for (const { id, body, filter = '', importId = 'i' } of bodies) {
     const bytes = Buffer.from(body);
     const shared = new SharedArrayBuffer(bytes.length + 64);
     Buffer.from(shared).set(bytes);
     reader.decode({
       tenant: 'acme',
       dataSource: id,
-      importId: 'i',
+      importId,
       filter,
       coding: 'identity',
       buffer: shared,
@@ -183,6 +188,15 @@ describe('what of a segment goes', () => {
     const { batches, filtered } = chosenOf(path, id, new Map([['a', SOURCE]]));
     expect(batches.get('acme')).toMatchObject([{ lines: 1 }]);
     expect(filtered.get('acme')).toBe(2);
+  });
+
+  it('is without what another mirror brought', () => {
+    const { path, id } = segmentOf([
+      { id: 'a', body: lines(0, 2), importId: 'batch-mirror.0123456789abcdef.x.1.0-owner' },
+      { id: 'a', body: lines(2, 1), importId: 'batch-mine-owner' },
+    ]);
+    const { batches } = chosenOf(path, id, new Map([['a', SOURCE]]));
+    expect(batches.get('acme')?.map(({ body }) => body.toString())).toEqual(['{"n":2}\n']);
   });
 
   it('has an event that was sent over several lines in one', () => {
