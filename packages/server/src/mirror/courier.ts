@@ -56,7 +56,7 @@ type Outcome =
   | { readonly kind: 'refused'; readonly fault: CourierFault };
 
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 60_000;
+const LAST_RETRY_MS = 30_000;
 const MAX_REASON = 500;
 /** Client errors that are about the moment: too slow, too early, too often, gone while it was answering. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 499]);
