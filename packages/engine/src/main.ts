@@ -46,6 +46,7 @@ async function open(options: OpenMessage): Promise<{ running: Running; version: 
   const fifos = Array.from({ length: count }, (_, index) => join(options.runtimeDir, `result-${index}`));
   for (const path of fifos) rmSync(path, { force: true });
   await makeFifos(fifos);
+  const now = (): number => performance.now();
   const take = (places: number): string[] => fifos.splice(0, places);
   const face = new HttpFace({
     sessions,
@@ -53,9 +54,9 @@ async function open(options: OpenMessage): Promise<{ running: Running; version: 
     credentials: options.credentials,
     spoolDir,
     slots: {
-      read: new Slots('reader', take(options.readSlots), options.maxWaiting),
-      check: new Slots('owner read', take(options.checkSlots), options.maxWaiting),
-      write: new Slots('owner write', take(options.writeSlots), options.maxWaiting),
+      read: new Slots('reader', take(options.readSlots), options.maxWaiting, now),
+      check: new Slots('owner read', take(options.checkSlots), options.maxWaiting, now),
+      write: new Slots('owner write', take(options.writeSlots), options.maxWaiting, now),
     },
     readerLimits: new Map([
       ['max_threads', cores],

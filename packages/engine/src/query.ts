@@ -56,15 +56,15 @@ export async function runResult(
 }
 
 /**
- * The state with this query's share of the threads that it may have: all while it is alone. Where others run or wait, more threads
+ * The state with this query's share of the threads that it may have: all while it is alone. Where others run or wait, or come before it ends, more threads
  * than processors make all of them later, because sharing the work out costs time of its own; so does formatting in a thread
  * beside the only one. Shares are powers of two, so that sessions in few states serve them all.
  */
 function withShare({ state, slots }: Run): SessionState {
   const asked = Number(state.settings.get(THREADS));
-  const at = slots.busy + slots.waiting;
-  if (!(asked > 1) || at <= 1) return state;
-  const share = 2 ** Math.max(0, Math.floor(Math.log2(asked / at)));
+  const { expected } = slots;
+  if (!(asked > 1) || expected <= 1) return state;
+  const share = 2 ** Math.max(0, Math.floor(Math.log2(asked / expected)));
   const settings = new Map(state.settings).set(THREADS, String(share));
   if (share === 1 && !settings.has(FORMATTING)) settings.set(FORMATTING, '0');
   return { ...state, settings };

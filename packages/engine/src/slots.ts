@@ -4,6 +4,7 @@
  *
  * Must stay true: every place holds exactly one engine call at a time, hence at most one thread of the pool.
  */
+import { Crowd } from './crowd.ts';
 import { Exception } from './exception.ts';
 
 /** A place, with the named pipe through which its results come. `release` is called once. */
@@ -16,15 +17,20 @@ interface Waiter {
   readonly give: (fifo: string) => void;
 }
 
+/** So few beside one, on average, that it is mostly alone. */
+const NEGLIGIBLE = 0.125;
+
 export class Slots {
   readonly #free: string[];
   readonly #waiting: Waiter[] = [];
   readonly #maxWaiting: number;
   readonly #name: string;
+  readonly #crowd: Crowd;
   readonly size: number;
 
-  /** `fifos`: one named pipe for each place. */
-  constructor(name: string, fifos: readonly string[], maxWaiting: number) {
+  /** `fifos`: one named pipe for each place. `now` in ms, never going back. */
+  constructor(name: string, fifos: readonly string[], maxWaiting: number, now: () => number) {
+    this.#crowd = new Crowd(now);
     this.#name = name;
     this.#free = [...fifos];
     this.#maxWaiting = maxWaiting;
@@ -39,6 +45,11 @@ export class Slots {
     return this.#waiting.length;
   }
 
+  /** How many of those who run or wait are to be reckoned with: as many as there are, or as there have been of late. */
+  get expected(): number {
+    return Math.max(this.busy + this.waiting, Math.ceil(1 + this.#crowd.mean - NEGLIGIBLE));
+  }
+
   /**
    * Waits for a place in order of arrival.
    * @throws Exception 202 when the queue is full, 394 when `signal` aborts first.
@@ -46,7 +57,10 @@ export class Slots {
   async acquire(signal: AbortSignal): Promise<Slot> {
     if (signal.aborted) throw cancelled();
     const free = this.#free.pop();
-    if (free !== undefined) return this.#slot(free);
+    if (free !== undefined) {
+      this.#note();
+      return this.#slot(free);
+    }
     if (this.#waiting.length >= this.#maxWaiting) {
       throw new Exception(
         202,
@@ -59,10 +73,12 @@ export class Slots {
     const onAbort = (): void => {
       const index = this.#waiting.indexOf(waiter);
       if (index >= 0) this.#waiting.splice(index, 1);
+      this.#note();
       reject(cancelled());
     };
     signal.addEventListener('abort', onAbort, { once: true });
     this.#waiting.push(waiter);
+    this.#note();
     try {
       return this.#slot(await promise);
     } finally {
@@ -80,8 +96,13 @@ export class Slots {
         const waiter = this.#waiting.shift();
         if (waiter === undefined) this.#free.push(fifo);
         else waiter.give(fifo);
+        this.#note();
       },
     };
+  }
+
+  #note(): void {
+    this.#crowd.note(this.busy + this.waiting);
   }
 }
 
