@@ -73,7 +73,9 @@ export function lexError(start: number, why: string): AppError {
 
 /** True for a keyword written in any case and without quotes. */
 export function isWord(token: Token | undefined, ...keywords: readonly string[]): boolean {
-  return token?.kind === 'word' && keywords.includes(token.value.toUpperCase());
+  if (token?.kind !== 'word') return false;
+  const { value } = token;
+  return keywords.some((keyword) => keyword.length === value.length && keyword === value.toUpperCase());
 }
 
 export function isOperator(token: Token | undefined, text: string): boolean {

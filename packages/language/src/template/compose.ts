@@ -169,8 +169,9 @@ class Composition {
 
 function unitOf(what: string, text: string, node: PipeNode | undefined): Unit {
   try {
-    const { sql, format } = splitStatement(text);
-    const tokens = tokenize(sql);
+    const { sql, format, tokens: given } = splitStatement(text);
+    // Where comments or a format were left out, they stand elsewhere in what is left.
+    const tokens = sql === text.trim() ? movedBack(given, text.length - text.trimStart().length) : tokenize(sql);
     return {
       node,
       sql,
@@ -185,6 +186,11 @@ function unitOf(what: string, text: string, node: PipeNode | undefined): Unit {
     const { code, message } = toAppError(error);
     throw new AppError(code, `cannot compose ${what}: ${message}`, { cause: error });
   }
+}
+
+/** Tokens of a text that begins so much later. */
+function movedBack(tokens: readonly Token[], by: number): readonly Token[] {
+  return by === 0 ? tokens : tokens.map((token) => ({ ...token, start: token.start - by, end: token.end - by }));
 }
 
 function startsSelect([first]: readonly Token[]): boolean {
