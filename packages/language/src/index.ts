@@ -22,6 +22,8 @@ export { judgeExpression, splitExpression } from './sql/expression.ts';
 export type { Expression, ExpressionRules } from './sql/expression.ts';
 export { fallibility, scalarsCanFail } from './sql/fallible.ts';
 export type { Fallibility } from './sql/fallible.ts';
+export { aggregationOf } from './sql/aggregation.ts';
+export type { Aggregation } from './sql/aggregation.ts';
 export { isUnfolded } from './sql/unfolded.ts';
 export { EXPLAIN_SETTINGS, EXPLAIN_TREE, hasFirstRows, parseResolved } from './sql/resolved.ts';
 export { judgeCodec, judgeEngineSettings, judgeIndexType } from './sql/table-parts.ts';

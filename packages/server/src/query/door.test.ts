@@ -193,6 +193,27 @@ describe('what a credential reads', () => {
   });
 });
 
+describe('a statement that groups by time', () => {
+  const asking = async (sql: string, reads?: Reads): Promise<string[]> => {
+    asked = [];
+    await run(sql, reads);
+    return asked.map((one) => /^(?:EXPLAIN \w+|SELECT)/u.exec(one)?.[0] ?? one);
+  };
+  const byMinute = (from: string): string =>
+    `SELECT toStartOfMinute(ts) AS m, sum(n) AS total FROM events WHERE ts >= '${from}' GROUP BY m ORDER BY m`;
+
+  it('is told of how large the parts are that it reads, once for its shape', async () => {
+    const judged = ['EXPLAIN AST', 'EXPLAIN QUERY', 'EXPLAIN ESTIMATE', 'SELECT'];
+    expect(await asking(byMinute('2026-01-01 00:00:00'))).toEqual(judged);
+    expect(await asking(byMinute('2026-01-01 00:00:05'))).toEqual(['SELECT']);
+  });
+
+  it('is told nothing of rows that are hidden', async () => {
+    const reads: Reads = { kind: 'some', tables: new Map([['events', "org = 'a'"]]) };
+    expect(await asking(byMinute('2026-01-01 00:00:01'), reads)).not.toContain('EXPLAIN ESTIMATE');
+  });
+});
+
 describe('a statement over the views of facts', () => {
   const judged = async (sql: string): Promise<number> => {
     asked = [];

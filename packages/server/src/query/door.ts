@@ -212,8 +212,8 @@ export class Door {
       }
       case 'judged': {
         const one = selectOf(prepared, rights, options);
-        const { settings } = await this.judgement.rule(one);
-        return { statement: one.statement, given: { ...one.params, ...settings } };
+        const { settings, faster } = await this.judgement.rule(one);
+        return { statement: one.statement, given: { ...faster, ...one.params, ...settings } };
       }
     }
   }

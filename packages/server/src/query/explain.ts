@@ -11,9 +11,12 @@ export interface Explainer {
   readonly limits: QueryLimits;
 }
 
+/** The syntax tree, the resolved tree, or what of each table would be read. */
+export type Explanation = 'AST' | 'ESTIMATE' | 'TREE';
+
 export interface Explained {
   readonly tenant: string;
-  readonly what: 'AST' | 'TREE';
+  readonly what: Explanation;
   readonly sql: string;
   readonly settings?: Settings;
   readonly signal?: AbortSignal | undefined;
@@ -22,7 +25,7 @@ export interface Explained {
 /** The explanation as raw text. Rejects with a StoreError for what the engine cannot parse or resolve. */
 export async function explain({ store, limits }: Explainer, wanted: Explained): Promise<string> {
   const { tenant, what, sql, settings, signal } = wanted;
-  const prefix = what === 'AST' ? 'EXPLAIN AST ' : EXPLAIN_TREE;
+  const prefix = what === 'TREE' ? EXPLAIN_TREE : `EXPLAIN ${what} `;
   const all = { ...querySettings({}, limits), ...settings, ...EXPLAIN_SETTINGS, default_format: 'TSVRaw' };
   try {
     const { stream } = await store.read(tenant, prefix + sql, {

@@ -7,6 +7,7 @@
  */
 
 import {
+  aggregationOf,
   confirm,
   fallibility,
   hasFirstRows,
@@ -25,7 +26,8 @@ import type { AstNode, Fallibility, Policy, Statement, TableName, Verdict } from
 import { AppError } from '@glasshouse/model';
 import type { Settings } from '@glasshouse/store';
 import { SHARED_DATABASE, VIEWS } from '@glasshouse/store';
-import { explain, type Explainer } from './explain.ts';
+import { explain, type Explainer, type Explanation } from './explain.ts';
+import { fasterSettings } from './faster.ts';
 import { NEWEST_FIRST, orderSettings, type Order } from './order.ts';
 import { catalogFilters, filterSetting, NO_RIGHT, type Rights, type Written } from './reads.ts';
 import { shapeOf } from './shape.ts';
@@ -35,6 +37,8 @@ import { Verdicts } from './verdicts.ts';
 export interface Ruling {
   /** Settings with which it has to run, whatever the client asks for. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Settings with which the same answer comes sooner. */
+  readonly faster: Readonly<Record<string, string>>;
   /** Tables that it reads, those behind views and in arguments of table functions not among them. */
   readonly tables: readonly TableName[];
   /** True if it holds for every statement of the shape. */
@@ -154,16 +158,24 @@ export class Judgement {
     const hiding = hidingOf([...suspects, ...tables], rights);
     const order = orderOf(hiding, () => fallibility(parseResolved(tree)));
     const isList = hiding === 'facts' && order === 'free' && hasFirstRows(parseResolved(tree));
+    const settings = { ...orderSettings(order), ...(isList ? NEWEST_FIRST : {}), ...conditions };
     return {
-      settings: { ...orderSettings(order), ...(isList ? NEWEST_FIRST : {}), ...conditions },
+      settings,
+      faster: hiding === 'nothing' ? await this.fasterFor(one, tree, settings) : {},
       tables,
       isGeneral: hiding === 'nothing' || (hiding === 'facts' && isUnfolded(ast, parseResolved(tree))),
     };
   }
 
+  private fasterFor(one: Case, tree: string, settings: Settings): Promise<Readonly<Record<string, string>>> {
+    // Asked under the conditions under which it runs. If it cannot be told, the statement says why when it runs.
+    const estimate = (): Promise<string> => this.explain(one, 'ESTIMATE', one.statement.sql, settings).catch(() => '');
+    return fasterSettings(aggregationOf(parseResolved(tree)), estimate);
+  }
+
   private explain(
     { rights, params, resolving, signal }: Pick<Case, 'params' | 'resolving' | 'rights' | 'signal'>,
-    what: 'AST' | 'TREE',
+    what: Explanation,
     sql: string,
     settings: Settings = {},
   ): Promise<string> {
