@@ -11,6 +11,7 @@ import { compareNaive } from './comparison.ts';
 import type { Context } from './context.ts';
 import { measureEndpoint } from './endpoint.ts';
 import { measureEvents } from './events.ts';
+import { measureGenerationEndpoints } from './generation-endpoints.ts';
 import { measureGenerations } from './generations.ts';
 import { measureIngest } from './ingest.ts';
 import type { Ingested } from './ingest.ts';
@@ -61,6 +62,7 @@ async function measureAll(context: Context, show: (table: Table) => void): Promi
     events: async () => add(await measureEvents(context)),
     endpoint: async () => add(await measureEndpoint(context)),
     generations: async () => add(await measureGenerations(context)),
+    'generations-endpoints': async () => add(await measureGenerationEndpoints(context)),
   };
   for (const name of context.options.sections) await sections[name]();
   return tables;

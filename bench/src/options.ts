@@ -12,6 +12,7 @@ export const SECTIONS = [
   'events',
   'endpoint',
   'generations',
+  'generations-endpoints',
 ] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
@@ -42,6 +43,7 @@ Sections (all if none is named):
   events    JSON events into a data source, and the ratio to mapping them row by row in JavaScript
   endpoint  endpoints that aggregate an hour out of 10 million rows: alone, and at 100 requests/s
   generations  calls of models: events that become priced rows, and what spans cost that report calls
+  generations-endpoints  the built-in endpoints over 10 million calls of models
 
 Options:
   --seconds N   length of the sustained load (60)

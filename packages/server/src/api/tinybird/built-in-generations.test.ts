@@ -213,6 +213,17 @@ const expectations = (): void => {
     ]);
   });
 
+  it('are of the last 24 hours where errors and latency are asked for without a time', async () => {
+    const since = Date.now() - DAY_MS;
+    const expected = CALLS.filter(
+      ({ time, duplicate }) => duplicate !== true && Date.parse(`${String(time).replace(' ', 'T')}Z`) > since,
+    );
+    for (const name of ['latency', 'error_rate']) {
+      const found = await ask(name);
+      expect(found.reduce((sum, row) => sum + Number(row['calls']), 0)).toBe(expected.length);
+    }
+  });
+
   it('are the share of errors by service, and what came out where none is named', async () => {
     const start = `${day(6)} 00:00:00`;
     expect(pick(await ask('error_rate', { start }), 'service', 'calls', 'errors', 'error_rate')).toEqual([

@@ -14,8 +14,8 @@ type Keys = { readonly names: Readonly<Record<string, string>> } | { readonly by
 
 export interface Endpoint {
   readonly description: string;
-  /** Since when, where nothing is asked for: as SQL, and in words. */
-  readonly since: readonly [sql: string, words: string];
+  /** Since when, where nothing is asked for. */
+  readonly since: Since;
   readonly keys: Keys;
   /** What is added up; `x` comes as `x_`, and once for whole days and once for the others. */
   readonly sums: readonly GenerationSum[];
@@ -24,6 +24,13 @@ export interface Endpoint {
   /** The question over `days`, which has keys and sums. `BY` in it stands for the names of the keys. */
   readonly sql: string;
   readonly limit: number;
+}
+
+/** A default: as SQL, in words, and whether it is always the beginning of a day. */
+export interface Since {
+  readonly sql: string;
+  readonly words: string;
+  readonly isMidnight: boolean;
 }
 
 export const MODEL = "if(model_used = '', model_requested, model_used)";
@@ -62,7 +69,7 @@ export function dataFile(endpoint: Endpoint): string {
     `DESCRIPTION >\n    ${endpoint.description}\n`,
     node('whole_days', rowsOf(endpoint, WHOLE)),
     node('other_days', rowsOf(endpoint, EDGES)),
-    node('days', 'SELECT * FROM whole_days UNION ALL SELECT * FROM other_days'),
+    node('days', daysOf(endpoint.since)),
     `${node('endpoint', `${endpoint.sql.trim().replaceAll('BY_KEYS', namesOf(endpoint.keys))}\n${limit}`)}\nTYPE endpoint\n`,
   ].join('\n');
 }
@@ -71,15 +78,29 @@ function node(name: string, sql: string): string {
   return `NODE ${name}\nSQL >\n    %\n${sql.replaceAll(/^/gmu, '    ')}\n`;
 }
 
+/** The first day that belongs to the time asked for as a whole. */
+const FIRST_DAY = 'toDate(since + INTERVAL 86399 SECOND)';
+/** Of a single day the rows are asked: most of them are not added up yet. */
+const NO_DAY = "toDate('2106-02-07')";
+
+/** Both parts, or the only one that can have rows: the engine takes its time over an empty part too. */
+function daysOf({ isMidnight }: Since): string {
+  const [start, end] = ["start.endswith('00:00:00')", "(not defined(end) or end.endswith('00:00:00'))"];
+  const both = `{% else %} SELECT * FROM whole_days UNION ALL SELECT * FROM other_days {% end %}`;
+  if (isMidnight) return `{% if (not defined(start) or ${start}) and ${end} %} SELECT * FROM whole_days\n${both}`;
+  return `{% if not defined(start) and not defined(end) %} SELECT * FROM other_days
+{% elif defined(start) and ${start} and ${end} %} SELECT * FROM whole_days\n${both}`;
+}
+
 function rowsOf({ keys, sums, since, where }: Endpoint, time: string): string {
-  const from = `From when, UTC, to the second; ${since[1]} if it is left out`;
+  const from = `From when, UTC, to the second; ${since.words} if it is left out`;
   const until = 'Until when, UTC, to the second; without an end if it is left out';
   return `WITH
   {% if defined(start) %} parseDateTimeBestEffort({{ DateTime(start, description='${from}') }}, 'UTC')
-  {% else %} ${since[0]} {% end %} AS since,
+  {% else %} ${since.sql} {% end %} AS since,
   {% if defined(end) %} parseDateTimeBestEffort({{ DateTime(end, description='${until}') }}, 'UTC')
   {% else %} toDateTime('2106-02-07 00:00:00', 'UTC') {% end %} AS until,
-  toDate(since + INTERVAL 86399 SECOND) AS first_day,
+  ${since.isMidnight ? FIRST_DAY : `{% if defined(start) %} ${FIRST_DAY} {% else %} ${NO_DAY} {% end %}`} AS first_day,
   toDate(until) AS last_day
 SELECT
   ${keysOf(keys)}

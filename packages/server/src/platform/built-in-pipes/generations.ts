@@ -1,15 +1,19 @@
 /**
- * Endpoints over the calls of models, as data files by the names of their pipes. `docs/reference/endpoints.md` describes them.
+ * Endpoints over the calls of models, as data files by the names of their pipes. `docs/guides/generations.md` describes them.
  *
  * Must stay true: a call counts once, and a call of another workspace never does: both is what `telemetry.generations` shows.
  */
 
 import type { GenerationSum } from '@glasshouse/schema';
-import type { Endpoint } from './generation-file.ts';
+import type { Endpoint, Since } from './generation-file.ts';
 import { dataFile, MODEL, PROJECT } from './generation-file.ts';
 
-const DAYS_30 = ["toDateTime(toDate(now('UTC')) - 29, 'UTC')", 'midnight UTC 29 days ago'] as const;
-const HOURS_24 = ["now('UTC') - INTERVAL 1 DAY", '24 hours ago'] as const;
+const DAYS_30: Since = {
+  sql: "toDateTime(toDate(now('UTC')) - 29, 'UTC')",
+  words: 'midnight UTC 29 days ago',
+  isMidnight: true,
+};
+const HOURS_24: Since = { sql: "now('UTC') - INTERVAL 1 DAY", words: '24 hours ago', isMidnight: false };
 const MODELS = { provider: 'provider', model: MODEL } as const;
 const SPENT = ['calls', 'errors', 'cost', 'input_tokens', 'output_tokens', 'images'] as const;
 
