@@ -235,7 +235,7 @@ describe('a line', () => {
 
   it('without a time that can be read has the present', () => {
     const stand = new Stand();
-    stand.lines([event({ start_time: 'never' })]);
+    stand.lines([event({ start_time: 'never', end_time: 'never' })]);
     expect(pick(stand.commit(), 'time')).toEqual([[BigInt(NOW_MS) * 1_000_000n]]);
   });
 

@@ -54,6 +54,7 @@ describe('a deployment', () => {
       'canonical_events false',
       'events true',
       'litellm false',
+      'llm_events false',
       'tb_logs false',
       'top true',
       'traces false',
@@ -83,7 +84,7 @@ describe('a deployment', () => {
       builtIn: false,
       tableVersion: 1,
     });
-    expect(platform.catalog.dataSources(tenant)).toHaveLength(4);
+    expect(platform.catalog.dataSources(tenant)).toHaveLength(5);
     const { result, deployment } = await platform.deployments.deploy(tenant, []);
     expect([result, deployment.deletedDataSources]).toEqual(['failed', ['traces']]);
   });

@@ -236,7 +236,7 @@ describe('llm_messages', () => {
   it('shows what was said in a chat', async () => {
     const [event] = await ask('llm_messages', { chat_id: 'c-1' });
     expect(event?.['messages']).toEqual([{ role: 'user', content: 'Hello' }]);
-    const [choice] = event?.['response_choices'] as string[];
+    const [choice] = (event?.['response_choices'] ?? []) as string[];
     expect(JSON.parse(choice ?? '')).toEqual({ message: { role: 'assistant', content: 'Hi "there"' } });
     const [span] = await ask('llm_messages', { chat_id: 'c-2', user: 'cem' });
     expect([span?.['messages'], span?.['response_choices']]).toEqual([[{ role: 'user', content: 'What now?' }], []]);

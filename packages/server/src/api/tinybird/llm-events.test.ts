@@ -247,8 +247,8 @@ describe('files of the workspace’s own', () => {
     const form = new FormData();
     for (const [name, text] of Object.entries(files)) form.append('data_project://', new Blob([text]), name);
     const path = 'POST /v1/deploy?auto_promote=true&allow_destructive_operations=true';
-    const { text, json } = await server.call(path, { body: form });
-    const id = String((json['deployment'] as { id?: unknown } | undefined)?.id ?? text);
+    const { json } = await server.call(path, { body: form });
+    const { id } = json['deployment'] as { readonly id: string };
     const isLive = async (): Promise<unknown> =>
       ((await server.call(`/v1/deployments/${id}`)).json['deployment'] as { live?: unknown }).live;
     await expect.poll(isLive, { timeout: 20_000 }).toBe(true);
