@@ -146,6 +146,32 @@ describe('while the store is away', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  it('has a row of what a sender had begun who became known on the way, and of what was refused then', async () => {
+    const first = await open();
+    const someone = { id: 'a@example.com', name: 'a@example.com', kind: 'user', tenant: 'guests' } as const;
+    const nobody = { id: 'unknown', name: '', kind: 'unknown', tenant: '' } as const;
+    const begun = first.attempt(intent({ actor: nobody, tenant: '', target: 'begun' }));
+    await first.within(begun, () => first.announce(someone));
+    const refused = first.attempt(intent({ actor: nobody, tenant: '', target: 'refused' }));
+    await first.within(refused, () => first.announce(someone));
+    first.refuse(refused, 'cannot do it');
+    // Who is known already stays who it is.
+    const known = await first.begin(intent({ tenant: 'guests', target: 'known' }));
+    await first.within(known, () => first.announce(someone));
+    await first.settle(known, 'ok');
+    link.lost = 'before';
+    await first.close();
+    link.lost = undefined;
+    const second = await open();
+    const rows = await second.read({ tenant: 'guests', limit: 10 });
+    expect(rows.map(({ target, actor, outcome }) => [target, actor, outcome]).toSorted()).toEqual([
+      ['begun', 'a@example.com', 'error'],
+      ['known', 'k0', 'ok'],
+      ['refused', 'a@example.com', 'refused'],
+    ]);
+    await second.close();
+  });
+
   it('too much that waits refuses what would come', async () => {
     const audit = await open({ maxBytes: 2_000 });
     link.lost = 'before';
