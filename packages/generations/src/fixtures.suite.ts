@@ -518,6 +518,7 @@ export const FIXTURES: readonly Fixture[] = [
       'response_id',
       'prompt',
       'completion',
+      'tool_calls',
     ],
     differs: { time: `${BigInt(Date.parse(END)) * 1_000_000n}` },
     record: JSON.stringify({

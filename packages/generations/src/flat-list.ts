@@ -48,10 +48,11 @@ export function listCallsText(list: FlatList, attributes: Readonly<Record<string
 const READ = new WeakMap<object, Map<FlatList, readonly Message[]>>();
 
 function messagesOf(flat: FlatList, attributes: Readonly<Record<string, string>>): readonly Message[] {
-  let lists = READ.get(attributes);
-  if (lists === undefined) READ.set(attributes, (lists = new Map()));
-  let messages = lists.get(flat);
-  if (messages === undefined) lists.set(flat, (messages = readMessages(flat, attributes)));
+  const lists = READ.get(attributes) ?? new Map<FlatList, readonly Message[]>();
+  const known = lists.get(flat);
+  if (known !== undefined) return known;
+  const messages = readMessages(flat, attributes);
+  READ.set(attributes, lists.set(flat, messages));
   return messages;
 }
 

@@ -368,7 +368,9 @@ describe('spans of which one is around the other', () => {
     c.commit();
     c.spans([outer]);
     const rows = [a.commit(), b.commit(), c.commit()];
-    return rows.map((found) => pick(found, 'duplicate', 'parent_span_id').find(([, parent = '']) => parent === '')?.[0]);
+    return rows.map(
+      (found) => pick(found, 'duplicate', 'parent_span_id').find(([, parent = '']) => parent === '')?.[0],
+    );
   };
 
   it.each<[string, () => readonly [Plain, Plain]]>([
