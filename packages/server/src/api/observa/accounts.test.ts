@@ -297,6 +297,21 @@ describe('an API key', () => {
     expect(row).toMatchObject({ actor: { name: made.email, kind: 'user' }, tenant: made.tenantId });
   });
 
+  it('of both environments has calls of models in that which the event says', async () => {
+    const made = await account();
+    const { apiKey: key } = await apiKey(made);
+    const attributes = { llm_call: { model: 'gpt-4o', input_tokens: 1, output_tokens: 1, latency_ms: 1 } };
+    const events = ['dev', 'prod'].map((environment) =>
+      eventOf(made, { event_type: 'llm_call', environment, attributes }),
+    );
+    expect((await ingest(key, events)).status).toBe(200);
+    const body = 'SELECT project_id, environment FROM generations ORDER BY environment';
+    const headers = { 'x-glasshouse-tenant': made.tenantId };
+    await expect
+      .poll(async () => (await closed.call('POST /v0/sql', { body, headers })).json['data'], { timeout: 15_000 })
+      .toEqual(['dev', 'prod'].map((environment) => ({ project_id: made.projectId, environment })));
+  });
+
   it('is rotated with an overlap, and without one', async () => {
     const made = await anyAccount();
     const first = await apiKey(made, { environment: 'dev' });

@@ -140,9 +140,11 @@ interface Load {
 /** Appends all loads in one commit, once the rates of all their data sources let them through. */
 async function send(
   loads: readonly Load[],
-  { placement }: SdkKey,
+  { placement: own, isOfAnyEnvironment }: SdkKey,
   { platform, append, appendBoth, quotas, switches }: IngestOptions,
 ): Promise<void> {
+  // Of a key for both environments the row says which; whose it is otherwise, it has from the key.
+  const placement = isOfAnyEnvironment ? undefined : own;
   const wanted = loads.flatMap(({ target, rows }) => {
     if (target === undefined || rows.length === 0) return [];
     const { entry, filter } = target;
@@ -174,7 +176,7 @@ async function send(
   const shared = wanted.find(({ load }) => load.share !== undefined)?.entry;
   if (rejected > 0 && shared !== undefined)
     switches.leave(shared.tenant, shared.name, { requests: 0, events: rejected });
-  quotas.count(placement, accepted, lines.length + (second?.lines.length ?? 0));
+  quotas.count(own, accepted, lines.length + (second?.lines.length ?? 0));
 }
 
 function admit({ response }: Exchange, standing: Standing, now: number): void {
