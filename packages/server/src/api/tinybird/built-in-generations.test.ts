@@ -319,7 +319,8 @@ describe('numbers over days that merges added up', () => {
   });
   expectations();
 
-  it.each(builtInPipes().map((pipe) => [pipe.name, pipe] as const))('%s is answered from them', async (_, pipe) => {
+  const ofGenerations = builtInPipes().filter(({ name }) => name.startsWith('generations_'));
+  it.each(ofGenerations.map((pipe) => [pipe.name, pipe] as const))('%s is answered from them', async (_, pipe) => {
     const node = pipe.nodes.find(({ name }) => name === 'whole_days');
     const values = new Map([['start', `${day(29)} 00:00:00`]]);
     const { sql } = stand.endpoints.node(TENANT, pipe, node as NonNullable<typeof node>, { values });
