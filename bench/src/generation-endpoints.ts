@@ -21,8 +21,8 @@ const DAY_MS = 86_400_000;
 const USERS = 10_000;
 /** Rows of a part before merges, as a segment of the log has them under load. */
 const PART_ROWS = 120_000;
-const WARM_UPS = 3;
-const RUNS = 40;
+const WARM_UPS = 2;
+const RUNS = 15;
 
 /** Names of the endpoints without their prefix, and whether they add up every call, by which column. */
 const ENDPOINTS: Readonly<Record<string, 'calls' | undefined>> = {
