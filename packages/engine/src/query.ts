@@ -56,9 +56,9 @@ export async function runResult(
 }
 
 /**
- * The state with this query's share of the threads that it may have: all while it is alone. Where others run or wait, or come before it ends, more threads
- * than processors make all of them later, because sharing the work out costs time of its own; so does formatting in a thread
- * beside the only one. Shares are powers of two, so that sessions in few states serve them all.
+ * The state with this query's share of the threads that it may have: all while it is alone. Where others run or wait, or come
+ * before it ends, more threads than processors make all of them later, because sharing the work out costs time of its own; so does
+ * formatting in a thread beside the only one. Shares are powers of two, so that sessions in few states serve them all.
  */
 function withShare({ state, slots }: Run): SessionState {
   const asked = Number(state.settings.get(THREADS));
