@@ -70,7 +70,7 @@ describe('wrong usage', () => {
     [['stats'], 'did you mean status?'],
     [['status', '--jsn'], 'did you mean --json?'],
     [['--data-dir'], 'it needs a command'],
-    [['keys', 'forge'], 'give create, list or revoke'],
+    [['keys', 'forge'], 'give create, list, rotate or revoke'],
     [['keys', 'create'], 'say what it is for'],
     [['tenants'], 'give create NAME, or list'],
     [['restore'], 'give the path of a backup'],
@@ -118,7 +118,7 @@ describe('wrong usage', () => {
     const { code, out } = await run(['keys', '--json']);
     expect(code).toBe(2);
     expect(JSON.parse(out)).toEqual({
-      error: 'cannot tell what to do: give create, list or revoke',
+      error: 'cannot tell what to do: give create, list, rotate or revoke',
       hint: 'see `glasshouse keys --help`',
     });
   });
