@@ -95,6 +95,7 @@ describe('a function that is called total', () => {
 
 describe('never fails', () => {
   it.each([
+    'SELECT k FROM f WHERE isNotNull(dec) AND toFloat64(dec) > 1',
     'SELECT toUInt8(s), toDate(s) AS day, count() FROM f WHERE k > 1 GROUP BY day, s ORDER BY toUInt8(s) LIMIT 1 BY toUInt8(s)',
     "SELECT k FROM f WHERE name = 'x' AND ts >= now() - INTERVAL 7 DAY AND ts < now64(3) + 1",
     "SELECT k FROM f WHERE name LIKE '%x%' OR m['a'] IN ('b', 'c') AND NOT k BETWEEN 1 AND 2",

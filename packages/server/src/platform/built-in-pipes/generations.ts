@@ -143,8 +143,8 @@ ORDER BY calls DESC, provider, model, modality`,
     sql: `SELECT
   provider, model, sum(compared_) AS calls,
   sum(compared_cost_) AS cost, sum(compared_client_cost_) AS client_cost,
-  client_cost - cost AS difference,
-  if(cost = 0, NULL, toFloat64(client_cost) / toFloat64(cost)) AS ratio
+  round(toFloat64(client_cost) - toFloat64(cost), 9) AS difference,
+  if(toFloat64(cost) = 0, NULL, toFloat64(client_cost) / toFloat64(cost)) AS ratio
 FROM days
 GROUP BY provider, model
 HAVING calls > 0
