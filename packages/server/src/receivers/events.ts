@@ -11,6 +11,7 @@ import type { ContentCoding } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { Quotas } from '../control/quotas.ts';
 import { credentialOf } from '../http/credential.ts';
+import { preflight } from '../http/preflight.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { sendJson } from '../http/router.ts';
 import { sampleOf } from '../pipeline/events.ts';
@@ -202,13 +203,3 @@ const fail: Failure = ({ response }, error) => {
   const status = error.code === 'unauthenticated' ? 403 : error.kind.httpStatus;
   sendJson(response, status, { error: error.message });
 };
-
-function preflight({ request, response }: Exchange): void {
-  response.writeHead(204, {
-    'Access-Control-Allow-Origin': '*',
-    'Access-Control-Allow-Methods': 'POST, OPTIONS',
-    'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? 'content-type, authorization',
-    'Access-Control-Max-Age': '86400',
-  });
-  response.end();
-}

@@ -13,6 +13,7 @@ import { AppError } from '@glasshouse/model';
 import type { Quotas } from '../../control/quotas.ts';
 import { credentialOf } from '../../http/credential.ts';
 import { QUOTA_HEADER } from '../../http/quota-header.ts';
+import { preflight } from '../../http/preflight.ts';
 import type { Exchange, Failure, Handler, Route } from '../../http/router.ts';
 import { sendJson } from '../../http/router.ts';
 import type { Append, AppendBoth } from '../../platform/import.ts';
@@ -192,17 +193,6 @@ function noTarget(name: string): AppError {
     'forbidden',
     `cannot take the events: there is no data source ${name} that the API key may write`,
   );
-}
-
-/** Asked by browsers before a page sends. */
-function preflight({ request, response }: Exchange): void {
-  response.writeHead(204, {
-    'Access-Control-Allow-Origin': '*',
-    'Access-Control-Allow-Methods': 'POST, OPTIONS',
-    'Access-Control-Allow-Headers': request.headers['access-control-request-headers'] ?? 'content-type, authorization',
-    'Access-Control-Max-Age': '86400',
-  });
-  response.end();
 }
 
 const failNested: Failure = ({ response }, error) => {
