@@ -119,10 +119,7 @@ async function create({ output }: Context, args: Arguments, client: Client): Pro
     output.json({ ...made, key });
     return 0;
   }
-  output.line(output.paint('bold', key));
-  output.note('\nThis is the only time that the key is shown.', 'yellow');
-  output.pairs(describe(made));
-  output.line();
+  showOnce(output, key, made);
   output.line('An application sends it as:');
   output.line(`  export OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20${key}"`);
   return 0;
@@ -172,10 +169,7 @@ async function rotate({ output }: Context, args: Arguments, client: Client, id: 
     output.json({ ...made, key });
     return 0;
   }
-  output.line(output.paint('bold', key));
-  output.note('\nThis is the only time that the key is shown.', 'yellow');
-  output.pairs(describe(made));
-  output.line();
+  showOnce(output, key, made);
   output.line(hours === 0 ? `Key ${id} has ended.` : `Key ${id} works for ${hours ?? 24} more hours.`);
   return 0;
 }
@@ -222,6 +216,14 @@ function stateOf({ expiresAt, revokedAt }: Key, nowMs: number): string {
   if (revokedAt !== null) return `revoked ${minute(revokedAt)}`;
   if (expiresAt === null) return 'valid';
   return `${Date.parse(expiresAt) <= nowMs ? 'expired' : 'valid until'} ${minute(expiresAt)}`;
+}
+
+/** A key that was just made. */
+function showOnce(output: Context['output'], key: string, made: Key): void {
+  output.line(output.paint('bold', key));
+  output.note('\nThis is the only time that the key is shown.', 'yellow');
+  output.pairs(describe(made));
+  output.line();
 }
 
 function describe(key: Key): (readonly [string, string])[] {
