@@ -247,7 +247,19 @@ export class Mirroring {
     this.stopped?.();
     if (this.isClosed) return;
     this.options.onEvent({ kind: 'lost', reason: String(cause) });
-    setTimeout(() => this.configure(), RESTART_MS).unref();
+    setTimeout(() => this.restart(), RESTART_MS).unref();
+  }
+
+  /** A folder that cannot be read now, as on a full disk, ends neither the server nor the tries. */
+  private restart(): void {
+    try {
+      this.configure();
+    } catch (error) {
+      const { worker } = this;
+      // Its exit brings the next try.
+      if (worker === undefined) this.replace(error);
+      else void worker.terminate();
+    }
   }
 }
 
