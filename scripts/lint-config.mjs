@@ -154,6 +154,13 @@ export function filesOf(room) {
   return [part.endsWith('.ts') ? `${base}/src/${part}` : `${base}/src/${part}/**`];
 }
 
+/** Its namespace loads Node's fetch and WebSocket. */
+const HTTP = {
+  name: 'node:http',
+  allowTypeImports: true,
+  message: "Take it from @glasshouse/model, as nodeHttp: an import of 'node:http' costs each process 5 MB.",
+};
+
 /**
  * Options of `no-restricted-imports` for one room.
  * @param {string} room
@@ -200,10 +207,7 @@ function restrictions(room, may, { tests }) {
     : [
         'error',
         {
-          paths: [
-            { name: 'node:process', ...env },
-            { name: 'process', ...env },
-          ],
+          paths: [{ name: 'node:process', ...env }, { name: 'process', ...env }, ...(own === 'cli' ? [] : [HTTP])],
           patterns,
         },
       ];

@@ -14,7 +14,7 @@ import type { Server } from './server.ts';
 import { pause, startServer } from './server.ts';
 import { columnSizes, mergeAll, openStore, sizeOf } from './store.ts';
 
-const IDLE_MS = 4_000;
+const IDLE_MS = 10_000;
 const IDLE_MARKERS = 10;
 const WARM_UP_SECONDS = 3;
 

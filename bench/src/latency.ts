@@ -12,7 +12,7 @@ import { decimals, megabytes, thousands } from './report.ts';
 import type { Server } from './server.ts';
 import { pause, startServer } from './server.ts';
 
-const IDLE_MS = 4_000;
+const IDLE_MS = 10_000;
 const HEAVY_QUERIES = 4;
 /** A query door that only fails is not worth asking on. */
 const MAX_FAILED = 100;

@@ -3,7 +3,8 @@
  *
  * Must stay true: idle connections are kept, so that a request costs no new connection.
  */
-import { Agent, type AgentOptions } from 'node:http';
+import type { Agent, AgentOptions } from 'node:http';
+import { nodeHttp } from '@glasshouse/model';
 
 /**
  * An agent for `http_agent` of one `@clickhouse/client`, for any host name in the URL. Each client needs its own: it closes
@@ -15,5 +16,5 @@ export function createAgent(engine: { readonly socketPath: string }, maxSockets 
     maxSockets,
     socketPath: engine.socketPath,
   };
-  return new Agent(options);
+  return new nodeHttp.Agent(options);
 }

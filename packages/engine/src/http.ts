@@ -5,7 +5,8 @@
  * Must stay true: every request ends in exactly one answer, and an exception of any kind has ClickHouse's form.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { nodeHttp } from '@glasshouse/model';
 import { Answer, type Identity, type Summary } from './answer.ts';
 import { readWork, type Work } from './body.ts';
 import { Exception, toException } from './exception.ts';
@@ -46,7 +47,7 @@ export class HttpFace {
 
   constructor(options: HttpOptions) {
     this.#options = options;
-    this.server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 }, (req, res) => {
+    this.server = nodeHttp.createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 }, (req, res) => {
       void this.#route(req, res);
     });
   }

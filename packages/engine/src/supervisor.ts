@@ -7,11 +7,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AppError, messageOf } from '@glasshouse/model';
+import { AppError, nodeHttp, messageOf } from '@glasshouse/model';
 import type { FromChild, OpenMessage } from './messages.ts';
 import type { Credentials } from './request.ts';
 
@@ -311,7 +310,7 @@ class Supervisor implements Engine {
 
 function ping(socketPath: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const req = request({ socketPath, path: '/ping', signal: AbortSignal.timeout(timeoutMs) }, (res) => {
+    const req = nodeHttp.request({ socketPath, path: '/ping', signal: AbortSignal.timeout(timeoutMs) }, (res) => {
       res.resume().on('end', resolve).on('error', reject);
     });
     req.on('error', reject).end();

@@ -1,6 +1,7 @@
 export { collectAtRest } from './at-rest.ts';
 export { AppError, ERROR_KINDS, invariant, messageOf, toAppError } from './errors.ts';
 export type { AppErrorOptions, ErrorCode, ErrorKind } from './errors.ts';
+export { nodeHttp } from './node-http.ts';
 export { allows, DEFAULT_PLACEMENT, NAME_PATTERN, SCOPES } from './tenancy.ts';
 export type { Placement, Principal, Scope } from './tenancy.ts';
 export { BODY_FORMATS, CONTENT_CODINGS, SIGNALS } from './signal.ts';

@@ -8,10 +8,10 @@
  */
 
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import { Agent as HttpAgent, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { parseError } from '@clickhouse/client';
+import { nodeHttp } from '@glasshouse/model';
 import type { Login, Target } from './target.ts';
 
 interface Question {
@@ -39,8 +39,8 @@ export class Questions {
     const { protocol, hostname, port } = new URL(target.url);
     const isSecure = protocol === 'https:';
     const limits = { keepAlive: true, maxSockets: maxConnections, timeout: IDLE_MS };
-    this.begin = isSecure ? requestHttps : requestHttp;
-    this.agent = target.makeAgent?.() ?? (isSecure ? new HttpsAgent(limits) : new HttpAgent(limits));
+    this.begin = isSecure ? requestHttps : nodeHttp.request;
+    this.agent = target.makeAgent?.() ?? (isSecure ? new HttpsAgent(limits) : new nodeHttp.Agent(limits));
     this.options = {
       agent: this.agent,
       method: 'POST',

@@ -3,9 +3,9 @@
  * a property here, so the rest of the store never asks which one it is.
  */
 
-import { Agent } from 'node:http';
+import type { Agent } from 'node:http';
 import type { Engine } from '@glasshouse/engine';
-import { AppError } from '@glasshouse/model';
+import { AppError, nodeHttp } from '@glasshouse/model';
 import { FACT_DATABASE } from '@glasshouse/schema';
 
 export interface Login {
@@ -44,7 +44,9 @@ export function embeddedTarget(engine: Engine): Target {
     writer: engine.credentials.writer,
     reader: engine.credentials.reader,
     makeAgent: () =>
-      new Agent({ keepAlive: true, socketPath: engine.socketPath } as ConstructorParameters<typeof Agent>[0]),
+      new nodeHttp.Agent({ keepAlive: true, socketPath: engine.socketPath } as ConstructorParameters<
+        typeof nodeHttp.Agent
+      >[0]),
     database: FACT_DATABASE,
     cluster: undefined,
     readsPaths: true,

@@ -4,10 +4,9 @@
  */
 
 import type { IncomingMessage, Server as HttpServer, RequestListener, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import net from 'node:net';
-import { AppError } from '@glasshouse/model';
+import { AppError, nodeHttp } from '@glasshouse/model';
 
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0');
 
@@ -29,7 +28,7 @@ function httpServer(listener: RequestListener): HttpServer {
     requestTimeout: 300_000,
     maxHeaderSize: 64 << 10,
   };
-  return createServer(options, listener).on('checkContinue', (request, response) => {
+  return nodeHttp.createServer(options, listener).on('checkContinue', (request, response) => {
     inviteLate(request, response);
     listener(request, response);
   });

@@ -6,10 +6,9 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
-import { AppError } from '@glasshouse/model';
+import { AppError, nodeHttp } from '@glasshouse/model';
 import type { Reach } from '../platform/fetch-guard.ts';
 import { addressOf, hostOf, portOf } from '../platform/fetch-guard.ts';
 import type { Batch } from './chosen.ts';
@@ -47,7 +46,7 @@ const AGENT = { keepAlive: true, keepAliveMsecs: 5_000, maxFreeSockets: 4, timeo
 
 export class Poster {
   private readonly options: PosterOptions;
-  private readonly http = new HttpAgent(AGENT);
+  private readonly http = new nodeHttp.Agent(AGENT);
   private readonly https = new HttpsAgent(AGENT);
 
   constructor(options: PosterOptions) {
@@ -66,7 +65,7 @@ export class Poster {
       const why = isLate ? `no answer within ${this.options.maxMs} ms` : reasonOf(cause);
       reject(new AppError('unavailable', `cannot send to ${url.origin}: ${why}`));
     };
-    const request = (isSecure ? httpsRequest : httpRequest)({
+    const request = (isSecure ? httpsRequest : nodeHttp.request)({
       // The agent keeps connections by their address, so one that is used again leads to where this one would.
       agent: isSecure ? this.https : this.http,
       host: address,

@@ -9,12 +9,11 @@
 
 import { lookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
-import { AppError, messageOf } from '@glasshouse/model';
+import { AppError, nodeHttp, messageOf } from '@glasshouse/model';
 import { isPublicAddress } from './addresses.ts';
 
 export interface Address {
@@ -150,7 +149,7 @@ function ask(
 ): Promise<IncomingMessage> {
   const isSecure = url.protocol === 'https:';
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = (isSecure ? httpsRequest : httpRequest)({
+  const request = (isSecure ? httpsRequest : nodeHttp.request)({
     host: address,
     family,
     port: portOf(url),
