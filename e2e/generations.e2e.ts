@@ -338,6 +338,49 @@ it('puts what a key sends where the key belongs, whatever the lines say', async 
   ]);
 });
 
+it('makes one row of a call whose span comes after a kill -9 and a restart', { timeout: 120_000 }, async () => {
+  const [call] = CONVERSATIONS as [Conversation, ...Conversation[]];
+  const find = (name: string): Dialect | undefined => DIALECTS.find((dialect) => dialect.name === name);
+  const [asEvent, asSpan] = [find('llm_events'), find('otel')];
+  if (asEvent === undefined || !('line' in asEvent) || asSpan === undefined || !('span' in asSpan))
+    throw new Error('no such dialects');
+  const report = (nth: number): Report => ({ ...reportOf('restart', nth), startMs: Date.now() });
+  const dataDir = await mkdtemp(join(tmpdir(), 'glasshouse-restart-generations-'));
+  let victim = await KillableServer.start(dataDir, { GLASSHOUSE_LOG_LEVEL: 'info' });
+  const sendEvent = async (nth: number, query = ''): Promise<void> => {
+    const line = JSON.stringify(asEvent.line(call, report(nth)));
+    const answer = await postJson(`${victim.url}/v0/events?name=llm_events${query}`, line);
+    expect([answer.status, answer.text]).toEqual([query === '' ? 202 : 200, expect.anything()]);
+  };
+  const restart = async (env: Readonly<Record<string, string>>): Promise<void> => {
+    victim.signal('server', 'SIGKILL');
+    await victim.exited();
+    victim = await KillableServer.start(dataDir, { GLASSHOUSE_LOG_LEVEL: 'info', ...env });
+  };
+  try {
+    await sendEvent(0, '&wait=true');
+    await victim.drained();
+    // The second call is in the log only when its server is killed.
+    await restart({ GLASSHOUSE_SEAL_MS: '60000' });
+    await sendEvent(1);
+    await restart({});
+    await expect.poll(() => victim.logs(), { timeout: 30_000 }).toMatch(/"calls":2,"msg":"knows the calls/);
+    const sent = [0, 1, 2].map((nth) => ({ call, report: report(nth), attributes: asSpan.span(call, report(nth)) }));
+    expect((await post(`${victim.url}/v1/traces`, protobufOf('restart', 'test', sent))).status).toBe(200);
+    const query =
+      "SELECT response_id AS id, dialect FROM generations WHERE response_id LIKE 'chatcmpl-restart-%' ORDER BY id";
+    await expect.poll(async () => (await victim.sql(query)).length, { timeout: 30_000 }).toBe(3);
+    expect(await victim.sql(query)).toEqual([
+      { id: report(0).responseId, dialect: 'llm_events' },
+      { id: report(1).responseId, dialect: 'llm_events' },
+      { id: report(2).responseId, dialect: 'otel' },
+    ]);
+  } finally {
+    await victim.end();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
 describe('under kill -9', () => {
   const found = (where: string, batch: string): string =>
     `SELECT ${batch} AS batch, toUInt32(count()) AS count, toUInt32(uniqExact(response_id)) AS items

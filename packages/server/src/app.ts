@@ -5,12 +5,12 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { embeddedTarget, remoteTarget, Store, StoreError } from '@glasshouse/store';
 import { AppError } from '@glasshouse/model';
-import { EVENTS } from '@glasshouse/schema';
+import { EVENTS, GENERATIONS } from '@glasshouse/schema';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { Access } from './control/access.ts';
@@ -18,6 +18,7 @@ import { AdminToken } from './control/admin-token.ts';
 import { Audit } from './control/audit.ts';
 import { Maintenance } from './control/maintenance.ts';
 import { Quotas } from './control/quotas.ts';
+import { RecentCalls } from './control/recent-calls.ts';
 import { RedactionPolicies } from './control/redaction.ts';
 import { storedBytesOf } from './control/stored-bytes.ts';
 import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
@@ -39,7 +40,7 @@ import { byTable, FactHandOver } from './wal/hand-over.ts';
 import { lockDirectory } from './wal/lock.ts';
 import { recoverSegments } from './wal/recover.ts';
 import { LogRoom } from './wal/room.ts';
-import { syncDirectory } from './wal/segment.ts';
+import { parseSegmentName, syncDirectory } from './wal/segment.ts';
 
 export interface App {
   readonly listeners: readonly Listener[];
@@ -88,7 +89,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     });
     const rollOut = await openRollOut(config, log, { store, audit, ...workspaces });
     ways.set(EVENTS.name, rollOut.mirroring.before(workspaces.events));
-    const { room, ingest, closeIngest } = openIngest(config, log, drain, { engine, quotas });
+    const { room, ingest, closeIngest, recentCalls } = openIngest(config, log, drain, { engine, quotas, store });
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
     flushed = () => flush(ingest, drain);
@@ -115,12 +116,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       ...workspaces,
     };
     const serving = await serve(config, log, parts);
+    void recentCalls.load();
     return {
       listeners: serving.listeners,
       routes: serving.routes,
       skipped: serving.skipped,
       close: async () => {
         await serving.close(CLOSE_GRACE_MS);
+        recentCalls.close();
         await prices.close();
         await closeIngest();
         await rollOut.close();
@@ -206,14 +209,16 @@ interface WritePath {
   readonly room: LogRoom;
   readonly ingest: Ingest;
   readonly closeIngest: () => Promise<void>;
+  readonly recentCalls: RecentCalls;
 }
 
-function openIngest(
-  config: Config,
-  log: Logger,
-  drain: Drain,
-  { engine, quotas }: { readonly engine: Engine | undefined; readonly quotas: Quotas },
-): WritePath {
+interface AroundWritePath {
+  readonly engine: Engine | undefined;
+  readonly quotas: Quotas;
+  readonly store: Store;
+}
+
+function openIngest(config: Config, log: Logger, drain: Drain, { engine, quotas, store }: AroundWritePath): WritePath {
   const directory = walDirectory(config);
   const retentionDays = config.retentionDays || undefined;
   engine?.onState((state) => state === 'ready' && drain.retryNow());
@@ -260,8 +265,10 @@ function openIngest(
         log.error({ err: cause }, 'the ingest worker ended, will start another');
         recover();
       },
+      onReplaced: () => void recentCalls.load(),
     },
   );
+  const recentCalls = openRecentCalls(log, { store, drain, ingest });
   // An idle store gets what there is; a busy one lets the open segments grow. So does heavy traffic, for a while: larger parts
   // cost the store less, in the insert and in the merges after it.
   let sealedAtMs = Date.now();
@@ -282,7 +289,31 @@ function openIngest(
     await within(draining, CLOSE_GRACE_MS);
     room.stop();
   };
-  return { room, ingest, closeIngest };
+  return { room, ingest, closeIngest, recentCalls };
+}
+
+interface RecentCallsParts extends Pick<WritePath, 'ingest'> {
+  readonly store: Store;
+  readonly drain: Drain;
+}
+
+/** The worker is to know the calls of before its start, so that a second report of one is told from a new call. */
+function openRecentCalls(log: Logger, { store, drain, ingest }: RecentCallsParts): RecentCalls {
+  return new RecentCalls({
+    store,
+    now: Date.now,
+    tell: (calls) => ingest.remember(calls),
+    leftOver: () =>
+      [...drain.paths()].flatMap((path) => {
+        const name = parseSegmentName(basename(path));
+        return name?.table === GENERATIONS.name ? [name.id] : [];
+      }),
+    progress: () => drain.progress(),
+    onLoaded: (calls) => log.info({ calls }, 'knows the calls of before the start again'),
+    onFault: onceIn(UNSTORED_LOG_MS, (reason) =>
+      log.warn({ reason }, 'cannot read the calls of before the start: a second report of one counts again'),
+    ),
+  });
 }
 
 /** What changes, and who did it, is kept here until the store has it. */

@@ -84,6 +84,23 @@ export class Client {
     return guarded(result.json<Row>());
   }
 
+  /** The same piece by piece as they come, each row as the list of its values: for more rows than fit into memory. */
+  async *pieces<Row extends readonly unknown[]>(sql: string, options: StatementOptions = {}): AsyncGenerator<Row[]> {
+    const asked = this.client.query({ query: sql, format: 'JSONCompactEachRow', ...clientOptions(options) });
+    const stream = (await guarded(asked)).stream() as AsyncIterable<readonly { json<T>(): T }[]>;
+    const pieces = stream[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await guarded(pieces.next());
+        if (next.done === true) return;
+        yield next.value.map((row) => row.json<Row>());
+      }
+    } finally {
+      // Ends the query at the engine, if nobody wants the rest.
+      await pieces.return?.();
+    }
+  }
+
   /** Runs a query, whose text names the format or leaves it to the setting, and returns the bytes as they come. */
   async raw(sql: string, options: StatementOptions = {}): Promise<RawResult> {
     const result = await guarded(

@@ -119,6 +119,11 @@ export class Store {
     return this.writer.rows<Row>(sql, options);
   }
 
+  /** The same piece by piece, each row as the list of its values. */
+  pieces<Row extends readonly unknown[]>(sql: string, options: StatementOptions = {}): AsyncIterable<Row[]> {
+    return this.writer.pieces<Row>(sql, options);
+  }
+
   /** Inserts rows into a table of the control plane. */
   insertRows(table: string, rows: readonly object[]): Promise<void> {
     return this.writer.insert(`${this.target.database}.${table}`, rows);

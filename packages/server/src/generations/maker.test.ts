@@ -1,5 +1,6 @@
 /** Requests on their way in: which of them become generations, of what, and what is left of one that is refused. */
 
+import type { RowValue } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, type ContentCoding, type Placement } from '@glasshouse/model';
 import { ConstantColumn } from '@glasshouse/native';
 import { gzipSync } from 'node:zlib';
@@ -10,6 +11,7 @@ import { jsonText, protobufEncoder, type Plain } from '../otlp/message-reference
 import type { Decoded } from '../pipeline/decode.ts';
 import { Readers } from '../pipeline/readers.ts';
 import type { Spent } from './maker.ts';
+import { CALL_COLUMNS } from './stored-calls.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12);
 const DAY_MS = 86_400_000;
@@ -80,6 +82,16 @@ class Stand {
     this.spent = this.readers.committed(failures);
     for (const block of this.readers.blocks) block.reset();
     return rows;
+  }
+
+  /** Lets these rows be of before the start. */
+  remember(rows: readonly Found[]): void {
+    const text = (value: NativeValue | undefined): RowValue => (typeof value === 'string' ? value : null);
+    const valueOf = (row: Found, name: string): RowValue =>
+      name === 'cache_hit' && row[name] !== null ? row[name] === 1 : text(row[name]);
+    this.readers.remember(
+      rows.map((row) => [String(row['tenant_id']), ...CALL_COLUMNS.map((name) => valueOf(row, name))] as const),
+    );
   }
 
   /** How many rows each table has. */
@@ -333,6 +345,30 @@ describe('a call that is reported twice', () => {
     const short = event({ response: { id: 'chatcmpl-1', usage: {} } });
     stand.lines([short, short]);
     expect(duplicates(stand.commit())).toEqual([0, 0, 0, 0, 0]);
+  });
+
+  it('is marked after a restart, by the same rules', () => {
+    const lines = [
+      asEvent({ message_id: 'm' }),
+      asEvent({ message_id: 'n', cache_hit: true }),
+      event({ response: { id: 'chatcmpl-1', usage: {} } }),
+    ];
+    const one = span(chat());
+    const before = new Stand();
+    before.lines(lines);
+    before.lines([event({ response: { id: 'chatcmpl-out-of-a-cache' }, cache_hit: true })]);
+    before.spans([one]);
+    const stored = before.commit();
+    const after = new Stand();
+    after.remember(stored);
+    after.lines([asEvent(), event({ message_id: 'n' }), lines[2], event()]);
+    after.lines([event({ response: { id: 'chatcmpl-out-of-a-cache' } }), event({ message_id: 'o' })]);
+    after.spans([one, span(chat())]);
+    expect(duplicates(after.commit())).toEqual([1, 1, 0, 0, 0, 0, 1, 0]);
+    const other = new Stand();
+    other.remember(stored);
+    other.lines([asEvent()], { tenant: 'other' });
+    expect(duplicates(other.commit())).toEqual([0]);
   });
 
   it('is none if the first report could not be stored', () => {

@@ -23,6 +23,8 @@ import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
 import { SpanRecords } from './spans.ts';
+import { storedRow } from './stored-calls.ts';
+import type { StoredCall } from './stored-calls.ts';
 
 const TIME = placeOf('time');
 const PROJECT = placeOf('project_name');
@@ -118,6 +120,11 @@ export class Generations implements SpanWatch {
     this.prices.use(known);
   }
 
+  /** Lets calls be seen whose rows are stored since before a start. */
+  remember(calls: readonly StoredCall[]): void {
+    for (const call of calls) for (const key of keysOf(storedRow(call), { tenant: call[0] })) this.seen.remember(key);
+  }
+
   mark(): void {
     this.block.mark();
     this.seen.mark();
@@ -163,7 +170,7 @@ function sumOf(spent: readonly Spent[]): readonly Spent[] {
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
-function keysOf(row: GenerationValues, { tenant }: Placement): string[][] {
+function keysOf(row: GenerationValues, { tenant }: Pick<Placement, 'tenant'>): string[][] {
   const keys: string[][] = [];
   const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
   // A gateway's cache answers again with the id of the first answer.

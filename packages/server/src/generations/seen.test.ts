@@ -79,6 +79,34 @@ describe('a commit that failed', () => {
   });
 });
 
+describe('a call of before the start', () => {
+  it('is seen, whatever becomes of the request that is open', () => {
+    const seen = new SeenCalls();
+    seen.mark();
+    seen.see(keys('open'));
+    seen.remember(['stored']);
+    seen.rollback();
+    seen.commit(false);
+    expect(seen.see(keys('stored'))).toBe(true);
+    expect(seen.see(keys('open'))).toBe(false);
+  });
+
+  it('takes no room from those that came since, and goes before them', () => {
+    const seen = new SeenCalls(2);
+    for (const key of ['old 1', 'old 2', 'old 3']) seen.remember([key]);
+    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has([text]));
+    expect(has('old 1', 'old 2', 'old 3')).toEqual([true, true, false]);
+    for (const key of ['new 1', 'new 2']) seen.see(keys(key));
+    seen.commit(true);
+    expect(has('old 1', 'new 1', 'new 2')).toEqual([true, true, true]);
+    seen.see(keys('new 3'));
+    seen.commit(true);
+    expect(has('old 1', 'new 1', 'new 2', 'new 3')).toEqual([false, true, true, true]);
+    seen.remember(['too late']);
+    expect(has('too late', 'new 1')).toEqual([false, true]);
+  });
+});
+
 describe('the memory', () => {
   it('keeps the last million calls, forgets the oldest, and tells them apart', { timeout: 60_000 }, () => {
     const seen = new SeenCalls();

@@ -8,8 +8,8 @@
 
 import { randomBytes } from 'node:crypto';
 
-/** Calls in one half of the memory; when it is full the older half is forgotten. */
-const HALF = 1 << 20;
+/** Keys in one half of the memory; when it is full the older half is forgotten. */
+export const HALF = 1 << 20;
 const FIRST_SLOTS = 1 << 12;
 const FACTOR = 0x85eb_ca6b;
 /** No letter of a text, so that two parts are never another's one. */
@@ -63,6 +63,13 @@ export class SeenCalls {
   add(parts: readonly string[]): void {
     this.hash(parts);
     if (this.open.add(this.low, this.high)) this.order.push(this.low, this.high);
+  }
+
+  /** Lets a key be seen that is durable since before a start, unless what came since fills the memory. */
+  remember(parts: readonly string[]): void {
+    if (this.older.size >= this.half) return;
+    this.hash(parts);
+    this.older.add(this.low, this.high);
   }
 
   /** Remembers the present end as the start of a request. */

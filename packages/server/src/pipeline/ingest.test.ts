@@ -40,6 +40,7 @@ beforeEach(() => {
         lost.push(cause);
         sealed.push(...recoverSegments(directory, new Set(sealed.map(({ path }) => path))).segments);
       },
+      onReplaced: () => undefined,
     },
   );
 });

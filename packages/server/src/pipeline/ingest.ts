@@ -9,6 +9,7 @@ import { AppError, invariant } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
 import type { Spent } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
+import type { StoredCall } from '../generations/stored-calls.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import { Bodies } from './bodies.ts';
 import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
@@ -46,6 +47,8 @@ export interface IngestEvents {
   onUnstored(reason: string): void;
   /** The worker ended by itself. Whatever it left in the log is to be recovered now, before another one starts. */
   onLost(cause: unknown): void;
+  /** Another worker is in the place of one that ended. It knows nothing of the calls that the last one saw. */
+  onReplaced(): void;
 }
 
 /** Pause before a worker that ended is replaced, so that one which can't live doesn't take the processor. */
@@ -159,6 +162,11 @@ export class Ingest implements Sink {
   price(known: KnownPrices): void {
     this.prices = known;
     if (this.failure === undefined) this.send({ kind: 'prices', known });
+  }
+
+  /** Lets these calls be taken for seen: a report of one of them is a duplicate. */
+  remember(calls: readonly StoredCall[]): void {
+    if (this.failure === undefined) this.send({ kind: 'calls', calls });
   }
 
   /** Asks the worker to close its open segments, so that the drain gets what is in them. */
@@ -282,6 +290,7 @@ export class Ingest implements Sink {
       if (this.stopped !== undefined) return;
       this.worker = this.startWorker();
       this.failure = undefined;
+      this.events.onReplaced();
     }, RESTART_MS).unref();
   }
 }

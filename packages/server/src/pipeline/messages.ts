@@ -4,6 +4,7 @@ import type { ErrorCode } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
 import type { Spent } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
+import type { StoredCall } from '../generations/stored-calls.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import type { EventsRequest, SignalRequest } from './sink.ts';
 
@@ -40,6 +41,8 @@ export type ToWorker =
   /** Policies that hold for the requests behind this message. */
   | { readonly kind: 'policies'; readonly redaction: PolicySet }
   | { readonly kind: 'prices'; readonly known: KnownPrices }
+  /** Calls that were stored before the worker was started. */
+  | { readonly kind: 'calls'; readonly calls: readonly StoredCall[] }
   | { readonly kind: 'seal' }
   /** Seals everything and gives no id up to this one any more; answered by `settled`. */
   | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }

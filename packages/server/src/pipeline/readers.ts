@@ -4,6 +4,7 @@ import type { Block } from '@glasshouse/native';
 import type { Spent } from '../generations/maker.ts';
 import { Generations } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
+import type { StoredCall } from '../generations/stored-calls.ts';
 import type { DecodeOptions, Decoded } from './decode.ts';
 import { Decoder } from './decode.ts';
 import { EventsReader } from './events.ts';
@@ -31,6 +32,11 @@ export class Readers {
   /** Lets these prices count from now on. */
   price(known: KnownPrices): void {
     this.generations.price(known);
+  }
+
+  /** Lets calls be known that were stored before the start. */
+  remember(calls: readonly StoredCall[]): void {
+    this.generations.remember(calls);
   }
 
   /** The blocks were committed, but for those of the tables in `failures`. Returns what the generations among them cost. */

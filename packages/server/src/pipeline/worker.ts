@@ -57,6 +57,9 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       case 'prices':
         readers.price(message.known);
         return;
+      case 'calls':
+        readers.remember(message.calls);
+        return;
       case 'seal':
         commit();
         log.seal();

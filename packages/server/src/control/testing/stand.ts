@@ -108,6 +108,7 @@ export async function openStand(options: StandOptions = {}) {
       onSpent: () => undefined,
       onUnstored: () => undefined,
       onLost: () => drain.recover(recoverSegments(wal, drain.paths())),
+      onReplaced: () => undefined,
     },
   );
   const flush = async (): Promise<void> => {
