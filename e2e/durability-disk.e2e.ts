@@ -5,12 +5,12 @@
  * GLASSHOUSE_DOWN_SECONDS sets how long the engine is kept down; a few seconds by default.
  */
 
-import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fillDisk, smallDisk } from './support/disk.ts';
 import { SPANS } from './support/durability-spans.ts';
 import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
@@ -22,7 +22,7 @@ const RETRYABLE = [429, 503];
 let root: string;
 let load: Load;
 let server: KillableServer | undefined;
-let mounted: string | undefined;
+let unmount: (() => void) | undefined;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'glasshouse-disk-'));
@@ -31,41 +31,10 @@ beforeEach(() => {
 afterEach(async () => {
   await load.stop();
   await server?.end();
-  if (mounted !== undefined) spawnSync('umount', ['-l', mounted]);
-  mounted = undefined;
+  unmount?.();
+  unmount = undefined;
   rmSync(root, { recursive: true, force: true });
 });
-
-/** Mounts a small file system of its own. */
-function smallDisk(megabytes: number): string {
-  const path = join(root, 'disk');
-  mkdirSync(path);
-  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], {
-    encoding: 'utf8',
-  });
-  if (status !== 0)
-    throw new Error(
-      `cannot mount a tmpfs on ${path}: ${stderr.trim()}. This test needs root, for a disk that can be filled.`,
-    );
-  mounted = path;
-  return path;
-}
-
-/** Takes all the space that is left on a disk, and gives it back when called. */
-function fill(disk: string): () => void {
-  const path = join(disk, 'ballast');
-  const fd = openSync(path, 'w');
-  for (let size = 1 << 20; size >= 1;) {
-    try {
-      if (writeSync(fd, Buffer.alloc(size, 1)) === 0) size >>= 1;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-      size >>= 1;
-    }
-  }
-  closeSync(fd);
-  return () => rmSync(path);
-}
 
 /** Statuses that neither acknowledge nor ask for another try. */
 function wrongStatuses(): number[] {
@@ -90,7 +59,8 @@ test.each([
   ['the write itself fails', '0'],
   ['little is left', '32MiB'],
 ])('a full disk, where %s, is answered retryably and costs nothing', async (_, reserve) => {
-  const disk = smallDisk(400);
+  const disk = join(root, 'disk');
+  unmount = smallDisk(disk, 400);
   server = await KillableServer.start(join(disk, 'data'), {
     GLASSHOUSE_DISK_RESERVE: reserve,
     GLASSHOUSE_SEAL_MS: '100',
@@ -98,7 +68,7 @@ test.each([
   load.start(server, 20);
   await acksAgain(5_000);
   await pause(1_000);
-  const free = fill(disk);
+  const free = fillDisk(disk);
   await pause(4_000);
   expect(await refusals(), 'refused while the disk is full').toBeGreaterThan(0);
   free();

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fillDisk, smallDisk } from './support/disk.ts';
 import { EVENTS, prepareEvents } from './support/durability-events.ts';
 import { Load } from './support/durability-load.ts';
 import { KillableServer } from './support/durability-server.ts';
@@ -22,6 +23,7 @@ const NOTHING = { lost: 0, doubled: 0, partial: 0, strange: 0, refused: 0 };
 let folders: string[];
 let servers: KillableServer[];
 let double: EventsDouble;
+let unmount: (() => void) | undefined;
 
 beforeEach(async () => {
   [folders, servers] = [[], []];
@@ -31,6 +33,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const server of servers) await server.end();
   await double.close();
+  unmount?.();
+  unmount = undefined;
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
@@ -130,6 +134,54 @@ describe('a mirror', () => {
     expect(verdict.acked).toBeGreaterThan(0);
     expect(await stored(second)).toBe(await stored(first));
     expect(await mirrorStatus(first.url)).toMatchObject({ exactlyOnce: true, deadBatches: 0 });
+  });
+
+  it('whose disk is full holds nobody up, says what it drops, and recovers', { timeout: 120_000 }, async () => {
+    const dataDir = await folder();
+    const disk = join(dataDir, 'mirror');
+    // More than the margin at which queues give way.
+    unmount = smallDisk(disk, 300);
+    const server = await start(dataDir, { ...toDouble(), GLASSHOUSE_DISK_RESERVE: '0' });
+    await prepareEvents(server);
+    await control(server.url, 'PUT /api/v1/mirror', { body: { url: double.url, token: TOKEN } });
+    const load = new Load(EVENTS);
+    load.start(server, 20);
+    await expect
+      .poll(async () => (await mirrorStatus(server.url))?.queuedLines, { timeout: 30_000 })
+      .toBeGreaterThan(0);
+    let free = fillDisk(disk);
+    // What is given up makes room, which is taken too.
+    const end = Date.now() + DOWN_MS;
+    while (Date.now() < end) {
+      const before = load.acked;
+      await expect.poll(() => load.acked, { timeout: 10_000 }).toBeGreaterThan(before);
+      free = fillDisk(disk);
+    }
+    await expect
+      .poll(async () => (await mirrorStatus(server.url))?.dropped['disk'], { timeout: 30_000 })
+      .toBeGreaterThan(0);
+    await expect.poll(() => server.metric('mirror_missed_segments_total'), { timeout: 30_000 }).toBeGreaterThan(0);
+    await load.stop();
+    expect([...load.statuses.keys()]).toEqual([202]);
+    const logs = server.logs();
+    expect(logs).toContain('dropped events that waited for a mirror: its room is full');
+    expect(logs.match(/segments are not mirrored/gu)).toHaveLength(1);
+    free();
+    await double.open();
+    const { workspace_admin_token: own } = await control<{ workspace_admin_token: string }>(server.url, 'GET /tokens');
+    const line = '{"batch":4294967295,"item":1,"at":"2026-01-01 00:00:00","text":"afterwards"}';
+    await fetch(`${server.url}/v0/events?name=kill_counts`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${own}` },
+      body: line,
+    });
+    await expect.poll(() => double.lines.get(line), { timeout: 30_000 }).toBe(1);
+    await mirrored(server.url);
+    expect(server.isRunning).toBe(true);
+    await server.drained();
+    expect(await load.verify(server), server.logs()).toMatchObject(NOTHING);
+    expect(server.logs()).not.toContain('the mirror does not run');
+    for (const times of double.lines.values()) expect(times).toBe(1);
   });
 
   it('shows its token nowhere, and records its changes', async () => {

@@ -73,30 +73,59 @@ export function logPlatform(log: Logger, event: PlatformEvent): void {
   }
 }
 
+/** What hits every segment is logged at once, and then at most this often. */
+const MIRROR_LOG_MS = 60_000;
+
 /** Logs what goes wrong with mirrors; what is sent is counted only. */
-export function logMirror(log: Logger, event: MirrorEvent): void {
-  switch (event.kind) {
-    case 'dead':
-      log.error(
-        { tenant: event.tenant, dataSource: event.source, status: event.fault.status, reason: event.fault.reason },
-        'put events aside that the destination of a mirror refuses',
-      );
-      return;
-    case 'dropped':
-      log.error(
-        { tenant: event.tenant, lines: event.lines },
-        'dropped events that waited for a mirror: its room is full',
-      );
-      return;
-    case 'unread':
-    case 'missed':
-      log.error({ segment: event.id.toString(16), reason: event.reason }, 'a segment is not mirrored');
-      return;
-    case 'lost':
-      log.error({ reason: event.reason }, 'the thread of the mirror ended, will start another');
-      return;
-    case 'locked':
-      log.error({ tenant: event.tenant }, 'cannot open the token of a mirror: give it again');
-      return;
-  }
+export function mirrorLog(log: Logger): (event: MirrorEvent) => void {
+  const lost = onceIn(MIRROR_LOG_MS, (cause) =>
+    log.error({ reason: cause }, 'the mirror does not run, will start it again'),
+  );
+  let reason = '';
+  const missed = sumIn(MIRROR_LOG_MS, (segments) => log.error({ segments, reason }, 'segments are not mirrored'));
+  const dropped = sumIn(MIRROR_LOG_MS, (lines, tenant) =>
+    log.error({ tenant, lines }, 'dropped events that waited for a mirror: its room is full'),
+  );
+  return (event) => {
+    switch (event.kind) {
+      case 'dead':
+        log.error(
+          { tenant: event.tenant, dataSource: event.source, status: event.fault.status, reason: event.fault.reason },
+          'put events aside that the destination of a mirror refuses',
+        );
+        return;
+      case 'dropped':
+        dropped(event.lines, event.tenant);
+        return;
+      case 'unread':
+      case 'missed':
+        // It names the segment, so that each has another.
+        ({ reason } = event);
+        missed(1, '');
+        return;
+      case 'lost':
+        lost(event.reason);
+        return;
+      case 'locked':
+        log.error({ tenant: event.tenant }, 'cannot open the token of a mirror: give it again');
+        return;
+    }
+  };
+}
+
+/** Calls `report` at most once in an interval for each subject, with the sum of all that came since it was called last. */
+function sumIn(
+  intervalMs: number,
+  report: (sum: number, subject: string) => void,
+): (count: number, subject: string) => void {
+  const open = new Map<string, { sum: number; quietUntilMs: number }>();
+  return (count, subject) => {
+    const one = open.get(subject) ?? { sum: 0, quietUntilMs: 0 };
+    open.set(subject, one);
+    one.sum += count;
+    if (Date.now() < one.quietUntilMs) return;
+    report(one.sum, subject);
+    one.sum = 0;
+    one.quietUntilMs = Date.now() + intervalMs;
+  };
 }

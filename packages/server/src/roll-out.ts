@@ -6,7 +6,7 @@ import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Audit } from './control/audit.ts';
-import { logMirror } from './events.ts';
+import { mirrorLog } from './events.ts';
 import { Mirroring } from './mirror/mirroring.ts';
 import { Mirrors } from './platform/mirrors.ts';
 import { SourceSwitches } from './platform/source-switches.ts';
@@ -48,7 +48,7 @@ export async function openRollOut(
     allow: config.mirrorAllow,
     reserveBytes: config.diskReserveBytes,
     maxMs: SEND_MS,
-    onEvent: (event) => logMirror(log, event),
+    onEvent: mirrorLog(log),
   });
   mirrors.watch(() => mirroring.configure());
   return {

@@ -8,7 +8,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { copyFile, link, open } from 'node:fs/promises';
+import { copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@glasshouse/model';
@@ -54,6 +54,7 @@ export class Mirroring {
   /** The last segment that was given a second name. */
   private last = 0n;
   private isClosed = false;
+  private restarting: NodeJS.Timeout | undefined;
   private stopped: (() => void) | undefined;
 
   constructor(options: MirroringOptions) {
@@ -81,15 +82,22 @@ export class Mirroring {
     };
   }
 
-  /** To be called when mirrors or switches changed. */
+  /** To be called when mirrors or switches changed. A folder that cannot be read is told, and tried again. */
   configure(): void {
-    const { mirrors, onEvent } = this.options;
+    const { mirrors } = this.options;
     if (!mirrors.isKnown || this.isClosed) return;
-    if (this.worker === undefined) {
-      if (mirrors.size === 0) return;
-      this.start();
-      return;
+    if (this.worker !== undefined) this.sendDestinations();
+    else if (mirrors.size > 0) {
+      try {
+        this.start();
+      } catch (error) {
+        this.startLater(error);
+      }
     }
+  }
+
+  private sendDestinations(): void {
+    const { mirrors, onEvent } = this.options;
     const destinations = mirrors.list().flatMap(({ tenant, url, limitBytes, paused }) => {
       const token = mirrors.tokenOf(tenant);
       // Its events are kept, for the token that will be given.
@@ -108,6 +116,7 @@ export class Mirroring {
   /** Ends what is under way; what waits is sent after the next start. */
   async close(): Promise<void> {
     this.isClosed = true;
+    clearTimeout(this.restarting);
     const { worker } = this;
     if (worker === undefined) return;
     worker.ref();
@@ -176,6 +185,7 @@ export class Mirroring {
     const { directory, allow, reserveBytes, maxMs } = this.options;
     mkdirSync(this.inbox, { recursive: true, mode: 0o700 });
     const position = readPosition(directory);
+    const left = this.readInbox(position);
     const workerData: OutboxOptions = {
       directory,
       position,
@@ -195,14 +205,15 @@ export class Mirroring {
     // The server ends without it, should it hang.
     worker.unref();
     this.worker = worker;
-    this.configure();
-    this.readInbox(position);
+    this.sendDestinations();
+    for (const id of left) this.arrive(id);
   }
 
-  /** What an earlier process, or an earlier thread, left unread. */
-  private readInbox(position: bigint): void {
+  /** What an earlier process, or an earlier thread, left unread, in its order. */
+  private readInbox(position: bigint): readonly bigint[] {
     this.unread.clear();
     if (position > this.last) this.last = position;
+    const left: bigint[] = [];
     for (const name of readdirSync(this.inbox).toSorted()) {
       const path = join(this.inbox, name);
       const id = LINK.test(name) ? BigInt(`0x${name.slice(0, 16)}`) : 0n;
@@ -212,8 +223,9 @@ export class Mirroring {
       }
       if (id > this.last) this.last = id;
       this.unread.set(id, statSync(path).size);
-      this.arrive(id);
+      left.push(id);
     }
+    return left;
   }
 
   private send(message: ToOutbox): void {
@@ -245,21 +257,13 @@ export class Mirroring {
   private replace(cause: unknown): void {
     this.worker = undefined;
     this.stopped?.();
-    if (this.isClosed) return;
-    this.options.onEvent({ kind: 'lost', reason: String(cause) });
-    setTimeout(() => this.restart(), RESTART_MS).unref();
+    if (!this.isClosed) this.startLater(cause);
   }
 
-  /** A folder that cannot be read now, as on a full disk, ends neither the server nor the tries. */
-  private restart(): void {
-    try {
-      this.configure();
-    } catch (error) {
-      const { worker } = this;
-      // Its exit brings the next try.
-      if (worker === undefined) this.replace(error);
-      else void worker.terminate();
-    }
+  private startLater(cause: unknown): void {
+    this.options.onEvent({ kind: 'lost', reason: String(cause) });
+    clearTimeout(this.restarting);
+    this.restarting = setTimeout(() => this.configure(), RESTART_MS).unref();
   }
 }
 
@@ -271,9 +275,16 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
     if (code === 'ENOENT' || code === 'ENOSPC') throw error;
-    // Not every file system has links.
-    await copyFile(from, to);
-    await sync(to);
+    // Not every file system has links. Who reads it never sees half of it.
+    const draft = `${to}.new`;
+    try {
+      await copyFile(from, draft);
+      await sync(draft);
+      await rename(draft, to);
+    } catch (failed) {
+      await rm(draft, { force: true });
+      throw failed;
+    }
   }
 }
 

@@ -326,6 +326,45 @@ describe('a mirror', () => {
     expect(statusOf(outbox)?.queuedLines).toBe(1);
   });
 
+  it('sends each batch once while nothing can be noted, as on a full disk', async () => {
+    const outbox = open();
+    outbox.handle({ kind: 'destinations', destinations: [destination()] });
+    mkdirSync(join(directory, 'queues', 'acme', 'sent.json', 'in the way'), { recursive: true });
+    const plan = { a: SOURCE, b: { ...SOURCE, name: 'others' } };
+    arrive(outbox, segmentOf(['a', 'b'].map((id) => ({ id, body: lines(0, 1) }))), plan);
+    arrive(outbox, segmentOf([{ id: 'a', body: lines(1, 1) }]), plan);
+    await expect.poll(() => statusOf(outbox)).toMatchObject({ sentLines: 3, queuedLines: 0 });
+    expect(received.map(({ name }) => name)).toEqual(['events', 'others', 'events']);
+  });
+
+  it('gives up what it can neither send nor put aside, counts it, and goes on', async () => {
+    answer = (response, { lines: [first] }) => response.writeHead(first === '{"n":0}' ? 400 : 202).end();
+    const outbox = open();
+    outbox.handle({ kind: 'destinations', destinations: [destination()] });
+    const segment = segmentOf([{ id: 'a', body: lines(0, 2) }]);
+    const name = `${segment.id.toString(16).padStart(16, '0')}-0.2.dead`;
+    mkdirSync(join(directory, 'queues', 'acme', 'dead', `${name}.new`));
+    arrive(outbox, segment);
+    arrive(outbox, segmentOf([{ id: 'a', body: lines(2, 1) }]));
+    await expect.poll(() => statusOf(outbox)?.sentLines).toBe(1);
+    expect(statusOf(outbox)).toMatchObject({ deadBatches: 0, dropped: { disk: 2 } });
+  });
+
+  it('gives up a segment when the position cannot be written, tells it, and goes on', async () => {
+    const outbox = open();
+    outbox.handle({ kind: 'destinations', destinations: [destination()] });
+    mkdirSync(join(directory, 'position.tmp'));
+    const segment = segmentOf([{ id: 'a', body: lines(0, 1) }]);
+    arrive(outbox, segment);
+    await expect
+      .poll(() => told.find(({ kind }) => kind === 'unread'), { timeout: 10_000 })
+      .toMatchObject({ id: segment.id, reason: expect.stringContaining('EISDIR') as unknown });
+    rmSync(join(directory, 'position.tmp'), { recursive: true });
+    arrive(outbox, segmentOf([{ id: 'a', body: lines(1, 1) }]));
+    await expect.poll(() => sent().at(-1)).toBe('{"n":1}');
+    expect(new Set(sent()).size).toBe(sent().length);
+  });
+
   it('gives up a segment that cannot be read, and goes on', async () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });

@@ -166,7 +166,7 @@ export class Outbox {
       } catch (error) {
         if (attempt === MAX_ATTEMPTS) {
           tell({ kind: 'unread', id: segment.id, reason: messageOf(error) });
-          this.moveOn(segment.id);
+          this.giveUp(segment.id);
           break;
         }
         if ((error as NodeJS.ErrnoException).code === 'ENOSPC') this.dropOldest();
@@ -188,6 +188,15 @@ export class Outbox {
     for (const [tenant, lines] of filtered) {
       const known = this.tenants.get(tenant);
       if (known !== undefined) known.filteredLines += lines;
+    }
+  }
+
+  private giveUp(id: bigint): void {
+    try {
+      this.moveOn(id);
+    } catch {
+      // A full disk. The segment is removed all the same, so no start reads it again, and the next one writes the position.
+      this.position = id;
     }
   }
 

@@ -156,16 +156,26 @@ export class Queue {
     }
     this.note = { segment: segment.toString(), number: number + 1, offset: end };
     const path = join(this.directory, 'sent.json');
-    writeFileSync(`${path}.tmp`, JSON.stringify(this.note), { mode: 0o600 });
-    renameSync(`${path}.tmp`, path);
+    try {
+      writeFileSync(`${path}.tmp`, JSON.stringify(this.note), { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    } catch {
+      // A full disk. It is known here; after a crash it is sent again, as after one before the note.
+      rmSync(`${path}.tmp`, { force: true, recursive: true });
+    }
   }
 
-  /** Puts a batch aside that the destination will not have. */
+  /** Puts a batch aside that the destination will not have; gives it up if there is no room for that. */
   bury({ segment, number, source, lines, body }: Next, refusal: Refusal): void {
     const name = `${segment.toString(16).padStart(16, '0')}-${number}.${lines}.dead`;
     const header = Buffer.from(`${JSON.stringify({ source, lines, bytes: body.length, ...refusal })}\n`);
-    writeWhole(join(this.deadDirectory, name), [header, body]);
-    syncDirectory(this.deadDirectory);
+    try {
+      writeWhole(join(this.deadDirectory, name), [header, body]);
+      syncDirectory(this.deadDirectory);
+    } catch {
+      this.dropped.disk += lines;
+      return;
+    }
     const dead = this.deadFiles();
     let bytes = dead.reduce((sum, one) => sum + one.bytes, 0);
     for (const one of dead.slice(0, -1)) {
@@ -283,6 +293,10 @@ function writeWhole(path: string, parts: readonly Uint8Array[]): number {
         bytes += count;
       }
     fsyncSync(fd);
+  } catch (error) {
+    // On a full disk it takes the room that others need.
+    rmSync(draft, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }
