@@ -25,6 +25,20 @@ export interface Claim {
 
 const ASK_EVERY_MS = 50;
 
+/** The refusal of an operation because another one runs on the key. */
+export class BusyError extends AppError {
+  readonly key: string;
+  /** What the other operation is called. */
+  readonly what: string;
+
+  constructor(wanted: string, key: string, what: string) {
+    super('conflict', `cannot start ${wanted}: ${what} is under way; try again when it is done`);
+    this.name = 'BusyError';
+    this.key = key;
+    this.what = what;
+  }
+}
+
 export class Locks {
   private readonly held = new Map<string, Held>();
   private readonly counts = new Map<string, number>();
@@ -56,6 +70,11 @@ export class Locks {
     return undefined;
   }
 
+  /** Resolves when nothing runs on the key, or nobody waits for that any more. */
+  async whenFree(key: string, isWanted: () => boolean): Promise<void> {
+    while (this.held.has(key) && isWanted()) await pause(ASK_EVERY_MS);
+  }
+
   /** Runs while nothing else runs on any of the keys. */
   exclusivelyAll<T>(keys: readonly string[], what: string, act: () => Promise<T>): Promise<T> {
     const [key, ...rest] = keys;
@@ -70,12 +89,12 @@ export class Locks {
     return this.sharing(key, what, () => this.sharingAll(rest, what, act));
   }
 
-  /** Runs while nothing else runs on the key. Rejects with `conflict` at once if something does. */
+  /** Runs while nothing else runs on the key. Rejects with `BusyError` at once if something does. */
   exclusively<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
     return this.run(key, { what, shared: false, count: 0 }, act);
   }
 
-  /** Runs while nothing runs on the key but others of the same name that share it. Rejects with `conflict` at once if something does. */
+  /** Runs while nothing runs on the key but others of the same name that share it. Rejects with `BusyError` at once if something does. */
   sharing<T>(key: string, what: string, act: () => Promise<T>): Promise<T> {
     return this.run(key, { what, shared: true, count: 0 }, act);
   }
@@ -119,10 +138,7 @@ export class Locks {
       );
     }
     if (present !== undefined && !(present.shared && wanted.shared && present.what === wanted.what)) {
-      throw new AppError(
-        'conflict',
-        `cannot start ${wanted.what}: ${present.what} is under way; try again when it is done`,
-      );
+      throw new BusyError(wanted.what, key, present.what);
     }
     const held = present ?? wanted;
     this.held.set(key, held);

@@ -53,6 +53,8 @@ export interface Changed {
 export class Registry {
   readonly catalog: Catalog;
   readonly locks = new Locks();
+  /** Data sources that are being made for their first events, by tenant and name. */
+  readonly makings = new Map<string, Promise<DataSourceEntry>>();
   private readonly options: RegistryOptions;
 
   constructor(options: RegistryOptions) {
