@@ -15,6 +15,7 @@ export { Store } from './store.ts';
 export type { SegmentFile, StoreOptions } from './store.ts';
 export { embeddedTarget, remoteTarget } from './target.ts';
 export type { Target } from './target.ts';
+export type { ListedView } from './views.ts';
 export { CATALOG, SHARED_DATABASE, tenantDatabase, VIEWS, YIELDING_VIEWS } from './views.ts';
 export { quoteName, quoteText } from './ddl.ts';
 export { BATCH_PREFIX, EventStore, linesOf, outside } from './event-store.ts';

@@ -16,6 +16,7 @@ import { paramSettings, Questions } from './questions.ts';
 import type { ReadBackup } from './restore.ts';
 import { endRestore, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';
 import type { Target } from './target.ts';
+import type { ListedView } from './views.ts';
 import { createTenantViews, sessionComment, tenantDatabase } from './views.ts';
 
 export interface StoreOptions {
@@ -41,6 +42,8 @@ export interface SegmentFile {
 export interface ReadOptions extends Omit<StatementOptions, 'params'> {
   /** Values of `{name:String}`. */
   readonly params?: Readonly<Record<string, string>>;
+  /** What the catalogue shows besides. */
+  readonly views?: readonly ListedView[];
 }
 
 /** How often those are asked to end that still insert a segment of which nobody awaits the answer. */
@@ -134,8 +137,8 @@ export class Store {
    * reader's session, the tenant named in it, and the tenant's database as the default.
    */
   async read(tenant: string, sql: string, options: ReadOptions = {}): Promise<RawResult> {
-    const { settings, params = {}, queryId = randomUUID(), database = tenantDatabase(tenant), signal } = options;
-    const session = { readonly: 1, log_comment: sessionComment(tenant), database, query_id: queryId };
+    const { settings, params = {}, queryId = randomUUID(), database = tenantDatabase(tenant), signal, views } = options;
+    const session = { readonly: 1, log_comment: sessionComment(tenant, views), database, query_id: queryId };
     const search = { ...settings, ...paramSettings(params), ...session };
     const stream = await guarded(this.reader.ask({ sql, search, signal }));
     return { stream, headers: stream.headers, queryId };

@@ -6,6 +6,7 @@
  * Must stay true: a view has no row to show unless a tenant is named. Nothing selects from a fact table without the filter.
  */
 
+import { invariant } from '@glasshouse/model';
 import { OPTIONAL_TRACE_ID_HEX } from '@glasshouse/schema';
 import { quoteName, quoteText } from './ddl.ts';
 
@@ -18,9 +19,22 @@ export const SHARED_DATABASE = 'telemetry';
  */
 export const SESSION_TENANT = `tenant_id = extract(getSetting('log_comment'), 'tenant=([a-z0-9][a-z0-9_-]*)$')`;
 
-/** What `log_comment` must be for a query of the tenant. */
-export function sessionComment(tenant: string): string {
-  return `tenant=${tenant}`;
+/** Something that a tenant may read by a name, as if it were a view of its database, and that the engine knows nothing of. */
+export interface ListedView {
+  readonly name: string;
+  /** The table of the tenant's whose columns it has. */
+  readonly columnsOf: string;
+  /** What it selects. */
+  readonly select: string;
+}
+
+/** What `log_comment` must be for a query of the tenant, which finds `views` in the catalogue beside what is there. */
+export function sessionComment(tenant: string, views: readonly ListedView[] = []): string {
+  const listed = views.map(({ name, columnsOf }) => {
+    invariant(/^\w+$/u.test(name) && /^\w+$/u.test(columnsOf), `BUG: view=${name} has no plain name`);
+    return `view=${name}>${columnsOf} `;
+  });
+  return `${listed.join('')}tenant=${tenant}`;
 }
 
 /**
@@ -85,6 +99,8 @@ export function createCatalog(onCluster: string): string[] {
 /** What a tenant may know of: its own database, which is its session's, and the shared one. */
 const VISIBLE = `IN (currentDatabase(), '${SHARED_DATABASE}')`;
 const NO_CATALOG = `NOT startsWith(table, 'catalog_')`;
+/** What the session's comment lists besides: a row for each, as its name and the table that has its columns. */
+const LISTED = `arrayJoin(extractAllGroupsVertical(getSetting('log_comment'), 'view=([A-Za-z0-9_]+)>([A-Za-z0-9_]+) '))`;
 
 /** The catalogue by name: `catalog_x` stands for `system.x`. */
 export const CATALOG: Readonly<Record<string, string>> = {
@@ -94,11 +110,18 @@ export const CATALOG: Readonly<Record<string, string>> = {
     metadata_modification_time, metadata_version, CAST([], 'Array(String)') AS dependencies_database,
     CAST([], 'Array(String)') AS dependencies_table, '' AS create_table_query, engine AS engine_full, '' AS as_select,
     partition_key, sorting_key, primary_key, sampling_key, total_rows, total_bytes, comment, database AS table_schema, table
-    FROM (SELECT *, name AS table FROM system.tables WHERE database ${VISIBLE}) WHERE ${NO_CATALOG}`,
+    FROM (SELECT *, name AS table FROM system.tables WHERE database ${VISIBLE}) WHERE ${NO_CATALOG}
+    UNION ALL SELECT currentDatabase(), view[1], toUUID('00000000-0000-0000-0000-000000000000'), 'View', toUInt8(0), CAST([], 'Array(String)'),
+    '', toDateTime(0), toInt32(0), CAST([], 'Array(String)'), CAST([], 'Array(String)'), '', 'View', '', '', '', '', '',
+    CAST(NULL, 'Nullable(UInt64)'), CAST(NULL, 'Nullable(UInt64)'), 'Built-in pipe', currentDatabase(), view[1]
+    FROM (SELECT ${LISTED} AS view)`,
   catalog_columns: `SELECT database, table, name, type, position, default_kind, default_expression, comment,
     is_in_partition_key, is_in_sorting_key, is_in_primary_key, is_in_sampling_key, compression_codec,
     character_octet_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision
-    FROM system.columns WHERE database ${VISIBLE} AND ${NO_CATALOG}`,
+    FROM system.columns WHERE database ${VISIBLE} AND ${NO_CATALOG}
+    UNION ALL SELECT database, view[1], name, type, position, '', '', comment, toUInt8(0), toUInt8(0), toUInt8(0), toUInt8(0), '',
+    character_octet_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision
+    FROM (SELECT *, ${LISTED} AS view FROM system.columns WHERE database = currentDatabase()) WHERE table = view[2]`,
   catalog_functions: `SELECT name, is_aggregate, case_insensitive, alias_to, description, syntax
     FROM system.functions WHERE origin = 'System'`,
   catalog_settings: `SELECT name, value, changed, description, type, readonly FROM system.settings

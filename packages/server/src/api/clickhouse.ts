@@ -11,7 +11,7 @@ import { SHARED_DATABASE, tenantDatabase } from '../query/names.ts';
 import type { Principals } from '../control/principals.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
 import { send } from '../http/router.ts';
-import type { Answer, Door } from '../query/door.ts';
+import type { Answer, Door, QueryOptions } from '../query/door.ts';
 import { isWrite } from '../query/door.ts';
 import { fromAppError, QueryError } from '../query/errors.ts';
 import { callerOf } from './caller.ts';
@@ -28,6 +28,8 @@ interface Composed {
   /** Values that the text was put together with. */
   readonly bound: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, string>>;
+  /** What the tenant finds among its tables besides. */
+  readonly views: NonNullable<QueryOptions['views']>;
 }
 
 const MAX_SQL_BYTES = 1 << 20;
@@ -48,7 +50,7 @@ export function clickhouseRoutes(door: Door, principals: Principals, withPipes: 
   ];
 }
 
-const asWritten: WithPipes = (_, sql) => ({ sql, bound: {}, settings: {} });
+const asWritten: WithPipes = (_, sql) => ({ sql, bound: {}, settings: {}, views: [] });
 
 async function answerQuery(
   door: Door,
@@ -86,6 +88,7 @@ async function answerQuery(
   const answer = await door.run(principal, composed.sql, {
     ...options,
     bound: composed.bound,
+    views: composed.views,
     settings: { ...options.settings, ...composed.settings },
   });
   const packs = ['1', 'true'].includes(query.get('enable_http_compression') ?? '');

@@ -140,6 +140,13 @@ describe('by the way of the request', () => {
     expect([answer.status, answer.text]).toEqual([200, 'mine\n']);
   });
 
+  it('nothing that is put into the comment is found among the tables', async () => {
+    const search = '?log_comment=view%3Dspanz%3Espans%20tenant%3Dother';
+    const plain = await overClickhouse('SHOW TABLES');
+    expect((await overClickhouse('SHOW TABLES', search)).text).toBe(plain.text);
+    expect((await overClickhouse("SELECT count() FROM system.columns WHERE table = 'spanz'", search)).text).toBe('0\n');
+  });
+
   it.each([
     ['SELECT * FROM {t:Identifier}', 'param_t=tenant_other.spans'],
     ['SELECT * FROM {d:Identifier}.spans', 'param_d=tenant_other'],

@@ -9,10 +9,11 @@
 import { createHash } from 'node:crypto';
 import type { Pipe, Resource } from '@glasshouse/model';
 import { invariant } from '@glasshouse/model';
+import type { ListedView } from '@glasshouse/store';
 import type { Catalog } from './catalog.ts';
 import { COST_PIPES } from './built-in-pipes/costs.ts';
 import { GENERATION_PIPES } from './built-in-pipes/generations.ts';
-import { EVENT_PIPES } from './built-in-pipes/llm-events.ts';
+import { EVENT_PIPES, EVENTS_SOURCE } from './built-in-pipes/llm-events.ts';
 import { TEMPLATE_PIPES } from './built-in-pipes/template.ts';
 import { readResource } from './project.ts';
 import type { PipeEntry } from './resource-row.ts';
@@ -84,6 +85,17 @@ export function withBuiltIn(catalog: Among, definitions: readonly Pipe[], since:
 /** True for a pipe that every workspace has, as against one that the server has stored for itself. */
 export function isEverywhere({ version }: PipeEntry): boolean {
   return version === NOT_STORED;
+}
+
+/** Built-in pipes that are what others make a view for, as a workspace finds them among its tables. */
+export function builtInViews(tenant: string, callables: Pick<Callables, 'dataSource' | 'pipe'>): readonly ListedView[] {
+  if (callables.dataSource(tenant, EVENTS_SOURCE) === undefined) return [];
+  return Object.keys(EVENT_PIPES).flatMap((name) => {
+    const entry = callables.pipe(tenant, name);
+    const [node] = entry?.definition.nodes ?? [];
+    if (entry === undefined || node === undefined || !isEverywhere(entry)) return [];
+    return [{ name, columnsOf: EVENTS_SOURCE, select: node.sql.trim() }];
+  });
 }
 
 /** Built-in pipes whose names none of the resources has. */

@@ -12,6 +12,7 @@ import type { Pipe, PipeNode } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
 import type { StatementOptions } from '../query/door.ts';
 import type { Callables } from './built-in-pipes.ts';
+import { builtInViews } from './built-in-pipes.ts';
 import { readsAll, readsOf } from './endpoints-reads.ts';
 import type { CallValues } from './endpoints-templates.ts';
 import { NO_VALUES, Rendering, Templates } from './endpoints-templates.ts';
@@ -30,15 +31,19 @@ export interface EndpointsOptions {
 /** A statement that is ready for the door. */
 export interface ComposedQuery {
   readonly sql: string;
-  readonly options: Pick<StatementOptions, 'hidesRows' | 'params' | 'reads' | 'written'>;
+  readonly options: Pick<StatementOptions, 'hidesRows' | 'params' | 'reads' | 'views' | 'written'>;
   /** Settings that the templates ask for. */
   readonly settings: Readonly<Record<string, string>>;
   /** How long the answer may be kept; undefined for not at all. */
   readonly cacheSeconds: number | undefined;
 }
 
-/** Values of placeholders by name, as plain text. */
-type Bound = Readonly<Record<string, string>>;
+/** What goes with the statement of somebody who reads all. */
+interface Whole {
+  /** Values of placeholders by name, as plain text. */
+  readonly bound: Readonly<Record<string, string>>;
+  readonly views: NonNullable<StatementOptions['views']>;
+}
 
 export interface ComposeOptions {
   /** Name or id of a pipe whose nodes the query may name. */
@@ -112,7 +117,7 @@ export class Endpoints {
     rendering.fix(fixedOf(principal, others));
     const within = pipeline === undefined ? undefined : this.pipeline(principal, pipeline);
     if (within === undefined && others.length === 0)
-      return finished(given, rendering, { reads: readsOf(principal, this.options.catalog) }, undefined);
+      return finished(given, rendering, this.plainRights(principal), undefined);
     const named = new Map(this.pipesOf(principal.tenant));
     const nodes = new Set(within?.nodes.map(({ name }) => name) ?? []);
     const hidden = this.admitPipes(principal, given, named, nodes, rendering);
@@ -122,13 +127,13 @@ export class Endpoints {
     });
     const options =
       composed === given
-        ? { reads: readsOf(principal, this.options.catalog) }
+        ? this.plainRights(principal)
         : { ...this.rights(principal, given, nodes), ...(hidden ? { hidesRows: true } : {}) };
     return finished(composed, rendering, options, undefined);
   }
 
   /** The statement of somebody who reads all of the workspace; it may name pipes and is no template. */
-  whole(tenant: string, sql: string): Pick<ComposedQuery, 'settings' | 'sql'> & { readonly bound: Bound } {
+  whole(tenant: string, sql: string): Pick<ComposedQuery, 'settings' | 'sql'> & Whole {
     const reader = principalOf({
       tenant,
       tokenId: '',
@@ -136,9 +141,9 @@ export class Endpoints {
       kind: 'key',
       scopes: [{ type: 'WORKSPACE:READ_ALL' }],
     });
-    if (isTemplate(sql)) return { sql, settings: {}, bound: {} };
+    if (isTemplate(sql)) return { sql, settings: {}, bound: {}, views: [] };
     const { sql: composed, settings, options } = this.compose(reader, sql);
-    return { sql: composed, settings, bound: options.params ?? {} };
+    return { sql: composed, settings, bound: options.params ?? {}, views: options.views ?? [] };
   }
 
   /** The statement of one node, for what runs in the background with the rights of the workspace. */
@@ -209,6 +214,13 @@ export class Endpoints {
       const entry = this.options.catalog.pipe(tenant, name);
       return entry?.name === name ? [entry] : [];
     });
+  }
+
+  /** Rights of a text that names no pipe. Who reads some tables only is shown these. */
+  private plainRights(principal: WorkspacePrincipal): ComposedQuery['options'] {
+    const { catalog } = this.options;
+    const reads = readsOf(principal, catalog);
+    return readsAll(principal) ? { reads, views: builtInViews(principal.tenant, catalog) } : { reads };
   }
 
   /** The caller's own text is held to what the caller reads. */

@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { checkParameters, splitStatement } from '@glasshouse/language';
 import type { Statement, TableName } from '@glasshouse/language';
 import type { Principal } from '@glasshouse/model';
-import type { RawResult, Settings, Store } from '@glasshouse/store';
+import type { ListedView, RawResult, Settings, Store } from '@glasshouse/store';
 import { translate, withCatalog } from './catalog.ts';
 import type { TextPart } from './errors.ts';
 import { QueryError as Refusal, toQueryError } from './errors.ts';
@@ -47,6 +47,8 @@ export interface StatementOptions {
   readonly paramsEscaped?: boolean;
   /** Values of further ones, as plain text whatever `paramsEscaped` says: the text was put together with them. */
   readonly bound?: Readonly<Record<string, string>>;
+  /** What may be named like a table besides, for who looks around: SHOW, DESCRIBE and the system tables have it. */
+  readonly views?: readonly ListedView[];
   /** Ends the query when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -87,6 +89,9 @@ export interface DoorOptions {
   readonly audit: (line: AuditLine) => void;
   readonly now: () => number;
 }
+
+/** What the names of the catalogue's views begin with. */
+const CATALOG_PREFIX = 'catalog_';
 
 /** Statements that change something, by their first word. */
 const WRITES =
@@ -207,7 +212,7 @@ export class Door {
           });
           return text(stream);
         };
-        const statement = await lookAt(prepared.look, rights.database, ask);
+        const statement = await lookAt(prepared.look, { database: rights.database, views: options.views ?? [] }, ask);
         return { statement, given: filterSetting(catalogFilters(rights)) };
       }
       case 'judged': {
@@ -237,10 +242,12 @@ export class Door {
   private read(
     tenant: string,
     sql: string,
-    { signal }: StatementOptions,
+    { signal, views = [] }: StatementOptions,
     options: { readonly settings: Settings; readonly queryId?: string },
   ): Promise<RawResult> {
-    return this.options.store.read(tenant, sql, { ...options, ...(signal === undefined ? {} : { signal }) });
+    // The engine keeps a session for each comment: others go without.
+    const listed = views.length > 0 && sql.includes(CATALOG_PREFIX) ? { views } : {};
+    return this.options.store.read(tenant, sql, { ...options, ...listed, ...(signal === undefined ? {} : { signal }) });
   }
 }
 

@@ -8,6 +8,7 @@
 import { splitStatement } from '@glasshouse/language';
 import type { Statement, TableName } from '@glasshouse/language';
 import { SEGMENT } from '@glasshouse/model';
+import type { ListedView } from '@glasshouse/store';
 import { SHARED_DATABASE } from '@glasshouse/store';
 import { QueryError } from './errors.ts';
 
@@ -19,19 +20,32 @@ export interface Look {
   readonly table: TableName;
 }
 
-/**
- * The statement whose answer is what was asked for; `own` is the tenant's database, the only one with tables that have columns of
- * ours. Rejects with `not_found` for a table that is not there.
- */
-export async function lookAt({ type, table }: Look, own: string, ask: Ask): Promise<Statement> {
+/** The tenant's database, the only one with tables that have columns of ours, and what may be named there besides. */
+export interface Own {
+  readonly database: string;
+  readonly views: readonly ListedView[];
+}
+
+/** The statement whose answer is what was asked for. Rejects with `not_found` for a table that is not there. */
+export async function lookAt({ type, table }: Look, own: Own, ask: Ask): Promise<Statement> {
+  const view = table.database === own.database ? own.views.find((one) => one.name === table.table) : undefined;
+  if (view !== undefined) return splitStatement(viewSql(type, table, view));
   const name = `${quoteName(table.database)}.${quoteName(table.table)}`;
   if (type === 'exists') return splitStatement(`EXISTS TABLE ${name}`);
   if ((await ask(`EXISTS TABLE ${name}`)).trim() !== '1') {
     throw new QueryError('not_found', `cannot show table ${table.table}: there is no such table`, 60, 'UNKNOWN_TABLE');
   }
-  if (type === 'describe') return splitStatement(table.database === own ? columnsSql(table) : `DESCRIBE TABLE ${name}`);
+  if (type === 'describe')
+    return splitStatement(table.database === own.database ? columnsSql(table) : `DESCRIBE TABLE ${name}`);
   const ddl = withoutHidden(await ask(`SHOW CREATE TABLE ${name}`));
   return splitStatement(`SELECT ${quoteText(ddl)} AS statement`);
+}
+
+/** The same of what the engine does not know. */
+function viewSql(type: Look['type'], table: TableName, { select }: ListedView): string {
+  if (type === 'exists') return 'SELECT 1 AS result';
+  if (type === 'describe') return columnsSql(table);
+  return `SELECT ${quoteText(`CREATE VIEW ${table.database}.${table.table} AS ${select}`)} AS statement`;
 }
 
 /** The columns of the engine's DESCRIBE. */

@@ -222,6 +222,50 @@ describe('text_events_mv and image_events_mv', () => {
     expect(await ask('% SELECT {{ Int8(x, 1) }}')).toContain('Exception');
   });
 
+  it.each(['8123', '/v0/sql'])('are found among the tables by who looks around, on %s', async (where) => {
+    const ask = async (query: string): Promise<string> => {
+      if (where === '8123') {
+        const response = await fetch(`http://127.0.0.1:${server.clickhousePort}/`, { method: 'POST', body: query });
+        return response.text();
+      }
+      return (await server.call('POST /v0/sql', { body: `${query} FORMAT TSV` })).text;
+    };
+    const both = 'image_events_mv\ntext_events_mv\n';
+    const tables = (await ask('SHOW TABLES')).trim().split('\n');
+    expect(tables.filter((name) => name.endsWith('_mv'))).toEqual(['image_events_mv', 'text_events_mv']);
+    expect(tables).toContain('llm_events');
+    expect(await ask("SHOW TABLES LIKE '%_mv'")).toBe(both);
+    expect(await ask('SHOW TABLES FROM telemetry')).not.toContain('_mv');
+    expect(await ask("SELECT name FROM system.tables WHERE name LIKE '%_mv' AND engine = 'View' ORDER BY name")).toBe(
+      both,
+    );
+    const columns = (table: string): Promise<string> =>
+      ask(`SELECT name, type FROM system.columns WHERE table = '${table}' ORDER BY position`);
+    expect(await columns('text_events_mv')).toBe(await columns('llm_events'));
+    expect(await columns('text_events_mv')).toMatch(/^call_type\tLowCardinality\(String\)\n/u);
+    expect((await ask('DESCRIBE TABLE image_events_mv')).split('\n')[0]).toMatch(
+      /^call_type\tLowCardinality\(String\)/u,
+    );
+    expect(await ask('EXISTS TABLE image_events_mv')).toBe('1\n');
+    expect(await ask('EXISTS TABLE images_mv')).toBe('0\n');
+    expect(await ask('SHOW CREATE TABLE image_events_mv')).toMatch(
+      /^CREATE VIEW tenant_default\.image_events_mv AS SELECT \* FROM llm_events WHERE event_type = /u,
+    );
+  });
+
+  it('are not found by who reads some data sources only', async () => {
+    const reader = await server.token('one source', 'DATASOURCES:READ:llm_events', 'PIPES:READ:text_events_mv');
+    const sql = async (query: string): Promise<unknown> =>
+      (await server.call('POST /v0/sql', { body: query, token: reader })).json['data'];
+    expect(await sql('SELECT DISTINCT table AS name FROM system.columns FORMAT JSON')).toEqual(
+      expect.not.arrayContaining([{ name: 'text_events_mv' }]),
+    );
+    expect(await sql("SELECT name FROM system.tables WHERE name LIKE '%events%' ORDER BY name FORMAT JSON")).toEqual([
+      { name: 'llm_events' },
+      { name: 'llm_events_quarantine' },
+    ]);
+  });
+
   it('are read by who has a scope for them, and by nobody else', async () => {
     const reader = await server.token('reader', 'PIPES:READ:text_events_mv');
     const sql = (name: string): Promise<Answer> =>
@@ -277,6 +321,10 @@ DATASOURCE ${target}
       { model: 'own', images: 3 },
     ]);
     expect((await server.call('/v0/pipes/image_events_mv.json')).status).toBe(404);
+    // It is no table any more.
+    expect(await server.rows("SELECT name FROM system.tables WHERE name LIKE '%_events_mv'")).toEqual([
+      { name: 'text_events_mv' },
+    ]);
   });
 
   it('may be a data source called image_events_mv, and a pipe that fills it', async () => {
@@ -290,6 +338,12 @@ DATASOURCE ${target}
       { model: 'gptimage', images: 1 },
       { model: 'own', images: 3 },
       { model: 'second', images: 2 },
+    ]);
+    expect(
+      await server.rows("SELECT name, engine FROM system.tables WHERE name LIKE '%_events_mv' ORDER BY name"),
+    ).toEqual([
+      { name: 'image_events_mv', engine: 'MergeTree' },
+      { name: 'text_events_mv', engine: 'View' },
     ]);
   });
 
@@ -324,6 +378,9 @@ ENGINE_SORTING_KEY "at"
     expect(await server.rows('SELECT event_type, words FROM text_events_mv WHERE words = 12')).toEqual([
       { event_type: 'text_generation', words: 12 },
     ]);
+    expect(
+      await server.rows("SELECT name FROM system.columns WHERE table = 'text_events_mv' ORDER BY position"),
+    ).toEqual([{ name: 'at' }, { name: 'event_type' }, { name: 'words' }]);
     // What the project does not have is as it was before there was one.
     expect((await server.call('/v0/pipes/image_events_mv.json')).status).toBe(200);
   });

@@ -5,6 +5,9 @@
  * Must stay true: they read the workspace's own `llm_events`, whoever described it, and nothing else.
  */
 
+/** The data source that both read. */
+export const EVENTS_SOURCE = 'llm_events';
+
 const of = (what: string, eventType: string): string => `DESCRIPTION >
     ${what}: the rows of llm_events whose event_type is ${eventType}.
 
