@@ -10,7 +10,7 @@
 import type { DataSource } from '@glasshouse/model';
 import { QUARANTINE_SUFFIX } from '@glasshouse/model';
 import { column, dataSource } from './built-in-columns.ts';
-import { LLM_EVENTS } from './built-in-events.ts';
+import { IMAGE_EVENTS, LLM_EVENTS, TEXT_EVENTS } from './built-in-events.ts';
 import type { DataSourceEntry } from './resource-row.ts';
 
 /** The `traces` of Tinybird's setup guide for multi-tenant applications, column by column. */
@@ -170,7 +170,15 @@ const CANONICAL_EVENTS = dataSource({
 });
 
 /** In the order in which they are made. */
-export const BUILT_IN: readonly DataSource[] = [TRACES, LITELLM, TB_LOGS, CANONICAL_EVENTS, LLM_EVENTS];
+export const BUILT_IN: readonly DataSource[] = [
+  TRACES,
+  LITELLM,
+  TB_LOGS,
+  CANONICAL_EVENTS,
+  LLM_EVENTS,
+  TEXT_EVENTS,
+  IMAGE_EVENTS,
+];
 
 /** Rows of tables, by name. */
 export type RowCounts = ReadonlyMap<string, { readonly rows: number }>;

@@ -53,9 +53,11 @@ describe('a deployment', () => {
     expect(catalog.list(tenant).map(({ name, deployment: by }) => `${name} ${by === deployment.id}`)).toEqual([
       'canonical_events false',
       'events true',
+      'image_events false',
       'litellm false',
       'llm_events false',
       'tb_logs false',
+      'text_events false',
       'top true',
       'traces false',
     ]);
@@ -84,7 +86,7 @@ describe('a deployment', () => {
       builtIn: false,
       tableVersion: 1,
     });
-    expect(platform.catalog.dataSources(tenant)).toHaveLength(5);
+    expect(platform.catalog.dataSources(tenant)).toHaveLength(7);
     const { result, deployment } = await platform.deployments.deploy(tenant, []);
     expect([result, deployment.deletedDataSources]).toEqual(['failed', ['traces']]);
   });
