@@ -109,14 +109,25 @@ function addColumn(table: FactTable, name: string, options: DdlOptions): string[
   return [...new Set([storageOf(table, options), whole])].map((target) => `ALTER TABLE ${target} ${add}`);
 }
 
-/** Adds the projections to parts that will be written. */
-function addProjections(table: FactTable, options: DdlOptions): string[] {
+/** Steps that add the projections to parts that will be written, in the order of the table. */
+function addProjections(table: FactTable, options: DdlOptions): string[][] {
   const storage = storageOf(table, options);
   const settings = Object.entries(projectionSettings(table, options)).map(([name, value]) => `${name} = ${value}`);
   return [
-    ...(settings.length === 0 ? [] : [`ALTER TABLE ${storage} MODIFY SETTING ${settings.join(', ')}`]),
-    ...table.projections.map((one) => `ALTER TABLE ${storage} ADD ${projectionDdl(one, options, 'IF NOT EXISTS ')}`),
+    settings.length === 0 ? [] : [`ALTER TABLE ${storage} MODIFY SETTING ${settings.join(', ')}`],
+    // The last one first: each goes before those that are there.
+    ...table.projections
+      .toReversed()
+      .map((one) => [`ALTER TABLE ${storage} ADD ${projectionDdl(one, options, 'IF NOT EXISTS ')} FIRST`]),
   ];
+}
+
+/** Adds the projections to parts that are there, in the background; questions are answered from the rows until then. */
+function materializeProjections(table: FactTable, names: readonly string[], options: DdlOptions): string[] {
+  return names.map(
+    (name) =>
+      `ALTER TABLE ${storageOf(table, options)} MATERIALIZE PROJECTION ${quoteName(name)} SETTINGS mutations_sync = 0`,
+  );
 }
 
 /** The table that has the rows, in a statement that changes it everywhere. */
@@ -274,11 +285,11 @@ export const MIGRATIONS: readonly Migration[] = [
     isChange: true,
     steps: (options) => [
       addColumn(GENERATIONS, 'service_name', options),
-      addProjections(GENERATIONS, options),
-      // In the background; questions are answered from the rows until then.
-      GENERATIONS.projections.map(
-        ({ name }) =>
-          `ALTER TABLE ${storageOf(GENERATIONS, options)} MATERIALIZE PROJECTION ${quoteName(name)} SETTINGS mutations_sync = 0`,
+      ...addProjections(GENERATIONS, options),
+      materializeProjections(
+        GENERATIONS,
+        GENERATIONS.projections.map(({ name }) => name),
+        options,
       ),
     ],
   },
@@ -305,6 +316,18 @@ export const MIGRATIONS: readonly Migration[] = [
           '(tenant, name)',
         )(options),
       ),
+    ],
+  },
+  {
+    name: 'sums that cannot fail',
+    isChange: true,
+    steps: (options) => [
+      ...addProjections(GENERATIONS, options),
+      // Its sums of costs could overflow, and a merge with them. The name is not used again: parts keep its files for a while.
+      [
+        `ALTER TABLE ${storageOf(GENERATIONS, options)} DROP PROJECTION IF EXISTS spend_daily SETTINGS mutations_sync = 0`,
+      ],
+      materializeProjections(GENERATIONS, ['user_totals_daily', 'money_daily'], options),
     ],
   },
 ];

@@ -23,6 +23,8 @@ export interface Fallibility {
   readonly because: string | undefined;
   /** Whether something can fail in what the outermost query makes of its rows. Only projections of a table would be asked before. */
   readonly resultFails: boolean;
+  /** Whether the finding hangs on the value of a constant that was computed, be it of a parameter: it is none about another value. */
+  readonly hangsOnValues: boolean;
 }
 
 /** Sections of the outermost query that nothing else reads. */
@@ -40,8 +42,9 @@ const RESULT: ReadonlySet<string> = new Set([
 const INTEGER = /^(?:U?Int(?:8|16|32|64)|Bool)$/u;
 const NUMBER = /^(?:U?Int(?:8|16|32|64|128|256)|B?Float(?:16|32|64)|Bool)$/u;
 const DECIMAL = /^Decimal\(\d+, \d+\)$/u;
-/** What takes any decimal: each is there or not, and has a float near it. Comparing and computing with them can overflow. */
-const ANY_DECIMAL: ReadonlySet<string | undefined> = new Set(['isNull', 'isNotNull', 'toFloat32', 'toFloat64']);
+const DECIMALS_BY_TEXT = /^Map\(String, Decimal\(\d+, \d+\)\)$/u;
+/** `UInt64_0` is how the engine prints every constant zero that is a whole number without a sign. */
+const ZERO = /^constant_value: UInt64_0,/u;
 const ENUM = /^Enum(?:8|16)\(/u;
 const DATE = /^Date$/u;
 const SECONDS = /^DateTime(?:\('[\w/+-]*'\))?$/u;
@@ -50,6 +53,9 @@ const TEXT = /^(?:String|Map\(String, String\)|Array\(String\)|Map\(String, Arra
 /** Types whose comparison cannot overflow and whose values have one type only. */
 const PLAIN_WORDS =
   /^(?:U?Int(?:8|16|32|64|128|256)|Float(?:32|64)|Bool|String|FixedString|Date|DateTime|DateTime64|Enum(?:8|16)|UUID|IPv[46]|Nullable|LowCardinality|Array|Map|Tuple|Nothing|Set|Interval(?:Second|Minute|Hour|Day|Week|Month|Quarter|Year))$/u;
+
+/** Rules that look at the value of a constant. */
+const BY_VALUE: ReadonlySet<Totality> = new Set(['divisor', 'pattern', 'rounding']);
 
 /** What a resolved statement can fail on. */
 export function fallibility(root: ResolvedNode): Fallibility {
@@ -60,7 +66,11 @@ export function fallibility(root: ResolvedNode): Fallibility {
     if (isResult) result.visit(part);
     for (const node of isResult ? queriesIn(part) : [part]) inquest.visit(node);
   }
-  return { ...inquest.finding(), resultFails: result.finding().fails !== 'never' };
+  return {
+    ...inquest.finding(),
+    resultFails: result.finding().fails !== 'never',
+    hangsOnValues: inquest.hangsOnValues || result.hangsOnValues,
+  };
 }
 
 /** The outermost queries in a part of another. */
@@ -94,6 +104,7 @@ function canFailByName(node: AstNode, behind: boolean): boolean {
 }
 
 class Inquest {
+  hangsOnValues = false;
   /** Ids of tables: a column of one is what is stored, one of a subquery may be computed of anything. */
   private readonly tables: ReadonlySet<number | undefined>;
   private fails: Fallibility['fails'] = 'never';
@@ -127,9 +138,11 @@ class Inquest {
     const parameters = listed(node, 'ARGUMENTS');
     const [first, ...rest] = parameters;
     const rule = call === undefined ? undefined : totality(call.name);
-    if (rule !== undefined && parameters.every(isPlain) && holds(rule, node, parameters)) return;
-    if (first !== undefined && rest.length === 0 && ANY_DECIMAL.has(call?.name) && DECIMAL.test(bareType(first)))
+    if (rule !== undefined && parameters.every(isPlain) && holds(rule, node, parameters)) {
+      if (BY_VALUE.has(rule) && rest.some((one) => !isLiteral(one))) this.hangsOnValues = true;
       return;
+    }
+    if (call !== undefined && takesDecimals(call.name, parameters)) return;
     const reads = call !== undefined && readsText(call.name) && this.isText(first) && rest.every(isConstant);
     this.blame(reads ? 'on_text' : 'anywhere', call?.name ?? 'of a table function');
   }
@@ -194,6 +207,52 @@ function holds(rule: Totality, node: ResolvedNode, parameters: readonly Resolved
   }
 }
 
+/**
+ * Whether a function takes these decimals, whatever they are. Computing with them can overflow, and so can comparing them: the engine
+ * first multiplies one side until both have as many digits behind the point.
+ */
+function takesDecimals(name: string, parameters: readonly ResolvedNode[]): boolean {
+  const [first, second] = parameters;
+  switch (name) {
+    // Each is there or not, and has a float near it.
+    case 'isNull':
+    case 'isNotNull':
+    case 'toFloat32':
+    case 'toFloat64':
+      return parameters.length === 1 && isDecimal(first);
+    // A whole number is the side that is multiplied, and zero stays zero.
+    case 'equals':
+    case 'notEquals':
+    case 'less':
+    case 'lessOrEquals':
+    case 'greater':
+    case 'greaterOrEquals':
+      return parameters.length === 2 && ((isDecimal(first) && isZero(second)) || (isZero(first) && isDecimal(second)));
+    // What is of one type already is put side by side as it is.
+    case 'array':
+      return parameters.every((one) => isDecimal(one) && typeOf(one) === typeOf(first));
+    // A key that is not there has the value zero. Keys are compared as texts.
+    case 'arrayElement':
+      return (
+        parameters.length === 2 &&
+        DECIMALS_BY_TEXT.test(bareType(first)) &&
+        isConstant(second) &&
+        bareType(second) === 'String'
+      );
+    default:
+      return false;
+  }
+}
+
+function isDecimal(node: ResolvedNode | undefined): boolean {
+  return DECIMAL.test(bareType(node));
+}
+
+/** As it is written: what was computed, as a parameter is, may be something else the next time. */
+function isZero(node: ResolvedNode | undefined): boolean {
+  return isLiteral(node) && ZERO.test(node?.text ?? '') && INTEGER.test(bareType(node));
+}
+
 /** A cast to text, to the same type, or from whole numbers to numbers. */
 function castHolds(from: string, to: string): boolean {
   if (from.includes('Nullable(') && !to.includes('Nullable(')) return false;
@@ -221,6 +280,11 @@ function kindOf(node: ResolvedNode): string {
 
 function isConstant(node: ResolvedNode | undefined): boolean {
   return node?.kind === 'CONSTANT';
+}
+
+/** A constant that nothing was computed for. A parameter that is a text is one, too. */
+function isLiteral(node: ResolvedNode | undefined): boolean {
+  return isConstant(node) && node?.children.length === 0;
 }
 
 function bareType(node: ResolvedNode | undefined): string {

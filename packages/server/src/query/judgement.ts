@@ -88,7 +88,7 @@ export class Judgement {
   async rule(one: Case): Promise<Ruling> {
     const { statement, rights, names, params, resolving } = one;
     const who = [rights.tenant, rights.key, names, resolving];
-    const general = JSON.stringify([...who, shapeOf(statement.tokens)]);
+    const general = JSON.stringify([...who, shapeOf(statement, params)]);
     // Where rows are hidden by a filter, the value of a literal can decide whether something fails.
     const exact = JSON.stringify([...who, statement.sql, params]);
     const known = this.rulings.get(general) ?? this.rulings.get(exact);
@@ -156,14 +156,16 @@ export class Judgement {
     const tables = confirm(resolvedTables(tree), rights.policy, () => []);
     judgeNames(tables, one, denied);
     const hiding = hidingOf([...suspects, ...tables], rights);
-    const order = orderOf(hiding, () => fallibility(parseResolved(tree)));
+    const finding = hiding === 'nothing' ? undefined : fallibility(parseResolved(tree));
+    const order = orderOf(hiding, finding);
     const isList = hiding === 'facts' && order === 'free' && hasFirstRows(parseResolved(tree));
     const settings = { ...orderSettings(order), ...(isList ? NEWEST_FIRST : {}), ...conditions };
     return {
       settings,
       faster: hiding === 'nothing' ? await this.fasterFor(one, tree, settings) : {},
       tables,
-      isGeneral: hiding === 'nothing' || (hiding === 'facts' && isUnfolded(ast, parseResolved(tree))),
+      isGeneral:
+        finding === undefined || (hiding === 'facts' && !finding.hangsOnValues && isUnfolded(ast, parseResolved(tree))),
     };
   }
 
@@ -218,9 +220,9 @@ function catalogRefusal(what: string): AppError {
   );
 }
 
-function orderOf(hiding: Hiding, find: () => Fallibility): Order {
-  if (hiding === 'nothing') return 'free';
-  const { fails, because, resultFails } = find();
+function orderOf(hiding: Hiding, finding: Fallibility | undefined): Order {
+  if (finding === undefined) return 'free';
+  const { fails, because, resultFails } = finding;
   if (fails === 'never') return resultFails ? 'unprojected' : 'free';
   if (hiding === 'catalog') throw catalogRefusal(`with function ${because}`);
   return hiding === 'facts' && fails === 'on_text' ? 'separate' : 'unindexed';

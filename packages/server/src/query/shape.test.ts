@@ -2,7 +2,7 @@ import { splitStatement } from '@glasshouse/language';
 import { describe, expect, test } from 'vitest';
 import { shapeOf } from './shape.ts';
 
-const shape = (sql: string): string => shapeOf(splitStatement(sql).tokens);
+const shape = (sql: string, x = ''): string => shapeOf(splitStatement(sql), { param_x: x });
 
 describe('the shape of a statement', () => {
   test.each([
@@ -48,7 +48,28 @@ describe('the shape of a statement', () => {
     ['SELECT a FROM t WHERE b = 9223372036854775807', 'SELECT a FROM t WHERE b = 99999999999999999999'],
     ["SELECT a AS x FROM t WHERE x = 'b'", "SELECT a AS y FROM t WHERE y = 'b'"],
     ['SELECT a FROM t LIMIT 1', 'SELECT a FROM t OFFSET 1'],
+    ['SELECT a FROM t WHERE b > 0', 'SELECT a FROM t WHERE b > 1'],
+    ['SELECT a FROM t WHERE b BETWEEN 0 AND 0', 'SELECT a FROM t WHERE b BETWEEN 0 AND 1'],
   ])('is another for %s than for %s', (one, other) => {
     expect(shape(one)).not.toBe(shape(other));
+  });
+
+  test.each([
+    'SELECT a FROM t WHERE b = {x:String} AND c < 1',
+    'SELECT a FROM t WHERE b IN {x:Array(String)} LIMIT 5',
+    'SELECT a FROM t ORDER BY a LIMIT {x:UInt32}',
+  ])('is the same for other values of the parameter of %s', (sql) => {
+    expect(shape(sql, '1')).toBe(shape(sql, '2'));
+  });
+
+  test.each([
+    'SELECT a FROM t WHERE b LIKE {x:String}',
+    'SELECT a FROM t WHERE intDiv(b, {x:UInt8}) > 1',
+    'SELECT a FROM t WHERE b > 1 / {x:UInt8}',
+    'SELECT a FROM t WHERE b > {x:UInt8} / 5',
+    'SELECT CAST(a, {x:String}) FROM t',
+    'SELECT a FROM t WHERE {x:String}',
+  ])('is another for another value of the parameter of %s', (sql) => {
+    expect(shape(sql, '1')).not.toBe(shape(sql, '2'));
   });
 });

@@ -5,10 +5,11 @@
  * Must stay true: a literal is left out only where it is compared with something, is a text that is converted to a time, or is a
  * number that limits the result, counts an interval or is converted to a whole number. There its value changes neither what is
  * read nor whether reading can fail: the engine converts it before it reads the first row. Its kind stays, and everything else is
- * kept as it is written.
+ * kept as it is written, and of a parameter its value too. Zero is a kind of its own: any decimal can be compared with it, and not with every other number.
  */
 
-import type { Token } from '@glasshouse/language';
+import type { Statement, Token } from '@glasshouse/language';
+import type { Settings } from '@glasshouse/store';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['=', '==', '!=', '<>', '<', '<=', '>', '>=']);
 /** What may follow a literal that is compared. After anything else it may be part of a longer expression. */
@@ -26,9 +27,28 @@ const TO_TIME: ReadonlySet<string> = new Set([
   'parsedatetime64besteffort',
 ]);
 
-/** Equal for statements that get the same verdict. Holds every token, so that no two others are equal. */
-export function shapeOf(tokens: readonly Token[]): string {
-  return JSON.stringify(tokens.map((token, index) => (isFree(tokens, index) ? `?${kindOf(token)}` : `=${token.text}`)));
+/**
+ * Equal for statements that get the same verdict. Holds every token, so that no two others are equal. Values of parameters are the
+ * settings that the engine gets.
+ */
+export function shapeOf({ tokens, parameters }: Pick<Statement, 'parameters' | 'tokens'>, values: Settings): string {
+  const names = parameters.map(({ name }) => name)[Symbol.iterator]();
+  const shapes = tokens.flatMap((token, index) => {
+    const name = token.kind === 'parameter' ? names.next().value : undefined;
+    if (token.kind === 'parameter')
+      return isFreeParameter(tokens, index) ? [`=${token.text}`] : [`=${token.text}`, values[`param_${name}`]];
+    return isFree(tokens, index) ? `?${kindOf(token)}` : `=${token.text}`;
+  });
+  return JSON.stringify(shapes);
+}
+
+/** Its type is part of its text. */
+function isFreeParameter(tokens: readonly Token[], index: number): boolean {
+  const before = tokens[index - 1];
+  const after = tokens[index + 1];
+  if (before === undefined) return false;
+  if (before.kind === 'operator' && COMPARISONS.has(before.text)) return endsHere(after);
+  return isWord(before, 'IN') || isWord(before, 'LIMIT') || isWord(before, 'OFFSET');
 }
 
 function isFree(tokens: readonly Token[], index: number): boolean {
@@ -66,5 +86,7 @@ function isWord(token: Token, word: string): boolean {
 
 /** A number's size decides its type; those of one size have the same. */
 function kindOf({ kind, text }: Token): string {
-  return kind === 'string' ? 's' : `n${BigInt(text).toString(2).length <= 63 ? '' : text.length}`;
+  if (kind === 'string') return 's';
+  const value = BigInt(text);
+  return value === 0n ? 'n0' : `n${value.toString(2).length <= 63 ? '' : text.length}`;
 }

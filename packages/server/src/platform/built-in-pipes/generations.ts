@@ -111,7 +111,7 @@ FROM (
     provider, model, price_row,
     ifNull(sum(cached_tokens_), 0) AS cached, ifNull(sum(written_tokens_), 0) AS written,
     sum(cached_cost_) AS cost_of_cached, sum(written_cost_) AS cost_of_written,
-    ifNull(sum(plain_tokens_), 0) AS plain_tokens, toFloat64(ifNull(sum(plain_cost_), 0)) AS plain_cost,
+    ifNull(sum(plain_tokens_), 0) AS plain_tokens, ifNull(toFloat64(sum(plain_cost_)), 0) AS plain_cost,
     if(plain_tokens > 0, (cached + written) * plain_cost / plain_tokens, NULL) AS uncached
   FROM days
   GROUP BY provider, model, price_row
