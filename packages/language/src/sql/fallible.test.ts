@@ -282,7 +282,7 @@ function callsOf(name: string, totality: Totality): string[] {
     case 'pattern':
       return call('c', "c, 'a'", "c, '%a_[('", "c, 'a\\\\\\\\'", "c, 'a', 'b'", 'c, d', "'a', c");
     case 'rounding':
-      return call('c', 'c, 2', 'c, -9', 'c, d', 'c, 70000');
+      return call('c', 'c, 2', 'c, -9', 'c, 12', 'c, 18', 'c, d', 'c, 70000');
     case 'first':
     case 'one':
       return [

@@ -187,7 +187,7 @@ function holds(rule: Totality, node: ResolvedNode, parameters: readonly Resolved
     case 'one':
       return parameters.filter((parameter) => !isConstant(parameter)).length <= 1;
     case 'rounding':
-      return rest.every((scale) => /^constant_value: U?Int64_-?\d,/u.test(scale.text));
+      return rest.every((scale) => /^constant_value: (?:U?Int64_-?\d|UInt64_1[0-8]),/u.test(scale.text));
     case 'numbers':
       return parameters.every((parameter) => NUMBER.test(bareType(parameter)));
     case 'divisor':

@@ -20,7 +20,7 @@ export type Totality =
   | 'pattern'
   /** With one argument that is not constant at most. */
   | 'one'
-  /** With a constant scale of one digit, or none. */
+  /** With a constant scale of one digit or up to 18, or none. */
   | 'rounding'
   /** With numbers that are neither decimals nor dates. */
   | 'numbers'
