@@ -9,6 +9,9 @@ export type { Condition, Counting, Dialect, JsonPath, Origin, Source, SpanField 
 export { askedKeys } from './keys.ts';
 export type { AskedKeys } from './keys.ts';
 export { dialectOf, LINE_DIALECTS, readGeneration, SPAN_DIALECTS } from './dialects.ts';
+export { LineSlots } from './line-slots.ts';
+export { SpanSlots } from './span-slots.ts';
+export type { AttributeSlots, EventSlots, PathNode } from './layout.ts';
 export { readRow, recognises } from './read.ts';
 export type { GenerationRecord, GenerationRow, GenerationValues, RowValue, SpanRecord } from './read.ts';
 export {

@@ -5,10 +5,16 @@
 
 import type { JsonPath } from './source.ts';
 
-/** JSON texts that were opened while one record is read: many columns go into the same few. */
+/** JSON texts that were opened: many columns go into the same few. */
 export class OpenedJson {
   private readonly texts: string[] = [];
   private readonly values: unknown[] = [];
+  private readonly limit: number;
+
+  /** @param limit how many texts are remembered: the last ones */
+  constructor(limit = Infinity) {
+    this.limit = limit;
+  }
 
   /** What stands at a path of a text or of a value: undefined or null if there is nothing. */
   stepInto(value: unknown, path: JsonPath): unknown {
@@ -26,10 +32,18 @@ export class OpenedJson {
     return Array.isArray(opened) ? (opened as readonly unknown[]) : [];
   }
 
+  /** Forgets all texts. */
+  clear(): void {
+    if (this.texts.length === 0) return;
+    this.texts.length = 0;
+    this.values.length = 0;
+  }
+
   private open(text: string): unknown {
     const known = this.texts.indexOf(text);
     if (known >= 0) return this.values[known];
     const value = openJson(text);
+    if (this.texts.length >= this.limit) this.clear();
     this.texts.push(text);
     this.values.push(value);
     return value;
@@ -43,7 +57,7 @@ function child(value: unknown, step: string | number): unknown {
 }
 
 /** The object or array that a text holds; undefined if it holds neither. */
-function openJson(text: string): unknown {
+export function openJson(text: string): unknown {
   const start = text.trimStart();
   if (!start.startsWith('{') && !start.startsWith('[')) return undefined;
   try {

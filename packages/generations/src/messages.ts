@@ -3,6 +3,13 @@
 import type { OpenedJson } from './json.ts';
 import type { Origin } from './source.ts';
 
+/** An event of a span: its attributes as JSON text, its time in nanoseconds since 1970. */
+export interface SpanEvent {
+  readonly name: string;
+  readonly time?: bigint;
+  readonly attributes: string;
+}
+
 /** The attributes that begin alike, without it, as JSON. */
 export function prefixText(prefix: string, attributes: Readonly<Record<string, string>>): string | undefined {
   const entries: [string, string][] = [];
@@ -12,16 +19,14 @@ export function prefixText(prefix: string, attributes: Readonly<Record<string, s
   return entries.length === 0 ? undefined : JSON.stringify(Object.fromEntries(entries));
 }
 
-/** Messages that are events of the span, as JSON. */
+/** Messages that are events of the span, all of which are messages, as JSON. */
 export function messagesText(
   messages: Extract<Origin, { messages: unknown }>['messages'],
-  events: readonly { readonly name: string; readonly attributes: string }[],
+  events: readonly SpanEvent[],
   json: OpenedJson,
-): string | undefined {
-  const found = events.filter(({ name }) => Object.hasOwn(messages, name));
-  if (found.length === 0) return undefined;
+): string {
   return JSON.stringify(
-    found.map(({ name, attributes }) => {
+    events.map(({ name, attributes }) => {
       const { role = '', content: paths = [] } = messages[name] ?? {};
       for (const path of paths) {
         const value = json.stepInto(attributes, path);

@@ -21,9 +21,39 @@ const IS_NANOSECONDS = new RegExp(NANOSECONDS);
 const IS_NUMBER = new RegExp(NUMBER);
 const IS_SIZE = new RegExp(SIZE);
 const IS_TIME = new RegExp(TIME);
+/** Times from here on are no nanoseconds (`NANOSECONDS`). */
+const MAX_NS = 9_000_000_000_000_000_000n;
+
+/** How what stands in a source (a text, a number, a flag, a piece of JSON; never nothing) becomes a value of a column of the kind. */
+export function converter(kind: ColumnKind, as: Conversion | undefined): (value: unknown) => RowValue | undefined {
+  const parse = (value: unknown): RowValue | undefined => parseText(kind, textOf(value), as);
+  // Numbers and flags that need no text in between, and texts that are taken as they are.
+  if (kind === 'number' && (as === undefined || as === 'nanoseconds')) {
+    const unit = as === undefined ? 1 : 1e6;
+    return (value) => (typeof value === 'number' && value >= 1e-90 && value < 1e15 ? value / unit : parse(value));
+  }
+  if (kind === 'time' && as === 'nanoseconds') {
+    return (value) => (typeof value === 'bigint' && value >= 0n && value < MAX_NS ? value.toString() : parse(value));
+  }
+  if (as !== undefined) return parse;
+  if (kind === 'count') return (value) => (isCount(value) ? value : parse(value));
+  if (kind === 'flag') return (value) => (typeof value === 'boolean' ? value : parse(value));
+  if (kind === 'text' || kind === 'json') return textOf;
+  return parse;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e14 && !Object.is(value, -0);
+}
+
+/** A value as the sources see it. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
+}
 
 /** The value that a text is for a column of the kind. */
-export function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): RowValue | undefined {
+function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): RowValue | undefined {
   const text = converted(raw, as);
   if (text === undefined) return undefined;
   switch (kind) {

@@ -1,16 +1,16 @@
 /**
- * A record read by a dialect's table, in JavaScript: what the row is. A table becomes functions once, because this runs for every
- * generation that comes in; the compiled SQL of the same table has to agree with it.
+ * A record read by the tables of dialects, in JavaScript: what its row is. For records that are there as a whole; whoever has bytes fills
+ * the slots himself (`span-slots.ts`, `line-slots.ts`).
  *
  * Must stay true: whatever the record is, this returns.
  */
 
-import { MAPPED_COLUMNS, type ColumnKind } from './columns.ts';
-import { listCallsText, listText } from './flat-list.ts';
-import { OpenedJson } from './json.ts';
-import { messagesText, prefixText } from './messages.ts';
-import { elapsedMs, parseText, type RowValue } from './parse.ts';
-import type { AttributeType, Condition, Conversion, Dialect, Origin, Source, SpanField } from './source.ts';
+import { MAPPED_COLUMNS } from './columns.ts';
+import { LineSlots } from './line-slots.ts';
+import type { RowValue } from './parse.ts';
+import type { AttributeType, Dialect, SpanField } from './source.ts';
+import { SpanSlots } from './span-slots.ts';
+import type { GenerationValues } from './table.ts';
 
 /** A span as the table of spans stores it. */
 export interface SpanRecord {
@@ -29,38 +29,25 @@ export interface SpanRecord {
 /** A record to be read: a span, or the line of an event. */
 export type GenerationRecord = SpanRecord | string;
 
-export type { RowValue };
+export type { GenerationValues, RowValue };
 export type GenerationRow = Readonly<Record<string, RowValue>>;
-/** The values of a row, in the order of the columns that a dialect may fill (`MAPPED_COLUMNS`). */
-export type GenerationValues = readonly RowValue[];
 
-/** A record on its way through the sources. */
-interface Reading {
-  readonly span: SpanRecord | undefined;
-  readonly line: string | undefined;
-  readonly json: OpenedJson;
-}
-
-/** What stands in a source: a text, a number, a flag, a piece of JSON; undefined, null or an empty text for nothing. */
-type Raw = (reading: Reading) => unknown;
-type Value = (reading: Reading) => RowValue | undefined;
-
-/** A dialect's table as functions. */
+/** Dialects of both kinds, ready to read. */
 interface Reader {
-  readonly recognises: (reading: Reading) => boolean;
-  readonly columns: readonly { readonly place: number; readonly values: readonly Value[] }[];
-  /** The values of a row of which nothing is reported. */
-  readonly nothing: GenerationValues;
+  readonly spans: SpanSlots;
+  readonly lines: LineSlots;
 }
+
+const READERS = new WeakMap<object, Reader>();
 
 /** Whether a record is a generation in this dialect. */
 export function recognises(dialect: Dialect, record: GenerationRecord): boolean {
-  return readerOf(dialect).recognises(readingOf(record));
+  return filled(readerOf(dialect, [dialect]), record).recognises();
 }
 
 /** The row of a record; undefined if it is no generation in this dialect. */
 export function readRow(dialect: Dialect, record: GenerationRecord): GenerationRow | undefined {
-  const values = readFirst([dialect], record);
+  const values = filled(readerOf(dialect, [dialect]), record).read();
   return values === undefined
     ? undefined
     : Object.fromEntries(MAPPED_COLUMNS.map(({ name }, place) => [name, values[place] ?? null]));
@@ -68,151 +55,45 @@ export function readRow(dialect: Dialect, record: GenerationRecord): GenerationR
 
 /** The values of a record in the first dialect that recognises it; undefined if none does. */
 export function readFirst(dialects: readonly Dialect[], record: GenerationRecord): GenerationValues | undefined {
-  const reading = readingOf(record);
-  for (const dialect of dialects) {
-    const reader = readerOf(dialect);
-    if (reader.recognises(reading)) return valuesOf(reader, reading);
-  }
-  return undefined;
+  return filled(readerOf(dialects, dialects), record).read();
 }
 
-function readingOf(record: GenerationRecord): Reading {
-  const json = new OpenedJson();
-  return typeof record === 'string' ? { span: undefined, line: record, json } : { span: record, line: undefined, json };
-}
-
-function valuesOf({ columns, nothing }: Reader, reading: Reading): GenerationValues {
-  const row = nothing.slice();
-  for (const { place, values } of columns) {
-    for (const value of values) {
-      const found = value(reading);
-      if (found === undefined) continue;
-      row[place] = found;
-      break;
-    }
-  }
-  return row;
-}
-
-const READERS = new WeakMap<Dialect, Reader>();
-
-function readerOf(dialect: Dialect): Reader {
-  let reader = READERS.get(dialect);
+function readerOf(key: object, dialects: readonly Dialect[]): Reader {
+  let reader = READERS.get(key);
   if (reader === undefined) {
-    reader = makeReader(dialect);
-    READERS.set(dialect, reader);
+    const over = (what: Dialect['over']): readonly Dialect[] => dialects.filter((dialect) => dialect.over === what);
+    reader = { spans: new SpanSlots(over('span')), lines: new LineSlots(over('line')) };
+    READERS.set(key, reader);
   }
   return reader;
 }
 
-function makeReader(dialect: Dialect): Reader {
-  const given: Readonly<Record<string, string>> = { dialect: dialect.name, usage_dialect: dialect.counting.dialect };
-  const nothing = MAPPED_COLUMNS.map(
-    ({ name, kind }) => given[name] ?? (kind === 'text' || kind === 'json' ? '' : null),
-  );
-  const alternatives = dialect.when.map((conditions) => conditions.map(conditionOf));
-  return {
-    recognises: (reading) => alternatives.some((conditions) => conditions.every((holds) => holds(reading))),
-    columns: MAPPED_COLUMNS.flatMap(({ name, kind }, place) => {
-      const sources = dialect.columns[name];
-      return sources === undefined ? [] : [{ place, values: sources.map((source) => valueOf(kind, source)) }];
-    }),
-    nothing,
-  };
-}
-
-function conditionOf({ source, in: wanted, absent, except }: Condition): (reading: Reading) => boolean {
-  const raw = rawOf(source);
-  if (except !== undefined) {
-    return (reading) => {
-      const value = raw(reading);
-      return isNothing(value) || !except.includes(textOf(value));
-    };
+function filled({ spans, lines }: Reader, record: GenerationRecord): LineSlots | SpanSlots {
+  if (typeof record !== 'string') {
+    fillSpan(spans, record);
+    return spans;
   }
-  if (absent === true) return (reading) => isNothing(raw(reading));
-  if (wanted === undefined) return (reading) => !isNothing(raw(reading));
-  return (reading) => {
-    const value = raw(reading);
-    return !isNothing(value) && wanted.includes(textOf(value));
-  };
+  lines.begin();
+  lines.fill(lines.root, record);
+  return lines;
 }
 
-function valueOf(kind: ColumnKind, { origin, at, as }: Source): Value {
-  if ('from' in origin) {
-    const [from, until] = [valueOf('time', origin.from), valueOf('time', origin.until)];
-    return (reading) => elapsedMs(from(reading), until(reading));
-  }
-  const raw = rawOf({ origin, ...(at === undefined ? {} : { at }) });
-  return (reading) => {
-    const value = raw(reading);
-    return isNothing(value) ? undefined : convert(kind, value, as);
-  };
-}
+const TYPES: readonly AttributeType[] = ['string', 'int', 'double', 'bool', 'json'];
 
-/** Numbers and flags that need no text in between, and the rest by its text. */
-function convert(kind: ColumnKind, value: unknown, as: Conversion | undefined): RowValue | undefined {
-  if (as === undefined) {
-    if (kind === 'count' && typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e14) {
-      return value === 0 ? 0 : value;
+function fillSpan(slots: SpanSlots, record: SpanRecord): void {
+  slots.begin();
+  for (const [name, value] of Object.entries(record.fields)) slots.field(slots.fieldSlot(name as SpanField), value);
+  for (const type of TYPES) {
+    for (const [name, value] of Object.entries(record[type] ?? {})) {
+      const slot = slots.attributes.get(name)?.[type];
+      if (slots.isOpen(slot)) slots.set(slot, value);
     }
-    if (kind === 'number' && typeof value === 'number' && value >= 1e-90 && value < 1e15) return value;
-    if (kind === 'flag' && typeof value === 'boolean') return value;
   }
-  return parseText(kind, textOf(value), as);
-}
-
-function isNothing(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
-}
-
-function rawOf({ origin, at }: Pick<Source, 'origin' | 'at'>): Raw {
-  const whole = originOf(origin);
-  if (at === undefined) return whole;
-  return (reading) => {
-    const text = whole(reading);
-    return typeof text === 'string' ? reading.json.stepInto(text, at) : undefined;
-  };
-}
-
-function originOf(origin: Origin): Raw {
-  if ('constant' in origin) return () => origin.constant;
-  if ('line' in origin) return ({ line }) => line;
-  const ofSpan = spanOrigin(origin);
-  return ({ span, json }) => (span === undefined ? undefined : ofSpan(span, json));
-}
-
-function spanOrigin(origin: Origin): (span: SpanRecord, json: OpenedJson) => unknown {
-  if ('attribute' in origin) {
-    const { attribute, types } = origin;
-    return (span) => attributeOf(attribute, types, span);
+  for (const [name, value] of Object.entries(record.string ?? {})) {
+    for (const prefix of slots.prefixes) if (name.startsWith(prefix.start)) slots.prefixed(prefix, name, value);
   }
-  if ('field' in origin) return ({ fields }) => fields[origin.field];
-  if ('event' in origin) return ({ events }) => events?.find(({ name }) => name === origin.event)?.attributes;
-  if ('list' in origin) return ({ string }) => listText(origin, string ?? {});
-  if ('callsIn' in origin) return ({ string }) => listCallsText(origin.callsIn, string ?? {});
-  if ('momentOf' in origin) return ({ events }) => timeOf(origin.momentOf, events);
-  if ('prefix' in origin) return ({ string }) => prefixText(origin.prefix, string ?? {});
-  if ('messages' in origin) return ({ events }, json) => messagesText(origin.messages, events ?? [], json);
-  return () => undefined;
-}
-
-/** Of the first event of one of the names; one that has none was at 0. */
-function timeOf(names: readonly string[], events: SpanRecord['events']): bigint | undefined {
-  const found = events?.find(({ name }) => names.includes(name));
-  return found === undefined ? undefined : (found.time ?? 0n);
-}
-
-function attributeOf(key: string, types: readonly AttributeType[], record: SpanRecord): unknown {
-  for (const type of types) {
-    const map = record[type];
-    if (map === undefined || !Object.hasOwn(map, key)) continue;
-    const value = map[key];
-    if (value !== '') return value;
+  for (const { name, time = 0n, attributes } of record.events ?? []) {
+    const asked = slots.events.get(name);
+    if (asked !== undefined) slots.event(asked, name, time, () => attributes);
   }
-  return undefined;
 }

@@ -6,7 +6,7 @@
  * out without a word to the sender: its span or line is stored all the same.
  */
 
-import { askedKeys, markerKeys, placeOf, readGeneration, SPAN_DIALECTS } from '@glasshouse/generations';
+import { LINE_DIALECTS, LineSlots, markerKeys, placeOf, SPAN_DIALECTS, SpanSlots } from '@glasshouse/generations';
 import type { GenerationValues } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, NAME_PATTERN } from '@glasshouse/model';
 import type { Placement } from '@glasshouse/model';
@@ -17,14 +17,13 @@ import type { SpanWatch } from '../otlp/spans.ts';
 import type { Wire } from '../otlp/wire.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
-import { KeyNames } from './key-names.ts';
 import { NestedCalls } from './nested.ts';
 import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
-import { SpanRecords } from './spans.ts';
 import { storedRow } from './stored-calls.ts';
 import type { StoredCall } from './stored-calls.ts';
+import { CallSpans } from './spans.ts';
 
 const TIME = placeOf('time');
 const PROJECT = placeOf('project_name');
@@ -64,7 +63,8 @@ export class Generations implements SpanWatch {
   private readonly nested = new NestedCalls();
   /** Rows of the request that may be of spans around others, which may come behind them. */
   private waiting: { readonly row: GenerationValues; readonly placement: Placement }[] = [];
-  private readonly records = new SpanRecords(new KeyNames(askedKeys(SPAN_DIALECTS)));
+  private readonly callSpans = new CallSpans(new SpanSlots(SPAN_DIALECTS));
+  private readonly callLines = new LineSlots(LINE_DIALECTS);
   private readonly prices = new Prices();
   /** Of rows that are not committed yet. */
   private readonly spent: Spent[] = [];
@@ -80,10 +80,9 @@ export class Generations implements SpanWatch {
   }
 
   spans(wire: Wire, ranges: readonly number[], envelope: Envelope): void {
-    const common = this.records.common(wire, envelope);
+    const common = this.callSpans.common(wire, envelope);
     for (let at = 0; at < ranges.length; at += 2) {
-      const record = this.records.read(wire, ranges[at] as number, ranges[at + 1] as number, common);
-      const row = readGeneration(record);
+      const row = this.callSpans.read(wire, ranges[at] as number, ranges[at + 1] as number, common);
       if (row === undefined) continue;
       const { placement } = envelope;
       this.nested.learn(row, placement.tenant);
@@ -104,7 +103,7 @@ export class Generations implements SpanWatch {
     const wanted = equalities(filter);
     if (wanted === undefined) return undefined;
     return (line) => {
-      const row = readGeneration(line);
+      const row = this.callLines.readLine(line);
       if (row === undefined || !isWithin(row, window)) return;
       if (wanted.size > 0 && !meets(line, wanted)) return;
       this.add(row, {

@@ -1,11 +1,12 @@
 /**
- * A span as a record, and the same span as a row of the table: what a dialect reads of either must be the same. Random requests,
+ * A span as slots, and the same span as a row of the table: what a dialect reads of either must be the same. Random requests,
  * as usual encoders write them and as nobody writes them.
  */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SpanRecord } from '@glasshouse/generations';
+import { SpanSlots } from '@glasshouse/generations';
+import type { Condition, Dialect, Origin, SpanField } from '@glasshouse/generations';
 import { EnvelopeWalker } from '../otlp/envelope.ts';
 import type { Envelope } from '../otlp/envelope.ts';
 import { ROOT_MESSAGES } from '../otlp/fields.ts';
@@ -17,8 +18,7 @@ import { Random, rewrite } from '../otlp/wire-reference.ts';
 import { BODY_SLACK, Wire } from '../otlp/wire.ts';
 import type { Row, Value } from '../pipeline/rows-reference.ts';
 import { expectedRows } from '../pipeline/rows-reference.ts';
-import { KeyNames } from './key-names.ts';
-import { SpanRecords } from './spans.ts';
+import { CallSpans } from './spans.ts';
 
 const MARK = 'gen_ai.request.model';
 const PLACEMENT = { tenant: 'acme', project: 'shop', environment: 'prod' };
@@ -30,17 +30,61 @@ const REQUESTS = 150;
 
 const encode = protobufEncoder();
 
-/** The records of all spans of a request that are taken and have the mark. */
-function recordsOf(bytes: Buffer): SpanRecord[] {
-  // Every name begins with nothing.
-  const records = new SpanRecords(new KeyNames({ names: [], prefixes: [''] }));
-  const found: SpanRecord[] = [];
+const TYPES = ['string', 'int', 'double', 'bool', 'json'] as const;
+const FIELDS = [
+  'timestamp',
+  'duration_ns',
+  'trace_id',
+  'span_id',
+  'parent_span_id',
+  'name',
+  'status_code',
+  'status_message',
+  'scope_name',
+  'resource_attributes',
+] as const satisfies readonly SpanField[];
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A span as a dialect could see it; what is nothing is left out. */
+interface Seen {
+  readonly fields: Values;
+  /** By type, and by name. */
+  readonly attributes: readonly (readonly [string, Values])[];
+  /** All texts in their order, as names that begin with nothing. */
+  readonly texts: readonly (readonly [string, string])[];
+  /** By name, when the first event of it was. */
+  readonly moments: Values;
+  readonly events: readonly Values[];
+}
+
+/** A dialect that asks for all of these. */
+function asking(keys: readonly string[], events: readonly string[]): Dialect {
+  const ask = (origin: Origin): Condition => ({ source: { origin } });
+  const messages = Object.fromEntries(events.map((name) => [name, { role: '', content: [] }]));
+  const conditions = [
+    ...FIELDS.map((field) => ask({ field })),
+    ...keys.map((attribute) => ask({ attribute, types: TYPES })),
+    ...events.flatMap((event) => [ask({ event }), ask({ momentOf: [event] })]),
+    ask({ prefix: '' }),
+    ask({ messages }),
+  ];
+  const counting = { dialect: 'otel', cacheRead: true, cacheWrite: true, reasoning: true, media: true };
+  return { name: 'all', over: 'span', when: [conditions], counting, columns: {} };
+}
+
+/** All spans of a request that are taken and have the mark. */
+function spansOf(bytes: Buffer, keys: readonly string[], events: readonly string[]): Seen[] {
+  const slots = new SpanSlots([asking(keys, events)]);
+  const spans = new CallSpans(slots);
+  const found: Seen[] = [];
   const reader = new SpanReader(new Rejections(), {
     keys: [MARK],
     spans(wire: Wire, ranges: readonly number[], envelope: Envelope) {
-      const common = records.common(wire, envelope);
+      const common = spans.common(wire, envelope);
       for (let at = 0; at < ranges.length; at += 2) {
-        found.push(records.read(wire, ranges[at] as number, ranges[at + 1] as number, common));
+        spans.read(wire, ranges[at] as number, ranges[at + 1] as number, common);
+        found.push(seenIn(slots));
       }
     },
   });
@@ -50,6 +94,42 @@ function recordsOf(bytes: Buffer): SpanRecord[] {
   wire.open(padded.buffer.slice(padded.byteOffset, padded.byteOffset + padded.length));
   new EnvelopeWalker().walk(wire, bytes.length, PLACEMENT, reader);
   return found;
+}
+
+function seenIn(slots: SpanSlots): Seen {
+  const [prefix] = slots.prefixes;
+  const [messages] = [...slots.events.values()].flatMap((of) => of.messages);
+  const events = (messages === undefined ? undefined : slots.get(messages)) as Values[] | undefined;
+  return {
+    fields: something(FIELDS.map((name) => [name, textOf(slots.get(slots.fieldSlot(name)))])),
+    attributes: TYPES.map((type) => [
+      type,
+      something(
+        [...slots.attributes].map(([name, of]) => {
+          const value = slots.get(of[type] ?? -1);
+          return [name, type === 'int' ? textOf(value) : value];
+        }),
+      ),
+    ]),
+    texts: Object.entries(
+      (prefix === undefined ? undefined : (slots.get(prefix.slot) as Record<string, string>)) ?? {},
+    ),
+    moments: something([...slots.events].map(([name, of]) => [name, slots.get(of.moments[0] ?? -1)])),
+    events: events ?? [],
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'bigint' || typeof value === 'number' ? String(value) : (value as string | undefined);
+}
+
+/** By name, in their order, without what is nothing. */
+function something(entries: readonly (readonly [string, unknown])[]): Values {
+  const there = entries.filter(([, value]) => value !== undefined && value !== '');
+  return Object.assign(
+    Object.create(null),
+    Object.fromEntries([...there].sort(([a], [b]) => (a < b ? -1 : 1))),
+  ) as Values;
 }
 
 /** The request with the mark on every span, behind its other attributes or before them. */
@@ -69,54 +149,61 @@ function marked(request: Plain, isFirst: boolean): Plain {
   );
 }
 
-/** A map of the row as an object: the first of a name counts, as in the engine. */
-function firsts(pairs: Value | undefined, convert: (value: Value) => unknown): Record<string, unknown> {
-  const out = Object.create(null) as Record<string, unknown>;
-  for (const [key, value] of pairs as readonly (readonly [string, Value])[]) out[key] ??= convert(value);
-  return out;
+/** No dialect asks for a name that holds what is no letter: of the bytes that it stands for there are many. */
+function isAsked([name]: readonly [string, unknown]): boolean {
+  return !name.includes('\ufffd');
 }
 
-/** The record that the columns of a row are. */
-function recordOfRow(row: Row): unknown {
-  const parent = row['parent_span_id'];
+type Pairs = readonly (readonly [string, Value])[];
+
+/** A map of the row: the first of a name counts, as in the engine. */
+function firsts(pairs: Value | undefined): (readonly [string, Value])[] {
+  return [...new Map([...(pairs as Pairs)].reverse())].reverse();
+}
+
+/** The same of the columns of a row. */
+function seenOfRow(row: Row): Seen {
+  const convert: Readonly<Record<(typeof TYPES)[number], (value: Value) => unknown>> = {
+    string: String,
+    int: String,
+    double: Number,
+    bool: (value) => value === 1,
+    json: String,
+  };
   const names = row['events.name'] as readonly string[];
   const attributes = row['events.attributes'] as readonly string[];
   const times = row['events.timestamp'] as readonly bigint[];
+  const events = [...names.entries()].map(
+    ([at, name]) => [name, { time: times[at], attributes: attributes[at] }] as const,
+  );
+  const asked = events.filter(isAsked);
+  const parent = row['parent_span_id'];
   return {
-    fields: {
-      timestamp: String(row['timestamp']),
-      duration_ns: String(row['duration_ns']),
-      trace_id: row['trace_id'],
-      span_id: row['span_id'],
-      ...(parent === '00'.repeat(8) ? {} : { parent_span_id: parent }),
-      name: row['name'],
-      status_code: String(row['status_code']),
-      status_message: row['status_message'],
-      scope_name: row['scope_name'],
-      resource_attributes: row['resource_attributes'],
-    },
-    string: firsts(row['attributes_string'], String),
-    int: firsts(row['attributes_int'], String),
-    double: firsts(row['attributes_double'], Number),
-    bool: firsts(row['attributes_bool'], (value) => value === 1),
-    json: firsts(row['attributes_json'], String),
-    events: names.map((name, at) => ({ name, time: times[at], attributes: attributes[at] })),
+    fields: something(
+      FIELDS.map((name) => [name, name === 'parent_span_id' && parent === '00'.repeat(8) ? '' : String(row[name])]),
+    ),
+    attributes: TYPES.map((type) => [
+      type,
+      something(
+        firsts(row[`attributes_${type}`])
+          .filter(isAsked)
+          .map(([name, value]) => [name, convert[type](value)]),
+      ),
+    ]),
+    texts: firstsInOrder(row['attributes_string']),
+    moments: something([...asked].reverse().map(([name, { time }]) => [name, time])),
+    events: asked.map(([name, event]) => ({ name, attributes: event.attributes })),
   };
 }
 
-/** A record in the same words: texts that are not there are empty, integers are their digits. */
-function comparable({ fields, int, ...record }: SpanRecord): unknown {
-  return {
-    ...record,
-    fields: { name: '', status_message: '', ...fields },
-    int: Object.assign(
-      Object.create(null),
-      Object.fromEntries(Object.entries(int ?? {}).map(([key, value]) => [key, String(value)])),
-    ) as unknown,
-  };
+/** As an object has them: numbers first. */
+function firstsInOrder(pairs: Value | undefined): [string, string][] {
+  const texts = Object.create(null) as Record<string, string>;
+  for (const [name, value] of pairs as Pairs) texts[name] ??= String(value);
+  return Object.entries(texts);
 }
 
-describe('a record', () => {
+describe('a span', () => {
   it.each(['as protobufjs writes it', 'as nobody writes it'] as const)(
     'says what the row says, from a request %s',
     (way) => {
@@ -129,8 +216,12 @@ describe('a record', () => {
         const plain = encode('traces', request);
         const bytes = way === 'as nobody writes it' ? rewrite(ROOT_MESSAGES.traces, plain, random) : plain;
         const rows = expectedRows('traces', request, PLACEMENT, 1n, LIMITS).rows.get('spans') ?? [];
-        const records = recordsOf(bytes);
-        expect(records.map(comparable)).toEqual(rows.map(recordOfRow));
+        const attributes = rows.flatMap((row) => TYPES.flatMap((type) => firsts(row[`attributes_${type}`])));
+        const keys = attributes.filter(isAsked).map(([name]) => name);
+        const events = rows
+          .flatMap((row) => row['events.name'] as readonly string[])
+          .filter((name) => isAsked([name, name]));
+        expect(spansOf(bytes, keys, events)).toEqual(rows.map(seenOfRow));
         spans += rows.length;
       }
       expect(spans).toBeGreaterThan(REQUESTS / 2);
@@ -150,17 +241,29 @@ describe('a record', () => {
         attribute(MARK, { stringValue: 'm' }),
       ],
     };
-    const [record] = recordsOf(encode('traces', { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }));
-    expect(Object.entries(record?.string ?? {})).toEqual([
+    const names = ['__proto__', 'constructor', 'toString', MARK];
+    const [seen] = spansOf(encode('traces', { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }), names, []);
+    expect(seen?.texts).toEqual([
       ['__proto__', 'x'],
       [MARK, 'm'],
     ]);
-    expect(Object.entries(record?.int ?? {})).toEqual([['constructor', 1]]);
-    expect(Object.entries(record?.bool ?? {})).toEqual([['toString', true]]);
+    expect(seen?.attributes.map(([type, values]) => [type, Object.entries(values)])).toEqual([
+      [
+        'string',
+        [
+          ['__proto__', 'x'],
+          [MARK, 'm'],
+        ],
+      ],
+      ['int', [['constructor', '1']]],
+      ['double', []],
+      ['bool', [['toString', true]]],
+      ['json', []],
+    ]);
     expect(Object.prototype).not.toHaveProperty('x');
   });
 
-  it('is made only of spans that were taken', () => {
+  it('is read only if it was taken', () => {
     const span = (time: bigint): Plain => ({
       traceId: Buffer.alloc(16, 1),
       spanId: Buffer.alloc(8, 1),
@@ -168,6 +271,6 @@ describe('a record', () => {
       attributes: [{ key: MARK, value: { stringValue: 'm' } }],
     });
     const spans = [span(NOW_NS - 40n * DAY_NS), span(NOW_NS), span(NOW_NS + DAY_NS)];
-    expect(recordsOf(encode('traces', { resourceSpans: [{ scopeSpans: [{ spans }] }] }))).toHaveLength(1);
+    expect(spansOf(encode('traces', { resourceSpans: [{ scopeSpans: [{ spans }] }] }), [], [])).toHaveLength(1);
   });
 });

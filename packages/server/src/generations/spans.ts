@@ -1,66 +1,84 @@
 /**
- * A span of a request as the record that dialects read. It is read a second time, and only if it may be a generation: the hot path
- * makes no objects.
+ * A span of a request as the slots that dialects read. It is read a second time, and only if it may be a generation: the hot path makes
+ * no objects.
  *
- * Must stay true: a record says what the columns of the span's row say, of the attributes that are asked for.
+ * Must stay true: the slots say what the columns of the span's row say, of the attributes that are asked for.
  */
 
-import type { SpanField, SpanRecord } from '@glasshouse/generations';
-import {
-  anyValueJson,
-  BOOL_VALUE,
-  DOUBLE_VALUE,
-  INT_VALUE,
-  STRING_VALUE,
-  textAt,
-  valueField,
-} from '../otlp/any-value.ts';
+import type { AttributeSlots, EventSlots, GenerationValues, SpanSlots } from '@glasshouse/generations';
+import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, textAt, valueField } from '../otlp/any-value.ts';
 import { AttributesJson } from '../otlp/attributes-json.ts';
 import { KeyValue } from '../otlp/attributes.ts';
 import type { Envelope } from '../otlp/envelope.ts';
 import { ResourceMemory, ScopeMemory } from '../otlp/shared.ts';
 import type { Text } from '../otlp/attributes-json.ts';
-import type { KeyNames } from './key-names.ts';
 import type { Wire } from '../otlp/wire.ts';
-
-/** Attributes by type, as they are collected. */
-interface Attributes {
-  readonly string: Record<string, string>;
-  readonly int: Record<string, number | bigint>;
-  readonly double: Record<string, number>;
-  readonly bool: Record<string, boolean>;
-  readonly json: Record<string, string>;
-}
-
-type SpanEvent = NonNullable<SpanRecord['events']>[number];
+import { ByteNames, BytePrefixes } from './key-names.ts';
 
 /** What the spans of a scope have in common. */
-export type Common = Readonly<Partial<Record<SpanField, string>>>;
+export interface Common {
+  /** Attributes of the resource as JSON. */
+  readonly resource: string;
+  readonly scope: string;
+}
 
-export class SpanRecords {
+type Prefix = SpanSlots['prefixes'][number];
+
+/** An attribute that is asked for, by its name or by how it begins. */
+interface Asked {
+  readonly slots: AttributeSlots;
+  readonly prefixes: readonly Prefix[];
+}
+
+interface AskedEvent {
+  readonly name: string;
+  readonly slots: EventSlots;
+}
+
+const NO_PARENT = '0'.repeat(16);
+
+export class CallSpans {
   private readonly resources = new ResourceMemory({ count: 0 });
   private readonly scopes = new ScopeMemory({ count: 0 });
   private readonly json = new AttributesJson({ count: 0 });
   private readonly keyValue = new KeyValue();
-  private readonly keys: KeyNames;
+  private readonly slots: SpanSlots;
+  private readonly names: ByteNames<Asked>;
+  private readonly prefixes: BytePrefixes<Asked>;
+  private readonly events: ByteNames<AskedEvent>;
+  private readonly fields: Readonly<Record<(typeof FIELDS)[number], number>>;
 
-  constructor(keys: KeyNames) {
-    this.keys = keys;
+  constructor(slots: SpanSlots) {
+    const { attributes, events, prefixes } = slots;
+    const beginning = (name: string): readonly Prefix[] => prefixes.filter(({ start }) => name.startsWith(start));
+    this.slots = slots;
+    this.names = new ByteNames([...attributes].map(([name, of]) => [name, { slots: of, prefixes: beginning(name) }]));
+    this.prefixes = new BytePrefixes(prefixes.map(({ start }) => [start, { slots: {}, prefixes: beginning(start) }]));
+    this.events = new ByteNames([...events].map(([name, of]) => [name, { name, slots: of }]));
+    this.fields = Object.fromEntries(FIELDS.map((name) => [name, slots.fieldSlot(name)])) as typeof this.fields;
   }
 
   common(wire: Wire, { resource, scope }: Envelope): Common {
     return {
-      resource_attributes: stringOf(this.resources.read(wire, resource.start, resource.end).attributes),
-      scope_name: stringOf(this.scopes.read(wire, scope.start, scope.end).name),
+      resource: stringOf(this.resources.read(wire, resource.start, resource.end).attributes),
+      scope: stringOf(this.scopes.read(wire, scope.start, scope.end).name),
     };
   }
 
-  /** The record of the span in `[pos, end)`, which was taken. */
-  read(wire: Wire, pos: number, end: number, common: Common): SpanRecord {
-    const fields: Partial<Record<SpanField, string>> = { ...common, status_code: '0' };
-    const attributes: Attributes = { string: bare(), int: bare(), double: bare(), bool: bare(), json: bare() };
-    const events: SpanEvent[] = [];
-    let [start, finish] = [0n, 0n];
+  /** The row of the span in `[pos, end)`, which was taken; undefined if it is no generation. */
+  read(wire: Wire, pos: number, end: number, common: Common): GenerationValues | undefined {
+    this.fill(wire, pos, end, common);
+    return this.slots.read();
+  }
+
+  /** Fills the slots with the span in `[pos, end)`. */
+  private fill(wire: Wire, pos: number, end: number, { resource, scope }: Common): void {
+    const { slots, fields } = this;
+    let [startAt, endAt] = [-1, -1];
+    slots.begin(wire.text);
+    slots.field(fields.resource_attributes, resource);
+    slots.field(fields.scope_name, scope);
+    slots.field(fields.status_code, '0');
     while (pos < end) {
       const tag = wire.varint(pos);
       const at = wire.pos;
@@ -69,106 +87,151 @@ export class SpanRecords {
       const from = (tag & 7) === 2 ? wire.pos : at;
       switch (tag) {
         case 0x0a:
-          fields.trace_id = hex(wire, from, pos);
+          slots.field(fields.trace_id, hex(wire, from, pos));
           break;
         case 0x12:
-          fields.span_id = hex(wire, from, pos);
+          slots.field(fields.span_id, hex(wire, from, pos));
           break;
         case 0x22:
-          if (pos - from === 8) fields.parent_span_id = hex(wire, from, pos);
-          else delete fields.parent_span_id;
+          slots.field(fields.parent_span_id, pos - from === 8 ? parentOf(wire, from, pos) : '');
           break;
         case 0x2a:
-          fields.name = textAt(wire, from, pos);
+          slots.fieldRange(fields.name, from, pos);
           break;
         case 0x39:
-          start = wire.view.getBigUint64(from, true);
+          startAt = from;
           break;
         case 0x41:
-          finish = wire.view.getBigUint64(from, true);
+          endAt = from;
           break;
         case 0x4a:
-          this.attribute(wire, from, pos, attributes);
+          this.attribute(wire, from, pos);
           break;
         case 0x5a:
-          events.push(this.event(wire, from, pos));
+          this.event(wire, from, pos);
           break;
         case 0x7a:
-          readStatus(wire, from, pos, fields);
+          this.status(wire, from, pos);
           break;
       }
     }
-    fields.timestamp = start.toString();
-    fields.duration_ns = (finish > start ? finish - start : 0n).toString();
-    if (fields.parent_span_id === '0000000000000000') delete fields.parent_span_id;
-    return { fields, ...attributes, events };
+    const start = startAt < 0 ? 0n : wire.view.getBigUint64(startAt, true);
+    slots.field(fields.timestamp, start);
+    slots.field(fields.duration_ns, endAt < 0 ? 0 : durationNs(start, wire.view.getBigUint64(endAt, true)));
   }
 
-  private attribute(wire: Wire, pos: number, end: number, into: Attributes): void {
-    const pair = this.keyValue;
+  private attribute(wire: Wire, pos: number, end: number): void {
+    const { slots, keyValue: pair } = this;
     pair.read(wire, pos, end);
     const { keyStart, keyEnd, valueStart, valueEnd } = pair;
-    const key = this.keys.find(wire, keyStart, keyEnd);
-    if (key === undefined) return;
+    const asked = this.names.find(wire, keyStart, keyEnd) ?? this.prefixes.find(wire, keyStart, keyEnd);
+    if (asked === undefined) return;
+    if (pair.findText(wire)) {
+      const { string } = asked.slots;
+      if (slots.isOpen(string)) slots.range(string, pair.textStart, pair.textEnd);
+      if (asked.prefixes.length > 0) this.prefixed(wire, asked.prefixes);
+      return;
+    }
+    const { int, double, bool, json } = asked.slots;
     const field = valueField(wire, valueStart, valueEnd);
     switch (field.tag) {
-      case STRING_VALUE:
-        into.string[key] ??= textAt(wire, field.start, field.end);
-        return;
       case INT_VALUE:
-        wire.varint64(field.start);
-        into.int[key] ??= wire.high === 0 ? wire.low : BigInt.asIntN(64, (BigInt(wire.high) << 32n) | BigInt(wire.low));
+        if (slots.isOpen(int)) slots.set(int, integerAt(wire, field.start));
         return;
       case DOUBLE_VALUE:
-        into.double[key] ??= wire.view.getFloat64(field.start, true);
+        if (slots.isOpen(double)) slots.set(double, wire.view.getFloat64(field.start, true));
         return;
       case BOOL_VALUE:
+        if (!slots.isOpen(bool)) return;
         wire.varint64(field.start);
-        into.bool[key] ??= (wire.low | wire.high) !== 0;
+        slots.set(bool, (wire.low | wire.high) !== 0);
         return;
       default:
-        into.json[key] ??= anyValueJson(wire, valueStart, valueEnd);
+        if (slots.isOpen(json)) slots.set(json, anyValueJson(wire, valueStart, valueEnd));
     }
   }
 
+  /** The text that was found last, under a name that begins as is asked for. */
+  private prefixed(wire: Wire, prefixes: readonly Prefix[]): void {
+    const { keyStart, keyEnd, textStart, textEnd } = this.keyValue;
+    const [name, value] = [textAt(wire, keyStart, keyEnd), textAt(wire, textStart, textEnd)];
+    for (const prefix of prefixes) this.slots.prefixed(prefix, name, value);
+  }
+
   /** Span.Event { time_unix_nano = 1, name = 2, attributes = 3 }. */
-  private event(wire: Wire, pos: number, end: number): SpanEvent {
-    let [name, time] = ['', 0n];
-    this.json.begin();
-    while (pos < end) {
+  private event(wire: Wire, start: number, end: number): void {
+    let [time, nameStart, nameEnd] = [0n, 0, 0];
+    for (let pos = start; pos < end;) {
       const tag = wire.varint(pos);
       const at = wire.pos;
       pos = wire.skip(tag, at, end);
       if (tag === 0x09) time = wire.view.getBigInt64(at, true);
-      else if (tag === 0x12) name = textAt(wire, wire.pos, pos);
-      else if (tag === 0x1a) this.json.append(wire, wire.pos, pos);
+      else if (tag === 0x12) [nameStart, nameEnd] = [wire.pos, pos];
+    }
+    const asked = this.events.find(wire, nameStart, nameEnd);
+    if (asked !== undefined) this.slots.event(asked.slots, asked.name, time, () => this.eventJson(wire, start, end));
+  }
+
+  private eventJson(wire: Wire, pos: number, end: number): string {
+    this.json.begin();
+    while (pos < end) {
+      const tag = wire.varint(pos);
+      pos = wire.skip(tag, wire.pos, end);
+      if (tag === 0x1a) this.json.append(wire, wire.pos, pos);
     }
     this.json.finish();
-    return { name, time, attributes: stringOf({ source: this.json, length: this.json.length }) };
+    return stringOf({ source: this.json, length: this.json.length });
   }
-}
 
-/** Status { message = 2, code = 3 }. */
-function readStatus(wire: Wire, pos: number, end: number, fields: Partial<Record<SpanField, string>>): void {
-  while (pos < end) {
-    const tag = wire.varint(pos);
-    const at = wire.pos;
-    pos = wire.skip(tag, at, end);
-    if (tag === 0x12) fields.status_message = textAt(wire, wire.pos, pos);
-    else if (tag === 0x18) {
-      const code = wire.varint(at);
-      fields.status_code = String(code <= 2 ? code : 0);
+  /** Status { message = 2, code = 3 }. */
+  private status(wire: Wire, pos: number, end: number): void {
+    const { slots, fields } = this;
+    while (pos < end) {
+      const tag = wire.varint(pos);
+      const at = wire.pos;
+      pos = wire.skip(tag, at, end);
+      if (tag === 0x12) slots.fieldRange(fields.status_message, wire.pos, pos);
+      else if (tag === 0x18) {
+        const code = wire.varint(at);
+        slots.field(fields.status_code, code === 1 ? '1' : code === 2 ? '2' : '0');
+      }
     }
   }
 }
 
-/** An object in which every name is only a name. */
-function bare<T>(): Record<string, T> {
-  return Object.create(null) as Record<string, T>;
+/** The columns of spans that are on the wire. */
+const FIELDS = [
+  'timestamp',
+  'duration_ns',
+  'trace_id',
+  'span_id',
+  'parent_span_id',
+  'name',
+  'status_code',
+  'status_message',
+  'scope_name',
+  'resource_attributes',
+] as const;
+
+function durationNs(start: bigint, finish: bigint): number | bigint {
+  if (finish <= start) return 0;
+  const ns = finish - start;
+  return ns <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(ns) : ns;
+}
+
+function integerAt(wire: Wire, at: number): number | bigint {
+  wire.varint64(at);
+  const { low, high } = wire;
+  return high === 0 ? low : BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
+}
+
+function parentOf(wire: Wire, start: number, end: number): string {
+  const id = hex(wire, start, end);
+  return id === NO_PARENT ? '' : id;
 }
 
 function hex(wire: Wire, start: number, end: number): string {
-  return Buffer.from(wire.bytes.buffer, wire.bytes.byteOffset + start, end - start).toString('hex');
+  return wire.text.toString('hex', start, end);
 }
 
 function stringOf({ source, length }: Text): string {
