@@ -6,8 +6,10 @@
 
 import { callsText } from './calls.ts';
 import type { ColumnKind } from './columns.ts';
-import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE, TIME } from './convert.ts';
+import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE } from './convert.ts';
 import type { Conversion } from './source.ts';
+import { timeOf } from './time.ts';
+import type { WordTable } from './words.ts';
 
 /**
  * A value of a row: times are nanoseconds since 1970, amounts whole numbers of 1e-12 dollars, both as decimal texts; null is
@@ -20,7 +22,8 @@ const IS_MONEY = new RegExp(MONEY);
 const IS_NANOSECONDS = new RegExp(NANOSECONDS);
 const IS_NUMBER = new RegExp(NUMBER);
 const IS_SIZE = new RegExp(SIZE);
-const IS_TIME = new RegExp(TIME);
+/** Digits of a time from 2001 on. */
+const PRESENT = 19;
 /** Times from here on are no nanoseconds (`NANOSECONDS`). */
 const MAX_NS = 9_000_000_000_000_000_000n;
 
@@ -34,6 +37,13 @@ export function converter(kind: ColumnKind, as: Conversion | undefined): (value:
   }
   if (kind === 'time' && as === 'nanoseconds') {
     return (value) => (typeof value === 'bigint' && value >= 0n && value < MAX_NS ? value.toString() : parse(value));
+  }
+  if (typeof as === 'object') {
+    const [word, convert] = [wordOf(as.words), converter(kind, undefined)];
+    return (value) => {
+      const found = word(textOf(value));
+      return found === undefined ? undefined : convert(found);
+    };
   }
   if (as !== undefined) return parse;
   if (kind === 'count') return (value) => (isCount(value) ? value : parse(value));
@@ -77,6 +87,11 @@ function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): R
 /** Milliseconds from one time to another, both as values of a row; undefined if one is missing, or the second is earlier. */
 export function elapsedMs(from: RowValue | undefined, until: RowValue | undefined): number | undefined {
   if (typeof from !== 'string' || typeof until !== 'string') return undefined;
+  if (from.length === PRESENT && until.length === PRESENT) {
+    const seconds = Number(until.slice(0, -9)) - Number(from.slice(0, -9));
+    const ns = seconds * 1e9 + Number(until.slice(-9)) - Number(from.slice(-9));
+    if (Number.isSafeInteger(ns)) return ns < 0 ? undefined : ns / 1e6;
+  }
   const ns = BigInt(until) - BigInt(from);
   return ns < 0n ? undefined : Number(ns) / 1e6;
 }
@@ -85,10 +100,17 @@ function converted(raw: string, as: Conversion | undefined): string | undefined 
   if (as === 'width' || as === 'height') return IS_SIZE.exec(raw)?.[as === 'width' ? 1 : 2];
   if (as === 'present') return 'true';
   if (as === 'calls' || as === 'calls in messages') return callsText(raw, as !== 'calls');
-  if (typeof as !== 'object') return raw;
-  const { words, open } = as.words;
-  const word = Object.hasOwn(words, raw) ? raw : asciiLower(raw);
-  return Object.hasOwn(words, word) ? words[word] : open ? raw : undefined;
+  return raw;
+}
+
+/** How a text becomes a word of the table. */
+function wordOf({ words, open }: WordTable): (text: string) => string | undefined {
+  const known = new Map(Object.entries(words));
+  const longest = Math.max(...[...known.keys()].map(({ length }) => length));
+  return (text) => {
+    const word = known.get(text) ?? (text.length > longest ? undefined : known.get(asciiLower(text)));
+    return word ?? (open ? text : undefined);
+  };
 }
 
 function asciiLower(text: string): string {
@@ -106,45 +128,14 @@ function nanosecondsOf(text: string): string | undefined {
   return text.startsWith('0') ? BigInt(text).toString() : text;
 }
 
-/** The last times that were read: a record gives the same ones for its time and for what elapsed. */
-const lately: [text: string, value: string | undefined][] = [
-  ['', undefined],
-  ['', undefined],
-];
-
-function timeOf(raw: string): string | undefined {
-  const [first, second] = lately as [[string, string | undefined], [string, string | undefined]];
-  if (first[0] === raw) return first[1];
-  if (second[0] === raw) return second[1];
-  const value = readTime(raw);
-  lately[1] = first;
-  lately[0] = [raw, value];
-  return value;
-}
-
-function readTime(raw: string): string | undefined {
-  // Some write a time as JSON, quotes included.
-  const text = raw.startsWith('"') || raw.endsWith('"') ? raw.replace(/^"|"$/g, '') : raw;
-  if (!IS_TIME.test(text)) return undefined;
-  let end = 19;
-  if (text[end] === '.') {
-    end++;
-    while (end < text.length && isDigit(text.charCodeAt(end))) end++;
-  }
-  const zone = text.slice(end);
-  const ms = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}${zone === '' ? 'Z' : zone}`);
-  const ns = `${ms / 1_000}${text.slice(20, end).padEnd(9, '0')}`;
-  return ms < 10_000 ? BigInt(ns).toString() : ns;
-}
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
-}
-
 /** Exact, in 1e-12 dollars; what is smaller is cut off. */
 function amountOf(text: string): string | undefined {
-  const [, whole = '', fraction = '', exponent = '0'] =
-    /^([0-9]+)(?:[.]([0-9]+))?(?:[eE](-?[0-9]+))?$/.exec(text) ?? [];
+  const [, whole = '', fraction = '', exponent] = /^([0-9]+)(?:[.]([0-9]+))?(?:[eE](-?[0-9]+))?$/.exec(text) ?? [];
+  if (exponent === undefined) {
+    // The digits themselves.
+    const digits = whole + fraction.slice(0, DECIMALS).padEnd(DECIMALS, '0');
+    return digits.replace(/^0+(?=.)/, '');
+  }
   const shift = Number(exponent) - fraction.length + DECIMALS;
   const digits = BigInt(whole + fraction);
   const amount = shift >= 0 ? digits * 10n ** BigInt(shift) : digits / 10n ** BigInt(-shift);

@@ -139,14 +139,14 @@ function holds({ source, in: wanted, absent, except }: Condition, layout: Layout
   if (except !== undefined) {
     return (slots) => {
       const value = raw(slots);
-      return isNothing(value) || !except.includes(textOf(value));
+      return isNothing(value) || !isAmong(textOf(value), except);
     };
   }
   if (absent === true) return (slots) => isNothing(raw(slots));
   if (wanted === undefined) return (slots) => !isNothing(raw(slots));
   return (slots) => {
     const value = raw(slots);
-    return !isNothing(value) && wanted.includes(textOf(value));
+    return !isNothing(value) && isAmong(textOf(value), wanted);
   };
 }
 
@@ -174,6 +174,12 @@ function valueOf(kind: ColumnKind, { origin, at, as }: Source, layout: Layout): 
       return isNothing(value) ? undefined : convert(value);
     },
   };
+}
+
+/** The lists are short, and most texts differ from all of them in their length. */
+function isAmong(text: string, texts: readonly string[]): boolean {
+  for (const one of texts) if (one === text) return true;
+  return false;
 }
 
 function isNothing(value: unknown): boolean {
