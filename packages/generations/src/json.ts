@@ -41,7 +41,11 @@ export class OpenedJson {
 
   private open(text: string): unknown {
     const known = this.texts.indexOf(text);
-    if (known >= 0) return this.values[known];
+    if (known >= 0) {
+      // The next one that asks probably has this very text, which need not be compared then.
+      this.texts[known] = text;
+      return this.values[known];
+    }
     const value = openJson(text);
     if (this.texts.length >= this.limit) this.clear();
     this.texts.push(text);

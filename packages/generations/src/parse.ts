@@ -22,6 +22,7 @@ const IS_MONEY = new RegExp(MONEY);
 const IS_NANOSECONDS = new RegExp(NANOSECONDS);
 const IS_NUMBER = new RegExp(NUMBER);
 const IS_SIZE = new RegExp(SIZE);
+const ZERO = 0x30;
 /** Digits of a time from 2001 on. */
 const PRESENT = 19;
 /** Times from here on are no nanoseconds (`NANOSECONDS`). */
@@ -88,12 +89,19 @@ function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): R
 export function elapsedMs(from: RowValue | undefined, until: RowValue | undefined): number | undefined {
   if (typeof from !== 'string' || typeof until !== 'string') return undefined;
   if (from.length === PRESENT && until.length === PRESENT) {
-    const seconds = Number(until.slice(0, -9)) - Number(from.slice(0, -9));
-    const ns = seconds * 1e9 + Number(until.slice(-9)) - Number(from.slice(-9));
+    const ns =
+      (digitsIn(until, 0, 10) - digitsIn(from, 0, 10)) * 1e9 + digitsIn(until, 10, 19) - digitsIn(from, 10, 19);
     if (Number.isSafeInteger(ns)) return ns < 0 ? undefined : ns / 1e6;
   }
   const ns = BigInt(until) - BigInt(from);
   return ns < 0n ? undefined : Number(ns) / 1e6;
+}
+
+/** The number that the digits in a range are. */
+function digitsIn(text: string, start: number, end: number): number {
+  let number = 0;
+  for (let at = start; at < end; at++) number = number * 10 + text.charCodeAt(at) - ZERO;
+  return number;
 }
 
 function converted(raw: string, as: Conversion | undefined): string | undefined {

@@ -11,30 +11,33 @@ import type { Layout } from './layout.ts';
 import { messagesText, prefixText, type SpanEvent } from './messages.ts';
 import { converter, elapsedMs, textOf, type RowValue } from './parse.ts';
 import type { Slots } from './slots.ts';
-import type { AttributeType, Condition, Dialect, Origin, Source } from './source.ts';
+import type { Condition, Dialect, Origin, Source } from './source.ts';
 
 /** The values of a row, in the order of the columns that a dialect may fill (`MAPPED_COLUMNS`). */
 export type GenerationValues = readonly RowValue[];
 
-type Value = (slots: Slots) => RowValue | undefined;
 type Holds = (slots: Slots) => boolean;
 
-/** What stands in a source, if one of its slots is taken: a text, a number, a flag, a piece of JSON; undefined for nothing. */
+/** What stands in a source: a text, a number, a flag, a piece of JSON; undefined for nothing. */
 interface Found {
+  /** One of these has to be taken. */
   readonly slots: readonly number[];
-  readonly raw: (slots: Slots) => unknown;
+  /** What it is; undefined if it is what is in the first of the slots that has something. */
+  readonly make?: (slots: Slots) => unknown;
 }
 
 /** Where a column's value may come from. */
 interface Fed {
   /** One of these has to be taken; undefined if there always is a value. */
   readonly slots: readonly number[] | undefined;
-  readonly value: Value;
+  /** The value; undefined if it is what is in the first of the slots that has something, converted. */
+  readonly value?: (slots: Slots) => RowValue | undefined;
+  readonly convert: (value: unknown) => RowValue | undefined;
 }
 
 interface Column {
   readonly place: number;
-  readonly values: readonly Value[];
+  readonly fed: readonly Fed[];
 }
 
 /** Dialects over the same records, in the order of precedence. */
@@ -65,7 +68,6 @@ class DialectTable {
   /** The values of a row of which nothing is reported. */
   private readonly nothing: GenerationValues;
   private readonly columns: readonly Column[];
-  private readonly feeds: readonly (readonly (readonly number[] | undefined)[])[];
   /** By slot, the columns that it feeds. */
   private readonly fed: number[][] = [];
   /** Columns that always have a value. */
@@ -76,20 +78,18 @@ class DialectTable {
     const given: Readonly<Record<string, string>> = { dialect, usage_dialect: counting.dialect };
     this.nothing = MAPPED_COLUMNS.map(({ name, kind }) => given[name] ?? (isText(kind) ? '' : null));
     this.alternatives = when.map((conditions) => conditions.map((condition) => holds(condition, layout)));
-    const asked = MAPPED_COLUMNS.flatMap(({ name, kind }, place) => {
+    this.columns = MAPPED_COLUMNS.flatMap(({ name, kind }, place) => {
       const sources = columns[name];
       return sources === undefined ? [] : [{ place, fed: sources.map((source) => valueOf(kind, source, layout)) }];
     });
-    this.columns = asked.map(({ place, fed }) => ({ place, values: fed.map(({ value }) => value) }));
-    this.feeds = asked.map(({ fed }) => fed.map(({ slots }) => slots));
-    this.isDone = new Uint8Array(asked.length);
+    this.isDone = new Uint8Array(this.columns.length);
   }
 
   settle(slots: number): void {
     for (let slot = 0; slot < slots; slot++) this.fed.push([]);
-    for (const [column, feeds] of this.feeds.entries()) {
-      if (feeds.includes(undefined)) this.always.push(column);
-      else for (const slot of new Set(feeds.flatMap((each) => each ?? []))) this.fed[slot]?.push(column);
+    for (const [column, { fed }] of this.columns.entries()) {
+      if (fed.some((each) => each.slots === undefined)) this.always.push(column);
+      else for (const slot of new Set(fed.flatMap((each) => each.slots ?? []))) this.fed[slot]?.push(column);
     }
   }
 
@@ -120,9 +120,14 @@ class DialectTable {
   }
 
   private fill(row: RowValue[], column: number, slots: Slots): void {
-    const { place, values } = this.columns[column] as Column;
-    for (const value of values) {
-      const found = value(slots);
+    const { place, fed } = this.columns[column] as Column;
+    for (const { slots: feeding, value, convert } of fed) {
+      let found: RowValue | undefined;
+      if (value !== undefined) found = value(slots);
+      else if (feeding !== undefined) {
+        const raw = firstOf(feeding, slots);
+        if (raw !== undefined) found = convert(raw);
+      }
       if (found === undefined) continue;
       row[place] = found;
       return;
@@ -130,12 +135,21 @@ class DialectTable {
   }
 }
 
+/** What is in the first of the slots that has something. */
+function firstOf(feeding: readonly number[], slots: Slots): unknown {
+  for (let at = 0; at < feeding.length; at++) {
+    const slot = feeding[at] as number;
+    if (slots.has(slot)) return slots.get(slot);
+  }
+  return undefined;
+}
+
 function isText(kind: ColumnKind): boolean {
   return kind === 'text' || kind === 'json';
 }
 
 function holds({ source, in: wanted, absent, except }: Condition, layout: Layout): Holds {
-  const { raw } = rawOf(source, layout);
+  const raw = rawOf(source, layout);
   if (except !== undefined) {
     return (slots) => {
       const value = raw(slots);
@@ -154,26 +168,29 @@ function valueOf(kind: ColumnKind, { origin, at, as }: Source, layout: Layout): 
   const convert = converter(kind, as);
   if ('constant' in origin) {
     const value = isNothing(origin.constant) ? undefined : convert(origin.constant);
-    return { slots: undefined, value: () => value };
+    return { slots: undefined, value: () => value, convert };
   }
   if ('from' in origin) {
     const [from, until] = [valueOf('time', origin.from, layout), valueOf('time', origin.until, layout)];
-    return {
-      slots: until.slots,
-      value: (slots) => {
-        const end = until.value(slots);
-        return end === undefined ? undefined : elapsedMs(from.value(slots), end);
-      },
+    const value = (slots: Slots): RowValue | undefined => {
+      const end = valueIn(until, slots);
+      return end === undefined ? undefined : elapsedMs(valueIn(from, slots), end);
     };
+    return { slots: until.slots, value, convert };
   }
-  const { slots: feeding, raw } = rawOf({ origin, ...(at === undefined ? {} : { at }) }, layout);
-  return {
-    slots: feeding,
-    value: (slots) => {
-      const value = raw(slots);
-      return isNothing(value) ? undefined : convert(value);
-    },
+  const { slots: feeding, make } = foundOf({ origin, ...(at === undefined ? {} : { at }) }, layout);
+  if (make === undefined) return { slots: feeding, convert };
+  const value = (slots: Slots): RowValue | undefined => {
+    const raw = make(slots);
+    return isNothing(raw) ? undefined : convert(raw);
   };
+  return { slots: feeding, value, convert };
+}
+
+function valueIn({ slots: feeding, value, convert }: Fed, slots: Slots): RowValue | undefined {
+  if (value !== undefined) return value(slots);
+  const raw = feeding === undefined ? undefined : firstOf(feeding, slots);
+  return raw === undefined ? undefined : convert(raw);
 }
 
 /** The lists are short, and most texts differ from all of them in their length. */
@@ -186,25 +203,34 @@ function isNothing(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-function rawOf({ origin, at }: Pick<Source, 'origin' | 'at'>, layout: Layout): Found {
-  if ('line' in origin) return inSlot(layout.path(at ?? []));
+function rawOf(source: Source, layout: Layout): (slots: Slots) => unknown {
+  const { slots: feeding, make } = foundOf(source, layout);
+  return make ?? ((slots) => firstOf(feeding, slots));
+}
+
+function foundOf({ origin, at }: Pick<Source, 'origin' | 'at'>, layout: Layout): Found {
+  if ('line' in origin) return { slots: [layout.path(at ?? [])] };
   const whole = originOf(origin, layout);
   if (at === undefined) return whole;
   const memory = 'field' in origin ? 'lasting' : 'json';
+  const { slots: feeding, make = (slots: Slots) => firstOf(feeding, slots) } = whole;
   return {
-    slots: whole.slots,
-    raw: (slots) => {
-      const text = whole.raw(slots);
+    slots: feeding,
+    make: (slots) => {
+      const text = make(slots);
       return typeof text === 'string' ? slots[memory].stepInto(text, at) : undefined;
     },
   };
 }
 
 function originOf(origin: Origin, layout: Layout): Found {
-  if ('attribute' in origin) return attributeOf(origin.attribute, origin.types, layout);
-  if ('field' in origin) return inSlot(layout.field(origin.field));
-  if ('event' in origin) return inSlot(layout.event(origin.event));
-  if ('momentOf' in origin) return inSlot(layout.momentOf(origin.momentOf));
+  if ('attribute' in origin) {
+    const { attribute, types } = origin;
+    return { slots: types.map((type) => layout.attribute(attribute, type)) };
+  }
+  if ('field' in origin) return { slots: [layout.field(origin.field)] };
+  if ('event' in origin) return { slots: [layout.event(origin.event)] };
+  if ('momentOf' in origin) return { slots: [layout.momentOf(origin.momentOf)] };
   if ('messages' in origin) {
     const { messages } = origin;
     return made(layout.messagesOf(messages), (found, { json }) =>
@@ -219,35 +245,17 @@ function originOf(origin: Origin, layout: Layout): Found {
   if ('prefix' in origin) {
     return made(layout.prefix(origin.prefix), (found) => prefixText(origin.prefix, found as Texts));
   }
-  if ('constant' in origin) return { slots: [], raw: () => origin.constant };
-  return { slots: [], raw: () => undefined };
+  return { slots: [], make: () => ('constant' in origin ? origin.constant : undefined) };
 }
 
 type Texts = Readonly<Record<string, string>>;
 
-function inSlot(slot: number): Found {
-  return { slots: [slot], raw: (slots) => slots.get(slot) };
-}
-
 function made(slot: number, make: (found: unknown, slots: Slots) => string | undefined): Found {
   return {
     slots: [slot],
-    raw: (slots) => {
+    make: (slots) => {
       const found = slots.get(slot);
       return found === undefined ? undefined : make(found, slots);
-    },
-  };
-}
-
-function attributeOf(name: string, types: readonly AttributeType[], layout: Layout): Found {
-  const ofTypes = types.map((type) => layout.attribute(name, type));
-  const [first] = ofTypes;
-  if (first !== undefined && ofTypes.length === 1) return inSlot(first);
-  return {
-    slots: ofTypes,
-    raw: (slots) => {
-      for (const slot of ofTypes) if (slots.has(slot)) return slots.get(slot);
-      return undefined;
     },
   };
 }

@@ -35,6 +35,8 @@ interface AskedEvent {
   readonly slots: EventSlots;
 }
 
+/** The field of attributes: most of a span is in them. */
+const ATTRIBUTE = 0x4a;
 const NO_PARENT = '0'.repeat(16);
 
 export class CallSpans {
@@ -80,6 +82,11 @@ export class CallSpans {
     slots.field(fields.scope_name, scope);
     slots.field(fields.status_code, '0');
     while (pos < end) {
+      if (wire.bytes[pos] === ATTRIBUTE) {
+        pos = wire.enter(pos + 1, end);
+        this.attribute(wire, wire.pos, pos);
+        continue;
+      }
       const tag = wire.varint(pos);
       const at = wire.pos;
       pos = wire.skip(tag, at, end);
@@ -104,7 +111,7 @@ export class CallSpans {
         case 0x41:
           endAt = from;
           break;
-        case 0x4a:
+        case ATTRIBUTE:
           this.attribute(wire, from, pos);
           break;
         case 0x5a:
@@ -133,6 +140,14 @@ export class CallSpans {
       return;
     }
     const { int, double, bool, json } = asked.slots;
+    if (int !== undefined && wire.bytes[valueStart] === INT_VALUE) {
+      // Nearly always the only field.
+      const value = integerAt(wire, valueStart + 1);
+      if (wire.pos === valueEnd) {
+        if (slots.isOpen(int)) slots.set(int, value);
+        return;
+      }
+    }
     const field = valueField(wire, valueStart, valueEnd);
     switch (field.tag) {
       case INT_VALUE:
