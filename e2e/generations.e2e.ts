@@ -408,7 +408,24 @@ describe('under kill -9', () => {
       );
       return Buffer.from(lines.join('\n'));
     },
-    sql: found("dialect = 'llm_events'", 'user_id'),
+    sql: found("dialect = 'llm_events' AND referrer = ''", 'user_id'),
+  };
+  /** Kept as generations only. */
+  const alone: Kind = {
+    path: '/v0/events?name=generations',
+    contentType: 'application/x-ndjson',
+    encode: (batch, items) => {
+      const dialect = kindOf('llm_events');
+      const lines = reports('alone', batch, items).map((report) =>
+        JSON.stringify({
+          ...(dialect !== undefined && 'line' in dialect ? dialect.line(call, report) : {}),
+          user: batch.toString(16),
+          referrer: 'alone',
+        }),
+      );
+      return Buffer.from(lines.join('\n'));
+    },
+    sql: found("dialect = 'llm_events' AND referrer = 'alone'", 'user_id'),
   };
   const spans: Kind = {
     path: '/v1/traces',
@@ -428,7 +445,7 @@ describe('under kill -9', () => {
   it('none that was acknowledged is lost, and none is there twice', { timeout: 120_000 }, async ({ annotate }) => {
     const env = { GLASSHOUSE_SEAL_MS: '50', GLASSHOUSE_LOG_LEVEL: 'info' };
     const dataDir = await mkdtemp(join(tmpdir(), 'glasshouse-kill-generations-'));
-    const loads = [new Load(events), new Load(spans)];
+    const loads = [new Load(events), new Load(spans), new Load(alone)];
     let victim = await KillableServer.start(dataDir, env);
     try {
       await postJson(`${victim.url}/v0/events?name=llm_events`, '{"none":1}');

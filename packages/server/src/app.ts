@@ -36,7 +36,7 @@ import type { OpenWorkspaces } from './workspaces.ts';
 import { openWorkspaces } from './workspaces.ts';
 import { Drain } from './wal/drain.ts';
 import type { HandOver } from './wal/hand-over.ts';
-import { byTable, FactHandOver } from './wal/hand-over.ts';
+import { announced, byTable, FactHandOver } from './wal/hand-over.ts';
 import { lockDirectory } from './wal/lock.ts';
 import { recoverSegments } from './wal/recover.ts';
 import { LogRoom } from './wal/room.ts';
@@ -75,7 +75,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const access = await openAccess(config, log, store, audit);
     const quotas = await openQuotas(config, log, store, access, audit);
     const { door, definitions } = openDoor(config, log, store, audit);
-    const { drain, ways } = makeDrain(config, log, store);
+    const { drain, facts, ways } = makeDrain(config, log, store);
     let flushed = (): Promise<void> => Promise.reject(new AppError('unavailable', 'cannot hand over: still starting'));
     const workspaces = await openWorkspaces(config, log, {
       store,
@@ -89,6 +89,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     });
     const rollOut = await openRollOut(config, log, { store, audit, ...workspaces });
     ways.set(EVENTS.name, rollOut.mirroring.before(workspaces.events));
+    ways.set(
+      GENERATIONS.name,
+      announced(facts, ({ id }) => workspaces.outcomes.settle(id, new Map())),
+    );
     const { room, ingest, closeIngest, recentCalls } = openIngest(config, log, drain, { engine, quotas, store });
     const redaction = await openRedaction(config, { store, audit, ingest, key: workspaces.key });
     const maintenance = openMaintenance(config, { store, access, ingest, drain, ...workspaces });
@@ -192,8 +196,16 @@ async function migrate(store: Store, log: Logger, retries: (error: unknown) => b
   }
 }
 
-/** Makes the drain, which stands still until the write path is open, and the ways for tables that are not facts. */
-function makeDrain(config: Config, log: Logger, store: Store): { drain: Drain; ways: Map<string, HandOver> } {
+interface MadeDrain {
+  readonly drain: Drain;
+  /** The way of facts. */
+  readonly facts: HandOver;
+  /** Other ways, by table. */
+  readonly ways: Map<string, HandOver>;
+}
+
+/** Makes the drain, which stands still until the write path is open, and the ways for tables that are not plain facts. */
+function makeDrain(config: Config, log: Logger, store: Store): MadeDrain {
   const ways = new Map<string, HandOver>();
   const facts = new FactHandOver({ store, now: Date.now, retentionDays: config.retentionDays || undefined });
   const drain = new Drain({
@@ -202,7 +214,7 @@ function makeDrain(config: Config, log: Logger, store: Store): { drain: Drain; w
     now: Date.now,
     onEvent: (event) => logDrain(log, event),
   });
-  return { drain, ways };
+  return { drain, facts, ways };
 }
 
 interface WritePath {

@@ -17,6 +17,7 @@ import type { SpanWatch } from '../otlp/spans.ts';
 import type { Wire } from '../otlp/wire.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
+import type { LineReason } from './line-reasons.ts';
 import { NestedCalls } from './nested.ts';
 import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
@@ -45,7 +46,12 @@ export interface LinesFrom {
   readonly filter: string;
   /** The project and the environment of the sender's key; undefined where lines say themselves whose they are. */
   readonly placement?: Placement | undefined;
+  /** The line without what may not be stored of a place; undefined where the lines are without it already. */
+  readonly redacted?: ((line: string, placement: Placement) => string) | undefined;
 }
+
+/** Makes a line a generation; returns why it is none, and nothing was made, or undefined. */
+export type LineReader = (line: string) => LineReason | undefined;
 
 /** What generations of a project cost, in US dollars; those of which nobody knows cost nothing here. */
 export interface Spent {
@@ -99,18 +105,24 @@ export class Generations implements SpanWatch {
   }
 
   /** How the lines of a request are looked at; undefined if none of them can become a generation. */
-  lines({ tenant, filter, placement }: LinesFrom, window: TimeWindow): ((line: string) => void) | undefined {
+  lines({ tenant, filter, placement, redacted }: LinesFrom, window: TimeWindow): LineReader | undefined {
     const wanted = equalities(filter);
     if (wanted === undefined) return undefined;
     return (line) => {
-      const row = this.callLines.readLine(line);
-      if (row === undefined || !isWithin(row, window)) return;
-      if (wanted.size > 0 && !meets(line, wanted)) return;
-      this.add(row, {
+      let row = this.callLines.readLine(line);
+      if (row === undefined) return 'no_call';
+      const late = lateness(row, window);
+      if (late !== undefined) return late;
+      if (wanted.size > 0 && !meets(line, wanted)) return 'filtered';
+      const place = {
         tenant,
         project: placement?.project ?? nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
         environment: placement?.environment ?? nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
-      });
+      };
+      if (redacted !== undefined) row = this.callLines.readLine(redacted(line, place));
+      if (row === undefined) return 'no_call';
+      this.add(row, place);
+      return undefined;
     };
   }
 
@@ -186,12 +198,12 @@ function hasResponseId(row: GenerationValues): boolean {
   return typeof id === 'string' && id.length >= MIN_RESPONSE_ID;
 }
 
-/** False for a time that the table would not keep; a row without one gets the present. */
-function isWithin(row: GenerationValues, { oldestHigh, newestHigh }: TimeWindow): boolean {
+/** Why the table would not keep the time of a row; undefined if it does. A row without one gets the present. */
+function lateness(row: GenerationValues, { oldestHigh, newestHigh }: TimeWindow): LineReason | undefined {
   const time = row[TIME];
-  if (typeof time !== 'string') return true;
+  if (typeof time !== 'string') return undefined;
   const high = Number(BigInt(time) >> 32n);
-  return high >= oldestHigh && high <= newestHigh;
+  return high < oldestHigh ? 'time_old' : high > newestHigh ? 'time_future' : undefined;
 }
 
 function meets(line: string, wanted: ReadonlyMap<string, string>): boolean {

@@ -50,12 +50,14 @@ export interface DecodeRequest {
 export interface Decoded {
   readonly accepted: number;
   readonly rejected: number;
+  /** Lines of a request of calls that are none. */
+  readonly unfit?: number;
   readonly reasons: readonly (readonly [string, number])[];
   readonly message: string;
 }
 
 /** Days in one block: each becomes a part in the store, and a frame lists them all. */
-const MAX_DAYS = 1_000;
+export const MAX_DAYS = 1_000;
 
 const NOUNS: Readonly<Record<Signal, string>> = { traces: 'spans', logs: 'log records', metrics: 'data points' };
 

@@ -6,14 +6,14 @@
 import { isUtf8 } from 'node:buffer';
 import type { ContentCoding, Placement } from '@glasshouse/model';
 import { Block, ConstantColumn, FixedColumn, LowCardinalityColumn, StringColumn } from '@glasshouse/native';
-import type { Source } from '@glasshouse/native';
 import { EVENTS } from '@glasshouse/schema';
-import type { Generations } from '../generations/maker.ts';
+import type { Generations, LineReader } from '../generations/maker.ts';
 import { timeWindow } from '../otlp/reject.ts';
 import type { Decoded } from './decode.ts';
-import { decompress } from './decompress.ts';
+import type { SentBody } from './plain.ts';
+import { plainOf } from './plain.ts';
 import { eachEvent } from './lines.ts';
-import type { BodyRules } from './redactor.ts';
+import { decompress } from './decompress.ts';
 import type { Share } from './share.ts';
 import { chooser } from './share.ts';
 import type { BodyBuffer } from './sink.ts';
@@ -48,14 +48,9 @@ export interface LaterTarget extends EventsTarget {
   readonly from: number;
 }
 
-export interface EventsBody extends EventsTarget {
+export interface EventsBody extends EventsTarget, SentBody {
   /** In the same commit; only of a body without a coding. */
   readonly later?: LaterTarget;
-  readonly coding: ContentCoding;
-  readonly buffer: ArrayBufferLike;
-  readonly length: number;
-  /** What is redacted before anything is read. */
-  readonly rules?: BodyRules | undefined;
 }
 
 const NANOSECONDS = 1_000_000n;
@@ -109,7 +104,7 @@ export class EventsReader {
 
   /** Appends the events of these bytes of the body. Returns how many they are. */
   private append(body: EventsBody, from: number, to: number): number {
-    const source = this.open(body, from, to);
+    const source = plainOf(body, from, to, this.options.maxBodyBytes);
     const { line } = this;
     const look = body.hasGenerations === true ? this.look(body) : undefined;
     const isIn = body.share === undefined ? undefined : chooser(body.share);
@@ -131,7 +126,7 @@ export class EventsReader {
     return rows;
   }
 
-  private look(target: EventsTarget): ((line: string) => void) | undefined {
+  private look(target: EventsTarget): LineReader | undefined {
     const { now, retentionMs, maxAheadMs } = this.options;
     return this.generations?.lines(target, timeWindow(now(), retentionMs, maxAheadMs));
   }
@@ -151,20 +146,6 @@ export class EventsReader {
       this.block.days.add(lowNs, highNs);
     }
     this.block.rows += rows;
-  }
-
-  private open(body: EventsBody, from: number, to: number): Source & { readonly bytes: Buffer } {
-    const { coding, buffer, rules } = body;
-    if (coding === 'identity' && rules === undefined) {
-      return { bytes: Buffer.from(buffer, from, to - from), view: new DataView(buffer, from) };
-    }
-    const sent = new Uint8Array(buffer, from, to - from);
-    const plain = coding === 'identity' ? sent : decompress(coding, sent, this.options.maxBodyBytes);
-    const bytes = rules === undefined ? plain : rules.events(plain);
-    return {
-      bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
-    };
   }
 }
 

@@ -251,7 +251,7 @@ export class Ingest implements Sink {
     invariant(waiting, `no request waits for answer ${answer.id}`);
     this.bodies.giveBack(waiting.body);
     this.waiting.delete(answer.id);
-    const { accepted, rejected, message, segment, error } = answer;
+    const { accepted, rejected, unfit = 0, message, segment, error } = answer;
     if (error !== undefined) {
       const retry = error.code === 'unavailable' ? { retryAfterSeconds: 5 } : {};
       waiting.reject(new AppError(error.code, error.message, retry));
@@ -261,7 +261,7 @@ export class Ingest implements Sink {
     for (const [reason, count] of answer.reasons) {
       this.counts.rejected.set(reason, (this.counts.rejected.get(reason) ?? 0) + count);
     }
-    waiting.resolve({ accepted, rejected, message, segment });
+    waiting.resolve({ accepted, rejected, unfit, message, segment });
   }
 
   /**

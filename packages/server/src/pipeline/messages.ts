@@ -6,7 +6,7 @@ import type { Spent } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { StoredCall } from '../generations/stored-calls.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
-import type { EventsRequest, SignalRequest } from './sink.ts';
+import type { CallsRequest, EventsRequest, SignalRequest } from './sink.ts';
 
 /** Limits and places, given to the worker when it starts. */
 export interface WorkerOptions {
@@ -30,7 +30,7 @@ export type ToWorker =
   | {
       readonly kind: 'request';
       readonly id: number;
-      readonly request: Omit<EventsRequest, 'body'> | Omit<SignalRequest, 'body'>;
+      readonly request: Omit<CallsRequest, 'body'> | Omit<EventsRequest, 'body'> | Omit<SignalRequest, 'body'>;
       /** Id of the buffer that the body is in. */
       readonly body: number;
       /** The buffer, the first time that the worker hears of it. */
@@ -55,6 +55,7 @@ export interface Answer {
   readonly id: number;
   readonly accepted: number;
   readonly rejected: number;
+  readonly unfit?: number;
   readonly reasons: readonly (readonly [string, number])[];
   readonly message: string;
   /** Segment of the rows, if they are in one. */

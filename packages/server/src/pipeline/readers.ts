@@ -1,4 +1,4 @@
-/** The two ways from a body to rows, OTLP's and that of events, with the blocks of both, and the generations that are in either. */
+/** The ways from a body to rows, OTLP's and those of events, with the blocks of all, and the generations that are in any. */
 
 import type { Block } from '@glasshouse/native';
 import type { Spent } from '../generations/maker.ts';
@@ -7,6 +7,7 @@ import type { KnownPrices } from '../generations/prices.ts';
 import type { StoredCall } from '../generations/stored-calls.ts';
 import type { DecodeOptions, Decoded } from './decode.ts';
 import { Decoder } from './decode.ts';
+import { CallsReader } from './calls.ts';
 import { EventsReader } from './events.ts';
 import type { RequestMessage } from './messages.ts';
 import { Redactor } from './redactor.ts';
@@ -17,11 +18,13 @@ export class Readers {
   private readonly generations: Generations;
   private readonly signals: Decoder;
   private readonly events: EventsReader;
+  private readonly calls: CallsReader;
 
   constructor(options: DecodeOptions) {
     this.generations = new Generations(options.now);
     this.signals = new Decoder(options, this.generations);
     this.events = new EventsReader(options, this.generations);
+    this.calls = new CallsReader(options, this.generations, this.redactor);
     this.blocks = [...this.signals.blocks, this.events.block, this.generations.block];
   }
 
@@ -45,6 +48,7 @@ export class Readers {
   }
 
   decode(request: RequestMessage['request'], buffer: SharedArrayBuffer, length: number): Decoded {
+    if (request.signal === 'calls') return this.calls.decode({ ...request, buffer, length });
     if (request.signal === 'events') {
       return this.events.decode({ ...request, buffer, length, rules: this.redactor.rulesFor(request) });
     }

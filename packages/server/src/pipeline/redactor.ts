@@ -49,14 +49,23 @@ export class BodyRules {
 
 export class Redactor {
   private byPlace = new Map<string, BodyRules | undefined>();
+  /** Tenants with a policy for some project or environment. */
+  private parted = new Set<string>();
 
   /** Takes the policies of all places anew. */
   take({ policies, hashKey }: PolicySet): void {
     this.byPlace = new Map();
+    this.parted = new Set();
     for (const { policy, ...place } of policies) {
+      if (place.project !== '' || place.environment !== '') this.parted.add(place.tenant);
       // One that is off counts too: it is an exception from a wider one.
       this.byPlace.set(keyOf(place), isOff(policy) ? undefined : new BodyRules(new Rules(policy, hashKey)));
     }
+  }
+
+  /** Whether what is redacted differs between the projects or environments of a tenant. */
+  differs(tenant: string): boolean {
+    return this.parted.has(tenant);
   }
 
   /** The rules of a place; undefined if nothing is changed there. Events have a tenant only. */

@@ -4,6 +4,7 @@
  */
 
 import type { BodyFormat, ContentCoding, Placement, Signal } from '@glasshouse/model';
+import type { CallsTarget } from './calls.ts';
 import type { EventsTarget, LaterTarget } from './events.ts';
 
 /** A request body in a buffer that the sink lends out, so that bodies are read where the decoder will find them. */
@@ -33,12 +34,21 @@ export interface EventsRequest extends EventsTarget {
   readonly body: BodyBuffer;
 }
 
-export type IngestRequest = EventsRequest | SignalRequest;
+/** JSON events that report calls of models: what is kept of them is the generation that each is. */
+export interface CallsRequest extends CallsTarget {
+  readonly signal: 'calls';
+  readonly coding: ContentCoding;
+  readonly body: BodyBuffer;
+}
+
+export type IngestRequest = CallsRequest | EventsRequest | SignalRequest;
 
 /** What became of a request. Everything that was not rejected is durable. */
 export interface IngestResult {
   readonly accepted: number;
   readonly rejected: number;
+  /** Of a request of calls: lines that are none, of which nothing is kept. */
+  readonly unfit: number;
   /** For the sender: why items were rejected or changed; empty if nothing was. */
   readonly message: string;
   /** Segment of the log that the rows are in; undefined if there are none, or several segments. */

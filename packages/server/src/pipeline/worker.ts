@@ -150,7 +150,8 @@ function outcomeOf(
 ): Answer {
   const failed = tables.find((table) => failures.has(table));
   if (failed === undefined) {
-    const own = tables.filter((table) => table !== GENERATIONS.name);
+    // Generations are made besides, unless nothing else is.
+    const own = tables.length === 1 ? tables : tables.filter((table) => table !== GENERATIONS.name);
     const segment = own.length === 1 ? segments.get(own[0] as string) : undefined;
     return segment === undefined ? answer : { ...answer, segment };
   }

@@ -8,6 +8,9 @@
 
 import type { DataSource } from '@glasshouse/model';
 
+/** What events that are calls of models, and nothing else, are sent to: the facts themselves, which no data source has the name of. */
+export const CALLS = 'generations';
+
 const REPORTS: ReadonlySet<string> = new Set([
   'canonical_events',
   'image_events',

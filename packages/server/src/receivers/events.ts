@@ -5,11 +5,9 @@
  * they are in the table. A batch that its sender names is taken once. Every answer carries the rate limit in whole numbers: a client that finds none, or a date, fails.
  */
 
-import type { ServerResponse } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import type { ContentCoding } from '@glasshouse/model';
 import { AppError } from '@glasshouse/model';
-import type { Quotas } from '../control/quotas.ts';
 import { credentialOf } from '../http/credential.ts';
 import { preflight } from '../http/preflight.ts';
 import type { Exchange, Failure, Route } from '../http/router.ts';
@@ -19,35 +17,23 @@ import type { BodyBuffer, IngestResult, Sink } from '../pipeline/sink.ts';
 import type { Batches } from '../platform/batches.ts';
 import { batchImportId } from '../platform/batches.ts';
 import { createFor } from '../platform/create-for.ts';
-import type { Outcomes } from '../platform/outcomes.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { WorkspacePrincipal } from '../platform/principal.ts';
 import type { Admission } from '../platform/rate.ts';
-import { RateError, rateHeaders } from '../platform/rate.ts';
+import { RateError } from '../platform/rate.ts';
 import type { DataSourceEntry } from '../platform/resource-row.ts';
-import type { SourceSwitches } from '../platform/source-switches.ts';
-import { reportsCalls } from '../platform/reports.ts';
+import { CALLS, reportsCalls } from '../platform/reports.ts';
 import { codingOf, receiveBody } from './body.ts';
-import { QUOTA_HEADER } from '../http/quota-header.ts';
+import { receiveCalls } from './calls.ts';
+import type { TakingOptions } from './taking.ts';
+import { admit, answerTaken, BATCH_HEADER, limitHeaders } from './taking.ts';
 
-export interface EventsOptions {
-  readonly sink: Sink;
+export interface EventsOptions extends TakingOptions {
   readonly platform: Pick<Platform, 'catalog' | 'credentials' | 'rates' | 'registry'>;
-  readonly quotas: Pick<Quotas, 'admit' | 'count'>;
-  readonly outcomes: Outcomes;
   readonly batches: Pick<Batches, 'once'>;
-  readonly switches: Pick<SourceSwitches, 'admit' | 'leave'>;
-  /** Asks for the segment of the events to be handed over soon. */
-  readonly hurry: () => void;
-  /** Largest body as it comes over the wire. */
-  readonly maxBodyBytes: number;
 }
 
-/** Longest time that an answer waits for the table; then the events are durable, and 202 says so. */
-const MAX_WAIT_MS = 20_000;
 const PATH = '/v0/events';
-/** Name of a batch. Of the answer: whether it is `new` or was `known`, and is not taken again. */
-const BATCH_HEADER = 'X-Glasshouse-Batch';
 
 export function eventsRoutes(options: EventsOptions): Route[] {
   return [
@@ -59,31 +45,19 @@ export function eventsRoutes(options: EventsOptions): Route[] {
 async function receive(exchange: Exchange, options: EventsOptions): Promise<void> {
   const { request, response, query } = exchange;
   response.setHeader('Access-Control-Allow-Origin', '*');
-  const { sink, platform, outcomes } = options;
+  const { sink, platform } = options;
   const name = query.get('name') ?? '';
   if (name === '') throw new AppError('bad_request', 'cannot take the events: name is missing; add ?name=DATA_SOURCE');
   checkFormat(query.get('format'));
   const coding = codingOf(request);
   const principal = await platform.credentials.resolve(credentialOf(request.headers, query));
   const known = platform.catalog.dataSource(principal.tenant, name);
+  if (known === undefined && name === CALLS) return receiveCalls(exchange, { ...options, principal, coding });
   checkMay(principal, name, known);
-  const limited = [
-    { key: `token:${principal.tokenId}`, requestsPerSecond: principal.rps },
-    { key: `datasource:${principal.tenant}/${known?.name ?? name}` },
-  ];
-  const admission = platform.rates.admit(limited);
-  limitHeaders(response, admission);
-  const warning = options.quotas.admit(principal.tenant);
-  if (warning !== undefined) response.setHeader(QUOTA_HEADER, warning);
   const source = known?.name ?? name;
-  const { isOff, share } = options.switches.admit(principal.tenant, source);
-  if (isOff) {
-    options.switches.leave(principal.tenant, source, { requests: 1, events: 0 });
-    // Taken, as far as the sender has to know: it could do nothing about any other answer but fail, or send again for ever.
-    const off = { successful_rows: 0, quarantined_rows: 0, warning: `data source ${source} is switched off` };
-    sendJson(response, query.get('wait') === 'true' ? 200 : 202, off);
-    return;
-  }
+  const admitted = admit(exchange, options, { principal, source, project: '' });
+  if (admitted === undefined) return;
+  const { limited, share } = admitted;
   const body = await receiveBody(request, sink, options.maxBodyBytes);
   const { length } = body;
   platform.rates.charge(limited, length);
@@ -116,21 +90,10 @@ async function receive(exchange: Exchange, options: EventsOptions): Promise<void
     sendJson(response, 202, { successful_rows: 0, quarantined_rows: 0 });
     return;
   }
-  const { accepted, rejected, message, segment } = result;
+  const { accepted, rejected } = result;
   if (rejected > 0) options.switches.leave(principal.tenant, source, { requests: 0, events: rejected });
   options.quotas.count({ tenant: principal.tenant, project: '' }, accepted, length);
-  const note = message === '' ? {} : { warning: message };
-  if (query.get('wait') === 'true' && segment !== undefined) {
-    options.hurry();
-    const outcome = await outcomes.of(segment, importId, accepted, MAX_WAIT_MS);
-    if (outcome !== undefined) {
-      const { successful, quarantined } = outcome;
-      sendJson(response, 200, { successful_rows: successful, quarantined_rows: quarantined, ...note });
-      return;
-    }
-  }
-  const status = query.get('wait') === 'true' && accepted === 0 ? 200 : 202;
-  sendJson(response, status, { successful_rows: accepted, quarantined_rows: 0, ...note });
+  await answerTaken(exchange, options, result, importId);
 }
 
 /** The id of the request: of a batch that its sender names the same each time. */
@@ -187,10 +150,6 @@ async function createdFor(
     sink.giveBack(body);
     throw error;
   }
-}
-
-function limitHeaders(response: ServerResponse, admission: Admission): void {
-  for (const [name, value] of Object.entries(rateHeaders(admission))) response.setHeader(name, value);
 }
 
 /** A refusal for lack of room looks like one for the rate, so that every client backs off and none stops. */

@@ -79,3 +79,18 @@ export function byTable(facts: HandOver, others: ReadonlyMap<string, HandOver>):
     complete: (segment) => wayOf(segment).complete(segment),
   };
 }
+
+/** Tells of each segment when the store has all of it. */
+export function announced(handOver: HandOver, onStored: (segment: SegmentInfo) => void): HandOver {
+  return {
+    insert: async (segment) => {
+      await handOver.insert(segment);
+      onStored(segment);
+    },
+    complete: async (segment) => {
+      const completed = await handOver.complete(segment);
+      onStored(segment);
+      return completed;
+    },
+  };
+}

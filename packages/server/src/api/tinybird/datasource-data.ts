@@ -17,6 +17,7 @@ import type { ImportRequest, ImportResult, Imports } from '../../platform/import
 import { parseUrl } from '../../platform/fetch-guard.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { demand } from '../../platform/principal.ts';
+import { CALLS } from '../../platform/reports.ts';
 import type { DataSourceEntry } from '../../platform/resource-row.ts';
 import type { Spooled } from '../../platform/import-spool.ts';
 import type { Call } from './call.ts';
@@ -64,6 +65,7 @@ async function post(parts: DataParts, call: Call): Promise<void> {
   try {
     const { fields } = upload;
     const name = fields.need('name', 'make or fill a data source');
+    if (parts.platform.catalog.dataSource(call.principal.tenant, name) === undefined) checkNoCalls(name);
     const mode = modeOf(fields.get('mode'));
     const wish = wishOf(upload, mode, name);
     const definition = definedBy(name, fields);
@@ -125,10 +127,20 @@ function receive({ imports, maxImportBytes }: DataParts, call: Call): Promise<Up
 
 /** Throws `forbidden` for who may fill nothing, or not this one. */
 function demandSome({ principal }: Call, name: string | undefined, { catalog }: Platform): void {
-  if (principal.may('DATASOURCES:CREATE')) return;
   const known = name === undefined ? undefined : catalog.dataSource(principal.tenant, name);
+  if (known === undefined) checkNoCalls(name);
+  if (principal.may('DATASOURCES:CREATE')) return;
   if (known === undefined) demand(principal, 'DATASOURCES:APPEND', name === undefined ? undefined : { name });
   else demand(principal, 'DATASOURCES:APPEND', refOf(known));
+}
+
+/** Throws `bad_request` for what looks like a data source and takes events only. */
+function checkNoCalls(name: string | undefined): void {
+  if (name !== CALLS) return;
+  throw new AppError(
+    'bad_request',
+    `cannot fill data source=${CALLS}: there is none; send calls of models as events, POST /v0/events?name=${CALLS}`,
+  );
 }
 
 function modeOf(mode: string | undefined): Mode {
