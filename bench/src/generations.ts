@@ -34,10 +34,19 @@ export function measureGenerations(context: Context): Promise<Table> {
       GLASSHOUSE_EVENTS_BYTES_PER_SECOND: '10GiB',
     });
     context.say('generations: warming up');
-    const warm = await run(server, 'generations', WARM_UP_SECONDS, 61);
+    const sent = { alone: 0, generations: 0 };
+    const counted = async (signal: keyof typeof sent, seconds: number, seed: number): Promise<Measured> => {
+      const measured = await run(server, signal, seconds, seed);
+      sent[signal] += measured.report.accepted;
+      await check(server, sent);
+      return measured;
+    };
+    await counted('alone', WARM_UP_SECONDS, 60);
+    await counted('generations', WARM_UP_SECONDS, 61);
+    context.say(`generations: calls alone for ${context.options.seconds / 2} s`);
+    const alone = await counted('alone', context.options.seconds / 2, 64);
     context.say(`generations: events for ${context.options.seconds / 2} s`);
-    const events = await run(server, 'generations', context.options.seconds / 2, 62);
-    await check(server, warm.report.accepted + events.report.accepted);
+    const events = await counted('generations', context.options.seconds / 2, 62);
     const turns: { plain: Measured; calls: Measured }[] = [];
     for (let turn = 0; turn < TURNS; turn++) {
       context.say(`generations: spans, turn ${turn + 1} of ${TURNS}`);
@@ -59,9 +68,10 @@ export function measureGenerations(context: Context): Promise<Table> {
     return {
       title: 'Generations',
       text:
-        `Events of about 900 bytes into \`llm_events\`, each of which becomes a row of \`generations\` with a cost besides; and spans of ` +
+        `Events of about 900 bytes, each of which becomes a row of \`generations\` with a cost: sent to \`generations\`, and to \`llm_events\`, ` +
+        `where each is a row besides (all rows are counted, and their costs); and spans of ` +
         `which ${decimals((MODEL_CALLS_PER_REQUEST / 512) * 100, 0)} % report a call with a prompt of 1 KB, under the names of OpenTelemetry and ` +
-        `under names that nobody knows, in turns. The former take ${decimals(share * 100, 0)} % more processor time for a span.`,
+        `under names that nobody knows, in turns. Those with calls take ${decimals(share * 100, 0)} % more processor time for a span.`,
       head: [
         '',
         'acknowledged/s',
@@ -71,7 +81,8 @@ export function measureGenerations(context: Context): Promise<Table> {
         'answers',
       ],
       rows: [
-        row('events', events),
+        row('events to generations', alone),
+        row('events to llm_events', events),
         ...turns.flatMap(({ plain, calls }) => [row('plain spans', plain), row('spans with calls', calls)]),
       ],
     };
@@ -80,11 +91,11 @@ export function measureGenerations(context: Context): Promise<Table> {
 
 async function run(
   server: Server,
-  signal: 'calls' | 'generations' | 'traces',
+  signal: 'alone' | 'calls' | 'generations' | 'traces',
   seconds: number,
   seed: number,
 ): Promise<Measured> {
-  const port = signal === 'generations' ? server.port : server.otlpPort;
+  const port = signal === 'generations' || signal === 'alone' ? server.port : server.otlpPort;
   const running = startLoad({ port, signal, connections: CONNECTIONS, templates: TEMPLATES, seconds, seed });
   await running.begun;
   const before = usageOf(server.pid).cpuSeconds;
@@ -93,13 +104,14 @@ async function run(
   return { report, seconds: report.seconds + drainSeconds, cpuSeconds: usageOf(server.pid).cpuSeconds - before };
 }
 
-/** Every event is a row of both tables, and every row has a cost. */
-async function check(server: Server, expected: number): Promise<void> {
+/** Every event is a row with a cost, and those to the data source are rows of that besides. */
+async function check(server: Server, sent: { readonly alone: number; readonly generations: number }): Promise<void> {
   const [row] = await server.sql<{ rows: number; priced: number; events: number }>(
     `SELECT count() AS rows, countIf(cost > 0) AS priced, (SELECT count() FROM ${GENERATIONS_TABLE}) AS events FROM generations`,
   );
-  if (row?.rows !== expected || row.events !== expected || row.priced !== expected)
-    throw new Error(`cannot measure: of ${expected} events the tables have ${JSON.stringify(row)}`);
+  const all = sent.alone + sent.generations;
+  if (row?.rows !== all || row.events !== sent.generations || row.priced !== all)
+    throw new Error(`cannot measure: of ${JSON.stringify(sent)} events the tables have ${JSON.stringify(row)}`);
 }
 
 function sum(values: readonly number[]): number {

@@ -10,7 +10,7 @@ import type { Signal } from './workload.ts';
 
 export interface LoadJob {
   readonly port: number;
-  readonly signal: Signal | 'endpoint' | 'events' | 'generations';
+  readonly signal: Signal | 'alone' | 'endpoint' | 'events' | 'generations';
   /** Of the signal `endpoint`: what to GET, one after the other, from the first again after the last. */
   readonly paths?: readonly string[];
   readonly connections: number;

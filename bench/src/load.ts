@@ -24,6 +24,7 @@ const PATHS: Readonly<Record<Exclude<LoadJob['signal'], 'endpoint'>, string>> = 
   logs: '/v1/logs',
   events: `/v0/events?name=${EVENTS_TABLE}`,
   generations: `/v0/events?name=${GENERATIONS_TABLE}`,
+  alone: '/v0/events?name=generations',
 };
 
 /** Their answers have a body only if something was not taken. */
@@ -168,6 +169,7 @@ function templatesOf({ signal, port, paths = [], seed }: LoadJob, count: number)
       return paths.map((path) => question(path, port));
     case 'events':
       return makeEventTemplates(count, seed);
+    case 'alone':
     case 'generations':
       return makeGenerationTemplates(count, seed);
     case 'calls':
