@@ -6,7 +6,7 @@
  * out without a word to the sender: its span or line is stored all the same.
  */
 
-import { LINE_DIALECTS, LineSlots, markerKeys, placeOf, SPAN_DIALECTS, SpanSlots } from '@glasshouse/generations';
+import { LINE_DIALECTS, markerKeys, placeOf, SPAN_DIALECTS, SpanSlots } from '@glasshouse/generations';
 import type { GenerationValues } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, NAME_PATTERN } from '@glasshouse/model';
 import type { Placement } from '@glasshouse/model';
@@ -15,6 +15,7 @@ import type { Envelope } from '../otlp/envelope.ts';
 import type { TimeWindow } from '../otlp/reject.ts';
 import type { SpanWatch } from '../otlp/spans.ts';
 import type { Wire } from '../otlp/wire.ts';
+import { CallLines } from './call-lines.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
 import type { LineReason } from './line-reasons.ts';
@@ -50,8 +51,8 @@ export interface LinesFrom {
   readonly redacted?: ((line: string, placement: Placement) => string) | undefined;
 }
 
-/** Makes a line a generation; returns why it is none, and nothing was made, or undefined. */
-export type LineReader = (line: string) => LineReason | undefined;
+/** Makes the line in `bytes[start, end)` a generation; returns why it is none, and nothing was made, or undefined. */
+export type LineReader = (bytes: Buffer, start: number, end: number, isValid: boolean) => LineReason | undefined;
 
 /** What generations of a project cost, in US dollars; those of which nobody knows cost nothing here. */
 export interface Spent {
@@ -70,7 +71,7 @@ export class Generations implements SpanWatch {
   /** Rows of the request that may be of spans around others, which may come behind them. */
   private waiting: { readonly row: GenerationValues; readonly placement: Placement }[] = [];
   private readonly callSpans = new CallSpans(new SpanSlots(SPAN_DIALECTS));
-  private readonly callLines = new LineSlots(LINE_DIALECTS);
+  private readonly callLines = new CallLines(LINE_DIALECTS);
   private readonly prices = new Prices();
   /** Of rows that are not committed yet. */
   private readonly spent: Spent[] = [];
@@ -108,18 +109,18 @@ export class Generations implements SpanWatch {
   lines({ tenant, filter, placement, redacted }: LinesFrom, window: TimeWindow): LineReader | undefined {
     const wanted = equalities(filter);
     if (wanted === undefined) return undefined;
-    return (line) => {
-      let row = this.callLines.readLine(line);
+    return (bytes, start, end, isValid) => {
+      let row = this.callLines.read(bytes, start, end, isValid);
       if (row === undefined) return 'no_call';
       const late = lateness(row, window);
       if (late !== undefined) return late;
-      if (wanted.size > 0 && !meets(line, wanted)) return 'filtered';
+      if (wanted.size > 0 && !meets(bytes.toString('utf8', start, end), wanted)) return 'filtered';
       const place = {
         tenant,
         project: placement?.project ?? nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
         environment: placement?.environment ?? nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
       };
-      if (redacted !== undefined) row = this.callLines.readLine(redacted(line, place));
+      if (redacted !== undefined) row = this.callLines.readText(redacted(bytes.toString('utf8', start, end), place));
       if (row === undefined) return 'no_call';
       this.add(row, place);
       return undefined;

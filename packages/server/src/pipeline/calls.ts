@@ -79,9 +79,8 @@ export class CallsReader {
         left++;
         return;
       }
-      const line = bytes.toString('utf8', start, end);
-      const reason = read?.(line);
-      if (reason !== undefined) unfit.add(exactly(reason, line));
+      const reason = read?.(bytes, start, end, isValid);
+      if (reason !== undefined) unfit.add(exactly(reason, bytes.toString('utf8', start, end)));
       else {
         accepted++;
         if (!isValid && !isUtf8(bytes.subarray(start, end))) repaired++;

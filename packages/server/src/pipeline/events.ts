@@ -119,7 +119,7 @@ export class EventsReader {
       }
       if (isValid) line.appendRaw(bytes.subarray(start, end));
       else line.appendText(source, start, end);
-      look?.(bytes.toString('utf8', start, end));
+      look?.(bytes, start, end, isValid);
       rows++;
     });
     if (rows > 0) this.fill(body, rows);
