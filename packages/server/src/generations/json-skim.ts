@@ -39,6 +39,11 @@ const MAX_DIGITS = 15;
 /** Keys of one object that are compared with each other. */
 const MAX_KEYS = 16;
 
+/** By byte: whether it stands for itself in a text. */
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < SPACE || byte === QUOTE || byte === BACKSLASH ? 0 : 1,
+);
+
 export class JsonSkim {
   /** Whether what was passed since it was set is written as `JSON.stringify` writes it. */
   isExact = true;
@@ -74,14 +79,13 @@ export class JsonSkim {
     const { bytes, end } = this;
     this.hasEscape = false;
     for (let at = start; at < end; at++) {
+      while (IS_PLAIN[bytes[at] as number] === 1) at++;
       const byte = bytes[at] as number;
       if (byte === QUOTE) return at;
-      if (byte < SPACE) return -1;
-      if (byte === BACKSLASH) {
-        this.hasEscape = true;
-        at = this.escape(at + 1);
-        if (at < 0) return -1;
-      }
+      if (byte !== BACKSLASH) return -1;
+      this.hasEscape = true;
+      at = this.escape(at + 1);
+      if (at < 0) return -1;
     }
     return -1;
   }

@@ -12,9 +12,11 @@ import type { LineKey } from './line-keys.ts';
 import { LineTexts } from './line-texts.ts';
 import { TextMemo } from './text-memo.ts';
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
+const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
@@ -26,7 +28,7 @@ const LETTER_T = 0x74;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Digits of whole numbers that are read here: exact as doubles. */
+/** Digits of numbers that are read here: exact as doubles, without their point. */
 const MAX_DIGITS = 15;
 
 /** A value that is asked for, or has something inside that is. */
@@ -72,19 +74,18 @@ export class LineScan {
 
   /** Behind the object whose bracket is before `from`; -1 if it is none, or unusual. */
   private object(node: AskedNode, from: number): number {
-    const { bytes, skim, line } = this;
+    const { bytes, skim, line, end } = this;
     const keys = node.keys as LineKeys;
-    let at = skim.space(from);
+    let at = (bytes[from] as number) <= SPACE ? skim.space(from) : from;
     if (bytes[at] === CLOSE_OBJECT) return at + 1;
     let last: LineKey | undefined;
     for (;;) {
       if (bytes[at] !== QUOTE) return -1;
-      const key = keys.at(bytes, at + 1, this.end, last);
+      const key = keys.at(bytes, at + 1, end, last);
       if (key === undefined) {
         // A key that nobody can remember: it may be any, so it is passed over, but for one with an escape.
-        const close = skim.plainText(at + 1);
-        if (close < 0) return -1;
-        at = close;
+        at = skim.plainText(at + 1) + 1;
+        if (at === 0) return -1;
         skim.isExact = false;
       } else {
         if (key.line === line) {
@@ -92,20 +93,24 @@ export class LineScan {
           skim.isExact = false;
         }
         key.line = line;
-        at += 1 + key.length;
+        last = key;
+        at += 2 + key.length;
         if (key.isNumber) skim.isExact = false;
       }
-      last = key ?? last;
-      at = skim.space(at + 1);
-      if (bytes[at] !== COLON) return -1;
-      at = skim.space(at + 1);
+      if (bytes[at] !== COLON) {
+        at = skim.space(at);
+        if (bytes[at] !== COLON) return -1;
+      }
+      at++;
+      if ((bytes[at] as number) <= SPACE) at = skim.space(at);
       at = key?.node === undefined ? skim.value(at, 0) : this.value(key.node, at);
       if (at < 0) return -1;
-      at = skim.space(at);
+      if ((bytes[at] as number) <= SPACE) at = skim.space(at);
       const byte = bytes[at];
       if (byte === CLOSE_OBJECT) return at + 1;
       if (byte !== COMMA) return -1;
-      at = skim.space(at + 1);
+      at++;
+      if ((bytes[at] as number) <= SPACE) at = skim.space(at);
     }
   }
 
@@ -178,31 +183,43 @@ export class LineScan {
   }
 
   private number(slot: number, start: number): number {
-    const { bytes, skim, end } = this;
+    const { bytes, skim } = this;
     let value = 0;
     let at = start;
-    const limit = Math.min(end, start + MAX_DIGITS);
-    for (; at < limit; at++) {
-      const byte = bytes[at] as number;
-      if (byte < ZERO || byte > NINE) break;
-      value = value * 10 + (byte - ZERO);
-    }
-    const next = bytes[at];
-    const isWhole = at > start && (bytes[start] !== ZERO || at === start + 1) && at < end && endsNumber(next as number);
-    if (isWhole) {
+    let byte = bytes[at] as number;
+    const limit = start + MAX_DIGITS;
+    for (; byte >= ZERO && byte <= NINE && at < limit; byte = bytes[++at] as number) value = value * 10 + (byte - ZERO);
+    const whole = at - start;
+    const isPlain = whole === 1 || (whole > 1 && bytes[start] !== ZERO);
+    if (isPlain && byte === POINT) {
+      skim.isExact = false;
+      const point = at;
+      byte = bytes[++at] as number;
+      for (; byte >= ZERO && byte <= NINE && at <= limit; byte = bytes[++at] as number)
+        value = value * 10 + (byte - ZERO);
+      const fraction = at - point - 1;
+      // Two numbers that are exact have one quotient, which is the number that is meant.
+      if (fraction > 0 && endsNumber(byte)) {
+        if (slot >= 0) this.slots.set(slot, value / (POWERS[fraction] as number));
+        return at;
+      }
+    } else if (isPlain && endsNumber(byte)) {
       if (slot >= 0) this.slots.set(slot, value);
       return at;
     }
-    if (bytes[start] !== MINUS && at === start) return -1;
+    if (whole === 0 && byte !== MINUS) return -1;
     const behind = skim.value(start, 0);
     if (behind >= 0 && slot >= 0) this.slots.set(slot, Number(this.texts.latin1(start, behind)));
     return behind;
   }
 }
 
-/** Whether a whole number is over here; a point, an exponent or another digit goes on. */
+/** Powers of ten that are exact as doubles. */
+const POWERS = Array.from({ length: MAX_DIGITS + 1 }, (_, power) => 10 ** power);
+
+/** Whether a number is over here; anything else may go on. */
 function endsNumber(byte: number): boolean {
-  return byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || byte <= 0x20;
+  return byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || byte === SPACE;
 }
 
 function askedOf(path: PathNode): AskedNode {
