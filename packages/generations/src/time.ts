@@ -14,9 +14,16 @@ const lately = {
   next: 0,
 };
 
-const [ZERO, NINE, MINUS, DOT, COLON, PLUS, SPACE, T, Z, QUOTE] = [...'09-.:+ TZ"'].map((letter) =>
-  letter.charCodeAt(0),
-) as [number, number, number, number, number, number, number, number, number, number];
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const T = 0x54;
+const Z = 0x5a;
 const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const DAY_SECONDS = 86_400;
 const DAY_MS = 86_400_000;
