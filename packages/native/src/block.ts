@@ -33,6 +33,7 @@ export class Block {
   rows = 0;
   private readonly columns = new Map<string, Named>();
   private readonly lagging: ReadonlySet<string>;
+  private readonly head = new ByteBuffer(20);
   private markedRows = 0;
 
   /** `lagging` are the names of the columns that may have fewer values than the block has rows. */
@@ -88,8 +89,10 @@ export class Block {
 
   /** The block in Native format: number of columns and rows, then name, type, prefixes and data of each column. */
   pieces(): Pieces {
-    const head = new ByteBuffer(20);
-    const out: Pieces = [];
+    const { head } = this;
+    head.clear();
+    // Its place; what is in it is known at the end.
+    const out: Pieces = [head.written()];
     let size = 0;
     for (const [name, { column, header }] of this.columns) {
       if (this.lagging.has(name)) {
@@ -104,7 +107,7 @@ export class Block {
     }
     head.varint(size);
     head.varint(this.rows);
-    out.unshift(head.written());
+    out[0] = head.written();
     return out;
   }
 }

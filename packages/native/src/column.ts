@@ -5,7 +5,6 @@
  * malformed halfway is undone with `rollback`, so that half of it can never be stored.
  */
 
-import { Buffer } from 'node:buffer';
 import { ByteBuffer } from './buffer.ts';
 import type { Source } from './text.ts';
 import { copyText, encodeTextInto, repairText } from './text.ts';
@@ -172,6 +171,8 @@ export class FixedColumn implements Column {
 
 /** A text of one byte of length, short enough to be copied letter by letter. */
 const SHORT_TEXT = 64;
+/** Bytes of a length, at most. */
+const MAX_VARINT = 10;
 
 /** Values of type String: a length and the bytes. */
 export class StringColumn implements Column {
@@ -243,11 +244,25 @@ export class StringColumn implements Column {
   appendString(text: string): void {
     if (text.length <= SHORT_TEXT && this.appendShort(text)) return;
     const { buffer } = this;
-    const length = Buffer.byteLength(text);
-    buffer.varint(length);
-    buffer.reserve(length);
-    encodeTextInto(text, buffer.bytes, buffer.length);
-    buffer.length += length;
+    const before = buffer.length;
+    // Most are ASCII, of as many bytes as letters: the length is right then, and otherwise it is written again.
+    buffer.reserve(text.length + 2 * MAX_VARINT);
+    buffer.varint(text.length);
+    const start = buffer.length;
+    const encoded = encodeTextInto(text, buffer.bytes, start);
+    let { written } = encoded;
+    if (encoded.read < text.length) {
+      buffer.reserve(text.length * 3 + MAX_VARINT);
+      ({ written } = encodeTextInto(text, buffer.bytes, start));
+    }
+    if (written !== text.length) {
+      buffer.length = start + written;
+      buffer.reserve(MAX_VARINT);
+      buffer.length = before;
+      buffer.varint(written);
+      if (buffer.length > start) encodeTextInto(text, buffer.bytes, buffer.length);
+    }
+    buffer.length += written;
     this.count++;
   }
 

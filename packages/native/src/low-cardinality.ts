@@ -18,6 +18,11 @@ const KEYS_VERSION = 1;
 /** Native format: the dictionary is in the block (HasAdditionalKeys) and replaces any earlier one (NeedUpdateDictionary). */
 const INDEX_FLAGS = 0x600;
 
+/** What a column begins with. */
+const PREFIX = new Uint8Array([KEYS_VERSION, 0, 0, 0, 0, 0, 0, 0]);
+/** Bytes of a value that are copied one by one rather than by a call. */
+const SHORT_VALUE = 24;
+
 const MAX_INTERNED_VALUES = 1 << 17;
 const MAX_INTERNED_BYTES = 16 << 20;
 
@@ -38,6 +43,9 @@ export class LowCardinalityColumn implements Column {
   private previous = 0;
   /** Interned values by the string that they were given as, for rows that are strings already. */
   private readonly ids = new Map<string, number>();
+  /** The string that was given last, which is likely to come again, and its value. */
+  private lastText: string | undefined;
+  private lastId = 0;
 
   // The block: which interned values it uses, in dictionary order, and an index per value.
   private stamps = new Uint32Array(64);
@@ -48,6 +56,9 @@ export class LowCardinalityColumn implements Column {
   private indexes: Uint8Array | Uint16Array | Uint32Array = new Uint8Array(256);
   /** Memory of the widths that are not in use now, kept because a column that was wide once will be again. */
   private readonly spare = new Map<number, Uint8Array | Uint16Array | Uint32Array>();
+
+  /** The dictionary as it is written. */
+  private readonly head = new ByteBuffer(64);
 
   private markedCount = 0;
   private markedDictionary = 0;
@@ -85,6 +96,7 @@ export class LowCardinalityColumn implements Column {
     this.interned = 0;
     this.previous = 0;
     this.ids.clear();
+    this.lastText = undefined;
     this.table.fill(0);
     this.stamps.fill(0);
   }
@@ -133,8 +145,10 @@ export class LowCardinalityColumn implements Column {
   }
 
   localOfString(text: string): number {
-    const known = this.ids.get(text);
+    const known = text === this.lastText ? this.lastId : this.ids.get(text);
     if (known !== undefined) {
+      this.lastText = text;
+      this.lastId = known;
       this.previous = known;
       return this.stamps[known] === this.epoch ? (this.locals[known] as number) : this.enter(known);
     }
@@ -262,16 +276,15 @@ export class LowCardinalityColumn implements Column {
   }
 
   writePrefix(out: Pieces): void {
-    const prefix = new ByteBuffer(8);
-    prefix.uint64(KEYS_VERSION);
-    out.push(prefix.written());
+    out.push(PREFIX);
   }
 
   writeData(out: Pieces): void {
     // Native omits the whole body of a column without values.
     if (this.count === 0) return;
     const widthCode = { 1: 0, 2: 1, 4: 2 }[this.indexes.BYTES_PER_ELEMENT] as number;
-    const head = new ByteBuffer(64 + this.dictionarySize * 16);
+    const { head } = this;
+    head.clear();
     head.uint64(INDEX_FLAGS | widthCode);
     head.uint64(this.dictionarySize);
     for (let local = 0; local < this.dictionarySize; local++) {
@@ -279,7 +292,8 @@ export class LowCardinalityColumn implements Column {
       const [offset, length] = [this.offsets[id] as number, this.lengths[id] as number];
       head.varint(length);
       head.reserve(length);
-      head.bytes.set(this.arena.bytes.subarray(offset, offset + length), head.length);
+      if (length > SHORT_VALUE) head.bytes.set(this.arena.bytes.subarray(offset, offset + length), head.length);
+      else for (let at = 0; at < length; at++) head.bytes[head.length + at] = this.arena.bytes[offset + at] as number;
       head.length += length;
     }
     head.uint64(this.count);
@@ -356,9 +370,7 @@ export class ConstantColumn implements Column {
   }
 
   writePrefix(out: Pieces): void {
-    const prefix = new ByteBuffer(8);
-    prefix.uint64(KEYS_VERSION);
-    out.push(prefix.written());
+    out.push(PREFIX);
   }
 
   writeData(out: Pieces): void {

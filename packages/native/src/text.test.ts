@@ -85,6 +85,25 @@ describe('StringColumn', () => {
     expect(Buffer.compare(column.buffer.written(), expected.written())).toBe(0);
     expect(column.count).toBe(lengths.length * 2);
   });
+
+  it('keeps strings of every length and alphabet', () => {
+    const column = new StringColumn({ count: 0 });
+    const expected = new ByteBuffer();
+    const lengths = [0, 1, 42, 43, 63, 64, 65, 100, 127, 128, 5_461, 8_191, 8_192, 16_383, 16_384, 1 << 20];
+    for (const unit of ['x', 'é', '漢', '😀', '\ud800', 'xxxxxxxxé']) {
+      for (const length of lengths) {
+        const text = unit.repeat(Math.ceil(length / unit.length));
+        column.appendString(text);
+        const bytes = encodeText(text);
+        expected.varint(bytes.length);
+        expected.reserve(bytes.length);
+        expected.bytes.set(bytes, expected.length);
+        expected.length += bytes.length;
+      }
+    }
+    expect(Buffer.compare(column.buffer.written(), expected.written())).toBe(0);
+    expect(column.count).toBe(lengths.length * 6);
+  });
 });
 
 describe('ByteBuffer', () => {

@@ -37,9 +37,9 @@ export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Encodes a string to `target` at `at`, which must have room for it; lone surrogates become U+FFFD. */
-export function encodeTextInto(text: string, target: Uint8Array, at: number): void {
-  encoder.encodeInto(text, target.subarray(at));
+/** Encodes a string to `target` at `at`, as much of it as there is room for; lone surrogates become U+FFFD. */
+export function encodeTextInto(text: string, target: Uint8Array, at: number): { read: number; written: number } {
+  return encoder.encodeInto(text, target.subarray(at));
 }
 
 /**

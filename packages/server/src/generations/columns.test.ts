@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
 import { readNative, type NativeBlock, type NativeValue } from '../../../native/src/native-reference.ts';
 import { GenerationBlock, type Placed } from './columns.ts';
+import { momentOf } from './moment.ts';
 
 const PLACEMENT = { tenant: 'acme', project: 'shop', environment: 'prod' };
 const NS = 1_900_000_000_123_456_789n;
@@ -18,7 +19,7 @@ const UNKNOWN: Total = { money: undefined, row: undefined, reason: 'no row' };
 
 function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
   const values = MAPPED_COLUMNS.map(({ name }) => row[name] ?? null);
-  return { placement: PLACEMENT, row: values, time: NS, duplicate: false, total: UNKNOWN, version: 'v1', ...more };
+  return { placement: PLACEMENT, row: values, time: momentOf(String(NS)), duplicate: false, total: UNKNOWN, version: 'v1', ...more };
 }
 
 /** The block as the engine reads it: a reported column that no row has is not in it, and gets the type's default. */
@@ -130,7 +131,7 @@ describe('GenerationBlock', () => {
     const columns = new GenerationBlock();
     columns.append(placed({}));
     columns.append(
-      placed({}, { duplicate: true, time: 1n, placement: { tenant: 't', project: 'p', environment: 'e' } }),
+      placed({}, { duplicate: true, time: momentOf('1'), placement: { tenant: 't', project: 'p', environment: 'e' } }),
     );
     const { columns: read } = readBack(columns);
     expect(
@@ -194,7 +195,7 @@ describe('ids', () => {
   it('are UUIDv7 of the time of the row, each its own', () => {
     const columns = new GenerationBlock();
     const times = Array.from({ length: 3_000 }, (_, index) => NS + BigInt(index % 3) * 1_000_000n);
-    for (const time of times) columns.append(placed({}, { time }));
+    for (const time of times) columns.append(placed({}, { time: momentOf(String(time)) }));
     const ids = readBack(columns).columns.get('generation_id') as string[];
     expect(new Set(ids).size).toBe(times.length);
     for (const [index, id] of ids.entries()) {
@@ -207,7 +208,7 @@ describe('ids', () => {
   it('grow with the time, also where its lower bits begin anew', () => {
     const columns = new GenerationBlock();
     const times = [1n, 0xffffn, 0x1_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x1ff_ffff_ffffn].map((ms) => ms * 1_000_000n);
-    for (const time of times) columns.append(placed({}, { time }));
+    for (const time of times) columns.append(placed({}, { time: momentOf(String(time)) }));
     const ids = readBack(columns).columns.get('generation_id') as string[];
     expect(ids.toSorted()).toEqual(ids);
   });

@@ -8,7 +8,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { MAPPED_COLUMNS } from '@glasshouse/generations';
-import type { GenerationValues } from '@glasshouse/generations';
+import type { ColumnKind, GenerationValues } from '@glasshouse/generations';
 import type { Placement } from '@glasshouse/model';
 import {
   Block,
@@ -19,22 +19,25 @@ import {
   NullableColumn,
   StringColumn,
 } from '@glasshouse/native';
+import type { Column } from '@glasshouse/native';
 import type { Total } from '@glasshouse/pricing';
 import { GENERATIONS } from '@glasshouse/schema';
+import type { Moment } from './moment.ts';
 
 /** What a row is besides what was reported. */
 export interface Placed {
   readonly placement: Placement;
   readonly row: GenerationValues;
-  /** When the request was made, in nanoseconds since 1970. */
-  readonly time: bigint;
+  /** When the request was made. */
+  readonly time: Moment;
   readonly duplicate: boolean;
   readonly total: Total;
   /** Version of the prices. */
   readonly version: string;
 }
 
-type Append = (value: string | number | boolean) => void;
+/** What a column takes of a row; a time is not among the reported columns. */
+type Taken = 'amount' | 'count' | 'flag' | 'number' | 'text' | 'time' | 'word';
 
 const REPORTED = MAPPED_COLUMNS.filter(({ kind }) => kind !== 'time').map(({ name }) => name);
 
@@ -51,27 +54,52 @@ export class GenerationBlock {
   private readonly parts = this.block.column('cost_parts', MapColumn) as MapColumn<LowCardinalityColumn, FixedColumn>;
   private readonly priceRow = this.block.column('price_row', LowCardinalityColumn);
   private readonly priceVersion = this.block.column('price_version', LowCardinalityColumn);
-  /** By the place of the value in a row; undefined for the time, which is not among the reported columns. */
-  private readonly reported: readonly (Append | undefined)[] = MAPPED_COLUMNS.map(({ name, kind, type }) =>
-    kind === 'time' ? undefined : this.appender(name, kind, type),
-  );
+  // By the place of the value in a row: what its column takes, and the column, in the list of its class. No closures, so that each call
+  // below is one to a known method.
+  private readonly takes: readonly Taken[] = MAPPED_COLUMNS.map(({ kind, type }) => takenBy(kind, type));
+  private readonly words = this.columns('word', LowCardinalityColumn);
+  private readonly texts = this.columns('text', StringColumn);
+  private readonly numbers = this.columns('number', NullableColumn);
 
   append({ placement, row, time, duplicate, total, version }: Placed): void {
     this.segment.repeat(1);
     this.tenant.appendString(placement.tenant);
     this.project.appendString(placement.project);
     this.environment.appendString(placement.environment);
-    this.ids.append(Number(time / 1_000_000n));
+    this.ids.append(time.ms);
     this.duplicate.appendUint8(duplicate ? 1 : 0);
-    const [low, high] = [Number(time & 0xffff_ffffn), Number(time >> 32n)];
-    this.time.appendHalves(low, high);
-    this.block.days.add(low, high);
+    this.time.appendHalves(time.low, time.high);
+    this.block.days.add(time.low, time.high);
     for (let place = 0; place < row.length; place++) {
       const value = row[place];
-      if (value !== null && value !== undefined && value !== '') this.reported[place]?.(value);
+      if (value !== null && value !== undefined && value !== '') this.appendReported(place, value);
     }
     this.appendCost(total, version);
     this.block.rows++;
+  }
+
+  private appendReported(place: number, value: string | number | boolean): void {
+    const { rows } = this.block;
+    const taken = this.takes[place] as Taken;
+    if (taken === 'word') {
+      const column = this.words[place] as LowCardinalityColumn;
+      if (typeof value !== 'string') return;
+      if (column.count < rows) column.appendDefaults(rows - column.count);
+      column.appendString(value);
+    } else if (taken === 'text') {
+      const column = this.texts[place] as StringColumn;
+      if (typeof value !== 'string') return;
+      if (column.count < rows) column.appendDefaults(rows - column.count);
+      column.appendString(value);
+    } else if (taken !== 'time') {
+      const column = this.numbers[place] as NullableColumn;
+      const missing = rows - column.count;
+      if (missing > 0) column.appendDefaults(missing);
+      if (taken === 'count') column.appendUint64(Number(value));
+      else if (taken === 'number') column.appendFloat64(Number(value));
+      else if (taken === 'flag') column.appendUint8(value === true ? 1 : 0);
+      else column.appendUint128(BigInt(value));
+    }
   }
 
   private appendCost(total: Total, version: string): void {
@@ -88,26 +116,24 @@ export class GenerationBlock {
     this.priceVersion.appendString(version);
   }
 
-  /** How a column takes a value of its kind. */
-  private appender(name: string, kind: string, type: string): Append {
-    const { block } = this;
-    if (type === 'LowCardinality(String)' || type === 'String') {
-      const column = type === 'String' ? block.column(name, StringColumn) : block.column(name, LowCardinalityColumn);
-      return (value) => {
-        if (typeof value !== 'string') return;
-        block.catchUp(column);
-        column.appendString(value);
-      };
-    }
-    const column = block.column(name, NullableColumn);
-    return (value) => {
-      block.catchUp(column);
-      if (kind === 'count') column.appendUint64(Number(value));
-      else if (kind === 'number') column.appendFloat64(Number(value));
-      else if (kind === 'flag') column.appendUint8(value === true ? 1 : 0);
-      else column.appendUint128(BigInt(value));
-    };
+  /** The columns of a class, by the places of their values. */
+  private columns<T extends Column>(
+    taken: 'number' | 'text' | 'word',
+    kind: abstract new (...args: never[]) => T,
+  ): readonly (T | undefined)[] {
+    return MAPPED_COLUMNS.map(({ name }, place) => {
+      const own = this.takes[place];
+      const list = own === 'word' || own === 'text' ? own : 'number';
+      return own === 'time' || list !== taken ? undefined : this.block.column(name, kind);
+    });
   }
+}
+
+function takenBy(kind: ColumnKind, type: string): Taken {
+  if (kind === 'time') return 'time';
+  if (type === 'LowCardinality(String)') return 'word';
+  if (type === 'String') return 'text';
+  return kind === 'count' || kind === 'number' || kind === 'flag' ? kind : 'amount';
 }
 
 /** UUIDv7 (RFC 9562, section 5.7): the row's time, and behind it a number of this process that counts. */

@@ -10,7 +10,7 @@ import { readNative, type NativeValue } from '../../../native/src/native-referen
 import { jsonText, protobufEncoder, type Plain } from '../otlp/message-reference.ts';
 import type { Decoded } from '../pipeline/decode.ts';
 import { Readers } from '../pipeline/readers.ts';
-import type { Spent } from './maker.ts';
+import type { Spent } from './spending.ts';
 import { CALL_COLUMNS } from './stored-calls.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12);

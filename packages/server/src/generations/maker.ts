@@ -19,10 +19,14 @@ import { CallLines } from './call-lines.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
 import type { LineReason } from './line-reasons.ts';
+import { momentAt, momentOf } from './moment.ts';
+import type { Moment } from './moment.ts';
 import { NestedCalls } from './nested.ts';
 import { Prices } from './prices.ts';
 import type { KnownPrices } from './prices.ts';
 import { SeenCalls } from './seen.ts';
+import { Spending } from './spending.ts';
+import type { Spent } from './spending.ts';
 import { storedRow } from './stored-calls.ts';
 import type { StoredCall } from './stored-calls.ts';
 import { CallSpans } from './spans.ts';
@@ -54,11 +58,11 @@ export interface LinesFrom {
 /** Makes the line in `bytes[start, end)` a generation; returns why it is none, and nothing was made, or undefined. */
 export type LineReader = (bytes: Buffer, start: number, end: number, isValid: boolean) => LineReason | undefined;
 
-/** What generations of a project cost, in US dollars; those of which nobody knows cost nothing here. */
-export interface Spent {
-  readonly tenant: string;
-  readonly project: string;
-  readonly dollars: number;
+/** A row before it is priced. */
+interface Made {
+  readonly row: GenerationValues;
+  readonly placement: Placement;
+  readonly time: Moment;
 }
 
 const PICO = 1e-12;
@@ -74,8 +78,7 @@ export class Generations implements SpanWatch {
   private readonly callLines = new CallLines(LINE_DIALECTS);
   private readonly prices = new Prices();
   /** Of rows that are not committed yet. */
-  private readonly spent: Spent[] = [];
-  private markedSpent = 0;
+  private readonly spent = new Spending();
   private readonly now: () => number;
 
   constructor(now: () => number) {
@@ -93,7 +96,7 @@ export class Generations implements SpanWatch {
       if (row === undefined) continue;
       const { placement } = envelope;
       this.nested.learn(row, placement.tenant);
-      if (hasResponseId(row)) this.add(row, placement);
+      if (hasResponseId(row)) this.add({ row, placement, time: this.timeOf(row) });
       else this.waiting.push({ row, placement });
     }
   }
@@ -101,7 +104,7 @@ export class Generations implements SpanWatch {
   /** The spans of the request are read. */
   settle(): void {
     for (const { row, placement } of this.waiting)
-      this.add(row, placement, this.nested.isAround(row, placement.tenant));
+      this.add({ row, placement, time: this.timeOf(row) }, this.nested.isAround(row, placement.tenant));
     this.waiting = [];
   }
 
@@ -112,17 +115,18 @@ export class Generations implements SpanWatch {
     return (bytes, start, end, isValid) => {
       let row = this.callLines.read(bytes, start, end, isValid);
       if (row === undefined) return 'no_call';
-      const late = lateness(row, window);
+      const time = this.timeOf(row);
+      const late = lateness(time, window);
       if (late !== undefined) return late;
       if (wanted.size > 0 && !meets(bytes.toString('utf8', start, end), wanted)) return 'filtered';
-      const place = {
+      const own = {
         tenant,
         project: placement?.project ?? nameOr(row[PROJECT], DEFAULT_PLACEMENT.project),
         environment: placement?.environment ?? nameOr(row[ENVIRONMENT], DEFAULT_PLACEMENT.environment),
       };
-      if (redacted !== undefined) row = this.callLines.readText(redacted(bytes.toString('utf8', start, end), place));
+      if (redacted !== undefined) row = this.callLines.readText(redacted(bytes.toString('utf8', start, end), own));
       if (row === undefined) return 'no_call';
-      this.add(row, place);
+      this.add({ row, placement: own, time });
       return undefined;
     };
   }
@@ -141,7 +145,7 @@ export class Generations implements SpanWatch {
     this.block.mark();
     this.seen.mark();
     this.nested.mark();
-    this.markedSpent = this.spent.length;
+    this.spent.mark();
   }
 
   rollback(): void {
@@ -149,36 +153,30 @@ export class Generations implements SpanWatch {
     this.seen.rollback();
     this.nested.rollback();
     this.waiting = [];
-    this.spent.length = this.markedSpent;
+    this.spent.rollback();
   }
 
   /** The block was committed, or could not be. Returns what its rows cost. */
   committed(isDurable: boolean): readonly Spent[] {
     this.seen.commit(isDurable);
     this.nested.commit(isDurable);
-    const spent = this.spent.splice(0);
-    return isDurable ? sumOf(spent) : [];
+    const spent = this.spent.take();
+    return isDurable ? spent : [];
   }
 
-  private add(row: GenerationValues, placement: Placement, isAround = false): void {
-    const time = row[TIME];
-    const at = typeof time === 'string' ? BigInt(time) : BigInt(this.now()) * 1_000_000n;
+  private add({ row, placement, time }: Made, isAround = false): void {
     const duplicate = this.seen.see(keysOf(row, placement)) || isAround;
-    const { total, version } = this.prices.of(row, Number(at / 1_000_000n), placement.tenant);
-    this.columns.append({ placement, row, time: at, duplicate, total, version });
+    const { total, version } = this.prices.of(row, time.ms, placement.tenant);
+    this.columns.append({ placement, row, time, duplicate, total, version });
     if (duplicate || total.money === undefined || total.money === 0n) return;
-    this.spent.push({ tenant: placement.tenant, project: placement.project, dollars: Number(total.money) * PICO });
+    this.spent.add(placement, Number(total.money) * PICO);
   }
-}
 
-/** By tenant and project. */
-function sumOf(spent: readonly Spent[]): readonly Spent[] {
-  const sums = new Map<string, Spent>();
-  for (const { tenant, project, dollars } of spent) {
-    const key = `${tenant} ${project}`;
-    sums.set(key, { tenant, project, dollars: dollars + (sums.get(key)?.dollars ?? 0) });
+  /** When the request was made; the present if nobody says. */
+  private timeOf(row: GenerationValues): Moment {
+    const time = row[TIME];
+    return typeof time === 'string' ? momentOf(time) : momentAt(this.now());
   }
-  return [...sums.values()];
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
@@ -199,11 +197,8 @@ function hasResponseId(row: GenerationValues): boolean {
   return typeof id === 'string' && id.length >= MIN_RESPONSE_ID;
 }
 
-/** Why the table would not keep the time of a row; undefined if it does. A row without one gets the present. */
-function lateness(row: GenerationValues, { oldestHigh, newestHigh }: TimeWindow): LineReason | undefined {
-  const time = row[TIME];
-  if (typeof time !== 'string') return undefined;
-  const high = Number(BigInt(time) >> 32n);
+/** Why the table would not keep the time of a row; undefined if it does. */
+function lateness({ high }: Moment, { oldestHigh, newestHigh }: TimeWindow): LineReason | undefined {
   return high < oldestHigh ? 'time_old' : high > newestHigh ? 'time_future' : undefined;
 }
 

@@ -7,7 +7,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AppError, invariant } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
-import type { Spent } from '../generations/maker.ts';
+import type { Spent } from '../generations/spending.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { StoredCall } from '../generations/stored-calls.ts';
 import type { SegmentInfo } from '../wal/segment.ts';

@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from '@glasshouse/model';
 import type { PolicySet } from '@glasshouse/redaction';
-import type { Spent } from '../generations/maker.ts';
+import type { Spent } from '../generations/spending.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { StoredCall } from '../generations/stored-calls.ts';
 import type { SegmentInfo } from '../wal/segment.ts';

@@ -1,7 +1,7 @@
 /** The ways from a body to rows, OTLP's and those of events, with the blocks of all, and the generations that are in any. */
 
 import type { Block } from '@glasshouse/native';
-import type { Spent } from '../generations/maker.ts';
+import type { Spent } from '../generations/spending.ts';
 import { Generations } from '../generations/maker.ts';
 import type { KnownPrices } from '../generations/prices.ts';
 import type { StoredCall } from '../generations/stored-calls.ts';

@@ -65,7 +65,10 @@ export const FRAME_MAGIC = new Uint8Array([0x1f, 0x8b, 0x08, 0x04]);
 /** Days that fit in a frame's header; the receivers' time window keeps a block far below it. */
 export const MAX_DAYS = 8000;
 
-/** The parts of a frame, to be written in order. Nothing of `block` is copied. */
+/** Pieces below this are copied together: most columns are a few bytes, and each piece costs a checksum, a view and a write. */
+const SMALL_BYTES = 4096;
+
+/** The parts of a frame, to be written in order. Of `block`, only what is small is copied. */
 export function encodeFrame(
   block: readonly Uint8Array[],
   rows: number,
@@ -77,7 +80,7 @@ export function encodeFrame(
   for (const piece of block) blockBytes += piece.length;
   const length = frameLength(blockBytes, days.size);
   const parts: Uint8Array[] = [encodeHeader(length, blockBytes, rows, days, place)];
-  const crc = appendStored(parts, block, blockBytes);
+  const crc = appendStored(parts, gathered(block), blockBytes);
   const trailer = new DataView(new ArrayBuffer(TRAILER_BYTES));
   trailer.setUint32(0, crc, true);
   trailer.setUint32(4, blockBytes >>> 0, true);
@@ -124,6 +127,30 @@ function encodeHeader(
 /** CRC-32 of a header without the field that holds it. */
 function headerCrc(header: Uint8Array): number {
   return crc32(header.subarray(AT.days), crc32(header.subarray(0, AT.headerCrc)));
+}
+
+/** The same bytes in fewer pieces: small ones that follow each other are one. */
+function gathered(block: readonly Uint8Array[]): readonly Uint8Array[] {
+  let bytes = 0;
+  for (const piece of block) if (piece.length < SMALL_BYTES) bytes += piece.length;
+  const copy = new Uint8Array(bytes);
+  const pieces: Uint8Array[] = [];
+  let [start, end] = [0, 0];
+  const close = (): void => {
+    if (end > start) pieces.push(copy.subarray(start, end));
+    start = end;
+  };
+  for (const piece of block) {
+    if (piece.length < SMALL_BYTES) {
+      copy.set(piece, end);
+      end += piece.length;
+    } else {
+      close();
+      pieces.push(piece);
+    }
+  }
+  close();
+  return pieces;
 }
 
 /** Cuts the block into stored deflate blocks and returns its CRC-32. */
