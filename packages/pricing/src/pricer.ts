@@ -7,7 +7,7 @@
  */
 
 import { costOfSplit, onBill, type Cost } from './cost.ts';
-import { KINDS, PER, type Kind } from './kinds.ts';
+import { KINDS, PER, type Kind, type Measure } from './kinds.ts';
 import { multiply, unitPrice, type Money } from './money.ts';
 import { normaliseProvider, providerOfModel } from './names.ts';
 import { normaliseSize, priceKind, type PriceRow } from './row.ts';
@@ -51,6 +51,8 @@ export type TotalPart = readonly [kind: Kind, money: number | bigint];
 
 /** Names that are kept; beyond, all are forgotten, because only an attacker or a bug has as many. */
 const MAX_KEYS = 20_000;
+/** Of one model those used lately, which are looked through before a name is made. */
+const MAX_RECENT = 4;
 
 /** A row with its prices multiplied out. */
 interface ReadyRow {
@@ -65,6 +67,7 @@ interface ReadyRow {
 
 interface Entry {
   readonly key: PriceKey;
+  readonly dialect: Dialect | undefined;
   readonly rule: UsageRule;
   readonly rows: readonly ReadyRow[];
   /** Why there is no row, of a key that has none at any time. */
@@ -74,6 +77,8 @@ interface Entry {
 export class Pricer {
   readonly table: PriceTable;
   private readonly entries = new Map<string, Entry>();
+  /** Those used lately, by the model's name. */
+  private readonly recent = new Map<string, Entry[]>();
 
   constructor(table: PriceTable) {
     this.table = table;
@@ -122,10 +127,28 @@ export class Pricer {
     const tenant =
       generation.tenant !== undefined && this.table.hasOwn(generation.tenant) ? generation.tenant : undefined;
     const { provider, model, dialect, tier, size, quality } = generation;
+    const recent = this.recent.get(model) ?? [];
+    // Compared field by field: a text of all of them would have to be made and hashed for every generation.
+    for (const entry of recent) {
+      const { key } = entry;
+      if (key.provider !== provider || key.measure !== measure || entry.dialect !== dialect) continue;
+      if (key.tenant !== tenant || key.tier !== tier || key.size !== size || key.quality !== quality) continue;
+      return entry;
+    }
     const name = `${provider}\n${model}\n${measure}\n${dialect ?? ''}\n${tenant ?? ''}\n${tier ?? ''}\n${size ?? ''}\n${quality ?? ''}`;
     const known = this.entries.get(name);
-    if (known !== undefined) return known;
-    if (this.entries.size >= MAX_KEYS) this.entries.clear();
+    if (this.entries.size >= MAX_KEYS && known === undefined) {
+      this.entries.clear();
+      this.recent.clear();
+    }
+    const entry = known ?? this.newEntry(generation, measure, tenant);
+    if (known === undefined) this.entries.set(name, entry);
+    this.recent.set(model, [entry, ...recent].slice(0, MAX_RECENT));
+    return entry;
+  }
+
+  private newEntry(generation: Generation, measure: Measure, tenant: string | undefined): Entry {
+    const { provider, model, dialect, tier, size, quality } = generation;
     const key: PriceKey = {
       provider,
       model,
@@ -136,9 +159,7 @@ export class Pricer {
       ...(quality === undefined ? {} : { quality }),
     };
     const rows = this.table.alternatives(key).map(readyRow);
-    const entry: Entry = { key, rule: ruleOf(generation), rows, reason: undefined };
-    this.entries.set(name, entry);
-    return entry;
+    return { key, dialect, rule: ruleOf(generation), rows, reason: undefined };
   }
 }
 

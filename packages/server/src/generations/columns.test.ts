@@ -19,7 +19,15 @@ const UNKNOWN: Total = { money: undefined, row: undefined, reason: 'no row' };
 
 function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
   const values = MAPPED_COLUMNS.map(({ name }) => row[name] ?? null);
-  return { placement: PLACEMENT, row: values, time: momentOf(String(NS)), duplicate: false, total: UNKNOWN, version: 'v1', ...more };
+  return {
+    placement: PLACEMENT,
+    row: values,
+    time: momentOf(String(NS)),
+    duplicate: false,
+    total: UNKNOWN,
+    version: 'v1',
+    ...more,
+  };
 }
 
 /** The block as the engine reads it: a reported column that no row has is not in it, and gets the type's default. */

@@ -18,6 +18,8 @@ export type PriceWords = Pick<typeof import('@glasshouse/pricing'), 'dialectOf' 
  */
 export type Priceable = readonly [Generation, Generation?];
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 /** Capacity bought in advance, at prices that no list has: its cost is unknown, not that of the standard tier. */
 const RESERVED = 'scale';
 
@@ -37,18 +39,17 @@ export function priceable(values: GenerationValues, at: number, tenant: string, 
   const [tier, quality] = [textOf(values[TIER]), textOf(values[QUALITY])];
   const dialect = words.dialectOf(textOf(values[USAGE_DIALECT]));
   const usage = usageOfValues(values);
-  const generation = (model: string): Generation => ({
-    at,
-    tenant,
-    provider: textOf(values[PROVIDER]),
-    model,
-    usage,
-    ...(dialect === undefined ? {} : { dialect }),
-    // Some send the tier of their user, which is nobody's price.
-    ...(words.tierOf(tier) === undefined && tier !== RESERVED ? {} : { tier }),
-    ...(size === undefined ? {} : { size }),
-    ...(quality === '' ? {} : { quality }),
-  });
+  // Some send the tier of their user, which is nobody's price.
+  const hasTier = tier === '' || tier === RESERVED || words.tierOf(tier) !== undefined;
+  const generation = (model: string): Generation => {
+    // Not spread together: this runs for every row.
+    const made: Writable<Generation> = { at, tenant, provider: textOf(values[PROVIDER]), model, usage };
+    if (dialect !== undefined) made.dialect = dialect;
+    if (hasTier) made.tier = tier;
+    if (size !== undefined) made.size = size;
+    if (quality !== '') made.quality = quality;
+    return made;
+  };
   if (used === '') return [generation(requested)];
   // Deployments and routers answer with names of their own.
   return requested === '' || used === requested ? [generation(used)] : [generation(used), generation(requested)];
