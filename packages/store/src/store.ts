@@ -168,7 +168,9 @@ export class Store {
   /** Inserts the file of a segment into a table; name and columns quoted. */
   async insertSegmentFile(table: string, columns: string, segment: SegmentFile): Promise<void> {
     const queryId = `${insertId(segment)}-${randomUUID()}`;
-    await this.writer.insertFile(table, columns, segment.path, ONE_PART_PER_PARTITION, queryId);
+    // What the file lacks gets its type's default, and no column has another: expressions for it in each block cost 2 ms an insert.
+    const settings = { ...ONE_PART_PER_PARTITION, input_format_defaults_for_omitted_fields: 0 };
+    await this.writer.insertFile(table, columns, segment.path, settings, queryId);
   }
 
   /**
