@@ -245,7 +245,7 @@ class Builder {
     await this.until(async () => (await this.call(token, `/v0/jobs/${String(sunk['id'])}`))['status'] === 'done');
     const logged = async (): Promise<unknown> =>
       (await this.rows(token, 'SELECT count() AS n FROM datasources_ops_log'))[0]?.['n'];
-    await this.until(async () => (await logged()) === 2);
+    await this.until(async () => Number(await logged()) >= 2);
     await this.spans(VICTIM, SECRET);
     await this.spans(ATTACKER, '');
     const sdk = await this.sdkKey(VICTIM);
