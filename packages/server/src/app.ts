@@ -291,7 +291,8 @@ function openIngest(config: Config, log: Logger, drain: Drain, { engine, quotas,
     const isHeavy = ingest.openRows * HEAVY_SHARE >= config.segmentRows;
     if (isHeavy && Date.now() - sealedAtMs < config.sealMs * HEAVY_WAITS) return;
     sealedAtMs = Date.now();
-    ingest.seal(Math.min(config.sealMs * 2, SMALL_PATIENCE_MS));
+    // Where several intervals passed, small streams have waited with the rest.
+    ingest.seal(isHeavy ? 0 : Math.min(config.sealMs * 2, SMALL_PATIENCE_MS));
   }, config.sealMs);
 
   const closeIngest = async (): Promise<void> => {
