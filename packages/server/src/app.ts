@@ -62,8 +62,6 @@ const AWAY_MS = 500;
 /** Traffic is heavy when this share of a full segment arrives within one interval of sealing; then several pass. */
 const HEAVY_SHARE = 8;
 const HEAVY_WAITS = 4;
-/** Rows of a small stream wait this long beside a large one, or two intervals if that is less. With the next interval they stay below a second. */
-const SMALL_PATIENCE_MS = 500;
 
 /** Starts everything and resolves when it serves. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -291,8 +289,7 @@ function openIngest(config: Config, log: Logger, drain: Drain, { engine, quotas,
     const isHeavy = ingest.openRows * HEAVY_SHARE >= config.segmentRows;
     if (isHeavy && Date.now() - sealedAtMs < config.sealMs * HEAVY_WAITS) return;
     sealedAtMs = Date.now();
-    // Where several intervals passed, small streams have waited with the rest.
-    ingest.seal(isHeavy ? 0 : Math.min(config.sealMs * 2, SMALL_PATIENCE_MS));
+    ingest.seal();
   }, config.sealMs);
 
   const closeIngest = async (): Promise<void> => {

@@ -169,12 +169,9 @@ export class Ingest implements Sink {
     if (this.failure === undefined) this.send({ kind: 'calls', calls });
   }
 
-  /**
-   * Asks the worker to close its open segments, so that the drain gets what is in them; small ones beside large ones only when
-   * they have waited for `patienceMs`.
-   */
-  seal(patienceMs = 0): void {
-    this.send({ kind: 'seal', patienceMs });
+  /** Asks the worker to close its open segments, so that the drain gets what is in them. */
+  seal(): void {
+    this.send({ kind: 'seal' });
   }
 
   /** Resolves when all that was acknowledged so far was told to `onSealed`. Rejects with `unavailable` if the worker ended. */

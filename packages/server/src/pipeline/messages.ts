@@ -43,8 +43,7 @@ export type ToWorker =
   | { readonly kind: 'prices'; readonly known: KnownPrices }
   /** Calls that were stored before the worker was started. */
   | { readonly kind: 'calls'; readonly calls: readonly StoredCall[] }
-  /** `patienceMs`: how long rows of a small segment may wait beside large ones. */
-  | { readonly kind: 'seal'; readonly patienceMs: number }
+  | { readonly kind: 'seal' }
   /** Seals everything and gives no id up to this one any more; answered by `settled`. */
   | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }
   | { readonly kind: 'stop' };

@@ -62,7 +62,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         return;
       case 'seal':
         commit();
-        log.seal(message.patienceMs);
+        log.seal();
         return;
       case 'settle':
         commit();

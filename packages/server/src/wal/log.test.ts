@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }));
 
-function openLog(limits: { maxSegmentRows?: number; maxSegmentBytes?: number; now?: () => number } = {}): Log {
+function openLog(limits: { maxSegmentRows?: number; maxSegmentBytes?: number } = {}): Log {
   const most = { maxSegmentRows: 1_000_000, maxSegmentBytes: 2 ** 30 };
   return new Log({ directory, node: 1, now: Date.now, ...most, ...limits });
 }
@@ -60,26 +60,6 @@ describe('a commit', () => {
     expect(recoverSegments(directory).segments).toEqual(sealed);
     expect(log.takeSealed()).toEqual([]);
     expect(log.openRows).toBe(0);
-  });
-
-  test('seals a small segment beside a large one only when its first row has waited long enough', () => {
-    let ms = 1_000_000;
-    const log = openLog({ now: () => ms });
-    const sealedAfter = (waitedMs: number, ...rows: readonly (readonly [string, number])[]): string[] => {
-      log.commit(rows.map(([table, count]) => blockOf(table, count)));
-      ms += waitedMs;
-      log.seal(500);
-      return log.takeSealed().map(({ table, rows: sealed }) => `${table} ${sealed}`);
-    };
-    expect(sealedAfter(250, ['spans', 90], ['generations', 10])).toEqual(['spans 90']);
-    expect(sealedAfter(249, ['spans', 90], ['generations', 1])).toEqual(['spans 90']);
-    expect(sealedAfter(1, ['spans', 90])).toEqual(['generations 11', 'spans 90']);
-    // Not small: an eighth of all, and nothing large beside it.
-    expect(sealedAfter(0, ['spans', 70], ['generations', 10])).toEqual(['spans 70', 'generations 10']);
-    expect(sealedAfter(0, ['generations', 1])).toEqual(['generations 1']);
-    log.commit([blockOf('spans', 90), blockOf('generations', 1)]);
-    log.seal();
-    expect(log.takeSealed()).toHaveLength(2);
   });
 
   test('seals a segment that has its limit of rows or bytes', () => {

@@ -35,9 +35,6 @@ export interface Commit {
 /** The store makes a part of each day, so a segment of many days takes it long and holds up all others. */
 const MAX_SEGMENT_DAYS = 100;
 
-/** A segment is small beside others that have this many times its rows together. */
-const SMALL_SHARE = 8;
-
 export class Log {
   private readonly options: LogOptions;
   private readonly ids: SegmentIds;
@@ -86,8 +83,7 @@ export class Log {
       this.sealOne(segment);
       throw error;
     }
-    const { maxSegmentRows, maxSegmentBytes, now } = this.options;
-    segment.firstAtMs ??= now();
+    const { maxSegmentRows, maxSegmentBytes } = this.options;
     const isFull =
       segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes || segment.days.size >= MAX_SEGMENT_DAYS;
     if (isFull) this.sealOne(segment);
@@ -109,17 +105,9 @@ export class Log {
     if (info !== undefined) this.sealed.push(info);
   }
 
-  /**
-   * Seals every segment that holds rows; but small ones beside large ones, which cost the store as much for each insert, only when
-   * their first row has waited for `patienceMs`.
-   */
-  seal(patienceMs = 0): void {
-    const { openRows } = this;
-    const before = this.options.now() - patienceMs;
-    for (const segment of this.open.values()) {
-      const isSmall = segment.rows * SMALL_SHARE < openRows;
-      if (segment.rows > 0 && (!isSmall || (segment.firstAtMs ?? 0) <= before)) this.sealOne(segment);
-    }
+  /** Seals every segment that holds rows. */
+  seal(): void {
+    for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
   }
 
   /** Gives no segment an id up to this one any more; the open ones are to be sealed. False if none would have had one. */

@@ -53,8 +53,6 @@ export class SegmentWriter {
   rows = 0;
   frames = 0;
   readonly days = new Map<number, number>();
-  /** When the first frame was appended, in ms since 1970; undefined before that. */
-  firstAtMs: number | undefined;
   private readonly fd: number;
   private isCut = true;
 
