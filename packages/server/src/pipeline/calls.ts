@@ -8,7 +8,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { Placement } from '@glasshouse/model';
-import { AppError } from '@glasshouse/model';
+import { AppError, invariant } from '@glasshouse/model';
 import { Unfit } from '../generations/line-reasons.ts';
 import type { LineReason } from '../generations/line-reasons.ts';
 import type { Generations } from '../generations/maker.ts';
@@ -70,6 +70,8 @@ export class CallsReader {
     const redacted = isByLine ? (line: string, place: Placement) => this.redacted(line, place) : undefined;
     const window = timeWindow(now(), retentionMs, maxAheadMs);
     const read = this.generations.lines({ tenant, filter: '', placement, redacted }, window);
+    // Else its lines would be taken and be nowhere.
+    invariant(read, 'lines without a filter are not read');
     const isIn = share === undefined ? undefined : chooser(share);
     const isValid = isUtf8(bytes);
     const unfit = new Unfit();
@@ -79,7 +81,7 @@ export class CallsReader {
         left++;
         return;
       }
-      const reason = read?.(bytes, start, end, isValid);
+      const reason = read(bytes, start, end, isValid);
       if (reason !== undefined) unfit.add(exactly(reason, bytes.toString('utf8', start, end)));
       else {
         accepted++;
