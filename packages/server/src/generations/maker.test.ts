@@ -76,10 +76,21 @@ class Stand {
     return this.decode({ signal: 'traces', format, coding: 'identity', placement: PLACEMENT }, bytes);
   }
 
+  /** Gives what is there to the log; the function that is returned says what became of it. */
+  send(): (isDurable: boolean) => void {
+    this.readers.sent();
+    for (const block of this.readers.blocks) block.reset();
+    return (isDurable) => (isDurable ? this.readers.kept() : this.readers.lost());
+  }
+
   /** Commits what is there, and gives the generations in it. */
   commit(failures: ReadonlyMap<string, unknown> = NONE): Found[] {
     const rows = this.rows();
-    this.spent = this.readers.committed(failures);
+    const spent = this.readers.sent();
+    const isLost = failures.has('generations');
+    this.spent = isLost ? [] : spent;
+    if (isLost) this.readers.lost();
+    else this.readers.kept();
     for (const block of this.readers.blocks) block.reset();
     return rows;
   }
@@ -464,6 +475,33 @@ describe('spans of which one is around the other', () => {
     const one = span(chat());
     stand.spans([{ ...one, parentSpanId: one['spanId'] }]);
     expect(duplicates(stand.commit())).toEqual([0]);
+  });
+});
+
+describe('a commit that is on its way while calls are read', () => {
+  const duplicates = (rows: readonly Found[]): unknown => pick(rows, 'duplicate').flat();
+
+  it('has told of its calls already', () => {
+    const stand = new Stand();
+    const one = span(chat());
+    stand.spans([one]);
+    const settle = stand.send();
+    stand.spans([one]);
+    settle(true);
+    expect(duplicates(stand.commit())).toEqual([1]);
+  });
+
+  it('takes those along that were read meanwhile if it fails, because they may be its duplicates', () => {
+    const stand = new Stand();
+    const [one, other] = [span(chat()), span(chat())];
+    stand.spans([one]);
+    const settle = stand.send();
+    stand.spans([one, other]);
+    settle(false);
+    expect(stand.counts()).toEqual({ spans: 2 });
+    stand.spans([one, other]);
+    expect(duplicates(stand.commit())).toEqual([0, 0]);
+    expect(stand.spent.map(({ dollars }) => dollars.toFixed(9))).toEqual(['0.004500000']);
   });
 });
 

@@ -156,12 +156,25 @@ export class Generations implements SpanWatch {
     this.spent.rollback();
   }
 
-  /** The block was committed, or could not be. Returns what its rows cost. */
-  committed(isDurable: boolean): readonly Spent[] {
-    this.seen.commit(isDurable);
-    this.nested.commit(isDurable);
-    const spent = this.spent.take();
-    return isDurable ? spent : [];
+  /** The block was given to the log. Returns what its rows cost. */
+  sent(): readonly Spent[] {
+    this.seen.send();
+    this.nested.send();
+    return this.spent.take();
+  }
+
+  /** What was given to the log is durable. */
+  kept(): void {
+    this.seen.keep();
+    this.nested.keep();
+  }
+
+  /** It is not, and comes again. So must the rows since: they may be marked as duplicates of it. */
+  lost(): void {
+    this.seen.lose();
+    this.nested.lose();
+    this.spent.take();
+    this.block.reset();
   }
 
   private add({ row, placement, time }: Made, isAround = false): void {

@@ -54,8 +54,16 @@ export class NestedCalls {
     this.inside.rollback();
   }
 
-  commit(isDurable: boolean): void {
-    this.inside.commit(isDurable);
+  send(): void {
+    this.inside.send();
+  }
+
+  keep(): void {
+    this.inside.keep();
+  }
+
+  lose(): void {
+    this.inside.lose();
   }
 }
 

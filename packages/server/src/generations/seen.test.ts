@@ -6,12 +6,24 @@ function keys(...texts: readonly string[]): string[][] {
   return texts.map((text) => [text]);
 }
 
+/** A commit that went well. */
+function commit(seen: SeenCalls): void {
+  seen.send();
+  seen.keep();
+}
+
+/** A commit that did not. */
+function fail(seen: SeenCalls): void {
+  seen.send();
+  seen.lose();
+}
+
 describe('a call', () => {
   it('is seen when one of its keys comes again, before and after the commit', () => {
     const seen = new SeenCalls();
     expect(seen.see(keys('t r answer', 't s trace span'))).toBe(false);
     expect(seen.see(keys('t s trace span'))).toBe(true);
-    seen.commit(true);
+    commit(seen);
     expect(seen.see(keys('t r answer'))).toBe(true);
     expect(seen.see(keys('t r another', 't s trace span'))).toBe(true);
     expect(seen.see(keys('t r another'))).toBe(true);
@@ -20,7 +32,7 @@ describe('a call', () => {
   it('is another with other keys, or without any', () => {
     const seen = new SeenCalls();
     seen.see(keys('t r answer'));
-    seen.commit(true);
+    commit(seen);
     expect(seen.see(keys('u r answer'))).toBe(false);
     expect(seen.see(keys('t r answe', 't r answer2', ''))).toBe(false);
     expect(seen.see(keys())).toBe(false);
@@ -43,7 +55,7 @@ describe('a request that is refused', () => {
     seen.rollback();
     expect(seen.see(keys('second'))).toBe(false);
     seen.rollback();
-    seen.commit(true);
+    commit(seen);
     expect(seen.see(keys('first'))).toBe(true);
     expect(seen.see(keys('second'))).toBe(false);
   });
@@ -62,18 +74,45 @@ describe('a commit that failed', () => {
   it('forgets its calls, which come again', () => {
     const seen = new SeenCalls();
     seen.see(keys('kept'));
-    seen.commit(true);
+    commit(seen);
     seen.see(keys('lost'));
-    seen.commit(false);
+    fail(seen);
     expect(seen.see(keys('kept'))).toBe(true);
     expect(seen.see(keys('lost'))).toBe(false);
+  });
+
+  it('takes with it what was seen while it was on its way, which may be its duplicate', () => {
+    const seen = new SeenCalls(4);
+    seen.see(keys('kept 1', 'kept 2', 'kept 3'));
+    commit(seen);
+    // The last of these are beyond the half of the memory.
+    seen.see(keys('lost 1', 'lost 2', 'lost 3'));
+    seen.send();
+    expect(seen.see(keys('lost 1'))).toBe(true);
+    expect(seen.see(keys('beside'))).toBe(false);
+    seen.lose();
+    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has([text]));
+    expect(has('lost 1', 'lost 2', 'lost 3', 'beside')).toEqual([false, false, false, false]);
+    expect(has('kept 1', 'kept 2', 'kept 3')).toEqual([true, true, true]);
+  });
+
+  it('leaves what is seen beside one that went well', () => {
+    const seen = new SeenCalls();
+    seen.see(keys('first'));
+    seen.send();
+    seen.see(keys('beside'));
+    seen.keep();
+    expect(seen.see(keys('first'))).toBe(true);
+    fail(seen);
+    expect(seen.see(keys('first'))).toBe(true);
+    expect(seen.see(keys('beside'))).toBe(false);
   });
 
   it('leaves nothing for a later one to take back', () => {
     const seen = new SeenCalls();
     seen.mark();
     seen.see(keys('a'));
-    seen.commit(true);
+    commit(seen);
     seen.rollback();
     expect(seen.see(keys('a'))).toBe(true);
   });
@@ -86,7 +125,7 @@ describe('a call of before the start', () => {
     seen.see(keys('open'));
     seen.remember(['stored']);
     seen.rollback();
-    seen.commit(false);
+    fail(seen);
     expect(seen.see(keys('stored'))).toBe(true);
     expect(seen.see(keys('open'))).toBe(false);
   });
@@ -97,10 +136,10 @@ describe('a call of before the start', () => {
     const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has([text]));
     expect(has('old 1', 'old 2', 'old 3')).toEqual([true, true, false]);
     for (const key of ['new 1', 'new 2']) seen.see(keys(key));
-    seen.commit(true);
+    commit(seen);
     expect(has('old 1', 'new 1', 'new 2')).toEqual([true, true, true]);
     seen.see(keys('new 3'));
-    seen.commit(true);
+    commit(seen);
     expect(has('old 1', 'new 1', 'new 2', 'new 3')).toEqual([false, true, true, true]);
     seen.remember(['too late']);
     expect(has('too late', 'new 1')).toEqual([false, true]);
@@ -114,13 +153,13 @@ describe('the memory', () => {
     let mistaken = 0;
     for (let call = 0; call < calls; call++) {
       if (seen.see(keys(`tenant r chatcmpl-${call}`))) mistaken++;
-      if (call % 10_000 === 9_999) seen.commit(true);
+      if (call % 10_000 === 9_999) commit(seen);
     }
-    seen.commit(true);
+    commit(seen);
     expect(mistaken).toBe(0);
     const remembered = (call: number): boolean => {
       const known = seen.see(keys(`tenant r chatcmpl-${call}`));
-      seen.commit(false);
+      fail(seen);
       return known;
     };
     const sample = (from: number, to: number): boolean[] =>

@@ -2,8 +2,8 @@
  * Calls that were reported already, by their ids. A gateway's event and the client's span may tell of the same call: the first
  * counts, the second is marked. As many of the last calls are remembered as fit into a bounded table.
  *
- * Must stay true: a call counts as seen only when its row is durable, or is about to be with the same commit: what was refused
- * comes again and must not be taken for its own duplicate.
+ * Must stay true: a call counts as seen only when its row is durable, or is about to be, with this commit or the one before: what was
+ * refused comes again and must not be taken for its own duplicate.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -20,10 +20,13 @@ const SEEDS = [randomBytes(4).readUInt32LE(), randomBytes(4).readUInt32LE()] as 
 export class SeenCalls {
   private recent = new HashSet();
   private older = new HashSet();
-  /** Of calls in blocks that are not durable yet. */
+  /** Of calls in blocks that were not given to the log yet. */
   private open = new HashSet();
   /** The same in the order in which they came: two numbers each. */
-  private readonly order: number[] = [];
+  private order: number[] = [];
+  /** Of calls that were given to the log and are not durable yet. */
+  private sent = new HashSet();
+  private sentOrder: number[] = [];
   private marked = 0;
   // The hash of the last key.
   private low = 0;
@@ -43,7 +46,7 @@ export class SeenCalls {
       this.hash(parts);
       const { low, high } = this;
       hashes.push(low, high);
-      seen ||= this.open.has(low, high) || this.recent.has(low, high) || this.older.has(low, high);
+      seen ||= this.known(low, high);
     }
     for (let at = 0; at < hashes.length; at += 2) {
       const [low, high] = [hashes[at] as number, hashes[at + 1] as number];
@@ -55,8 +58,7 @@ export class SeenCalls {
   /** Whether the key was seen. */
   has(parts: readonly string[]): boolean {
     this.hash(parts);
-    const { low, high } = this;
-    return this.open.has(low, high) || this.recent.has(low, high) || this.older.has(low, high);
+    return this.known(this.low, this.high);
   }
 
   /** Lets the key be seen. */
@@ -81,16 +83,38 @@ export class SeenCalls {
   rollback(): void {
     this.order.length = this.marked;
     this.open = new HashSet();
-    this.each((low, high) => void this.open.add(low, high));
+    each(this.order, (low, high) => void this.open.add(low, high));
   }
 
-  /** The open calls are durable, or refused. */
-  commit(isDurable: boolean): void {
-    if (this.order.length === 0) return;
-    if (isDurable) this.each((low, high) => this.keep(low, high));
+  /** The open calls are given to the log. */
+  send(): void {
+    [this.sent, this.open] = [this.open, this.sent];
+    [this.sentOrder, this.order] = [this.order, this.sentOrder];
+    this.marked = 0;
+  }
+
+  /** What was given to the log is durable. */
+  keep(): void {
+    each(this.sentOrder, (low, high) => this.remembered(low, high));
+    this.forgetSent();
+  }
+
+  /** It is not: forgets it, and what is open. */
+  lose(): void {
+    this.forgetSent();
     this.open.clear();
     this.order.length = 0;
     this.marked = 0;
+  }
+
+  private forgetSent(): void {
+    this.sent.clear();
+    this.sentOrder.length = 0;
+  }
+
+  private known(low: number, high: number): boolean {
+    const { open, sent, recent, older } = this;
+    return open.has(low, high) || sent.has(low, high) || recent.has(low, high) || older.has(low, high);
   }
 
   /** Hashes a key, both halves in one pass over its letters. */
@@ -112,12 +136,7 @@ export class SeenCalls {
     this.high = ended(high);
   }
 
-  private each(visit: (low: number, high: number) => void): void {
-    const { order } = this;
-    for (let at = 0; at < order.length; at += 2) visit(order[at] as number, order[at + 1] as number);
-  }
-
-  private keep(low: number, high: number): void {
+  private remembered(low: number, high: number): void {
     if (this.recent.size >= this.half) {
       this.older = this.recent;
       this.recent = new HashSet();
@@ -173,6 +192,11 @@ class HashSet {
       this.slots[slot + 1] = high;
     }
   }
+}
+
+/** Hashes that follow each other, two numbers each. */
+function each(hashes: readonly number[], visit: (low: number, high: number) => void): void {
+  for (let at = 0; at < hashes.length; at += 2) visit(hashes[at] as number, hashes[at + 1] as number);
 }
 
 function ended(hash: number): number {

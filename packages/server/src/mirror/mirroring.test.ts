@@ -88,7 +88,7 @@ async function handOver(line: string): Promise<void> {
     buffer: shared,
     length: bytes.length,
   });
-  log.commit([reader.block]);
+  await log.commit([reader.block]);
   log.seal();
   const [segment] = log.takeSealed();
   if (segment === undefined) throw new Error('no segment');

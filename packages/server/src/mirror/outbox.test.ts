@@ -105,14 +105,14 @@ function destination(change: Partial<Destination> = {}): Destination {
 }
 
 /** A segment with these events of data sources. */
-function segmentOf(
+async function segmentOf(
   bodies: readonly {
     readonly id: string;
     readonly body: string;
     readonly filter?: string;
     readonly importId?: string;
   }[],
-): SegmentInfo {
+): Promise<SegmentInfo> {
   const reader = new EventsReader({ maxBodyBytes: 1e7, retentionMs: undefined, maxAheadMs: 1e9, now: Date.now });
   for (const { id, body, filter = '', importId = 'i' } of bodies) {
     const bytes = Buffer.from(body);
@@ -128,7 +128,7 @@ function segmentOf(
       length: bytes.length,
     });
   }
-  log.commit([reader.block]);
+  await log.commit([reader.block]);
   log.seal();
   const [segment] = log.takeSealed();
   if (segment === undefined) throw new Error('no segment');
@@ -144,8 +144,8 @@ const sent = (): string[] => received.flatMap((one) => one.lines);
 const statusOf = (outbox: Outbox) => outbox.statuses()[0];
 
 describe('what of a segment goes', () => {
-  it('is in batches of one data source each, in order and of bounded size', () => {
-    const { path, id } = segmentOf([
+  it('is in batches of one data source each, in order and of bounded size', async () => {
+    const { path, id } = await segmentOf([
       { id: 'a', body: lines(0, 5) },
       { id: 'b', body: lines(100, 2) },
       { id: 'a', body: lines(5, 3) },
@@ -166,9 +166,9 @@ describe('what of a segment goes', () => {
     expect(batches.get('shop')).toMatchObject([{ source: 'others', lines: 2 }]);
   });
 
-  it('is a share by a key, the same each time', () => {
+  it('is a share by a key, the same each time', async () => {
     const body = Array.from({ length: 200 }, (_, index) => `{"user":"u${index % 20}","n":${index}}\n`).join('');
-    const { path, id } = segmentOf([{ id: 'a', body }]);
+    const { path, id } = await segmentOf([{ id: 'a', body }]);
     const chosen = (percent: number): string =>
       (chosenOf(path, id, new Map([['a', { ...SOURCE, percent, key: 'user' }]])).batches.get('acme') ?? [])
         .map((batch) => batch.body.toString())
@@ -180,8 +180,8 @@ describe('what of a segment goes', () => {
     expect(chosen(30)).toBe(chosen(30));
   });
 
-  it('is without lines of tokens with a write filter, which are counted', () => {
-    const { path, id } = segmentOf([
+  it('is without lines of tokens with a write filter, which are counted', async () => {
+    const { path, id } = await segmentOf([
       { id: 'a', body: lines(0, 2), filter: 'n < 1' },
       { id: 'a', body: lines(2, 1) },
     ]);
@@ -190,8 +190,8 @@ describe('what of a segment goes', () => {
     expect(filtered.get('acme')).toBe(2);
   });
 
-  it('is without what another mirror brought', () => {
-    const { path, id } = segmentOf([
+  it('is without what another mirror brought', async () => {
+    const { path, id } = await segmentOf([
       { id: 'a', body: lines(0, 2), importId: 'batch-mirror.0123456789abcdef.x.1.0-owner' },
       { id: 'a', body: lines(2, 1), importId: 'batch-mine-owner' },
     ]);
@@ -199,8 +199,8 @@ describe('what of a segment goes', () => {
     expect(batches.get('acme')?.map(({ body }) => body.toString())).toEqual(['{"n":2}\n']);
   });
 
-  it('has an event that was sent over several lines in one', () => {
-    const { path, id } = segmentOf([{ id: 'a', body: '{\n "n": 1,\r\n "t": "x y"\n}' }]);
+  it('has an event that was sent over several lines in one', async () => {
+    const { path, id } = await segmentOf([{ id: 'a', body: '{\n "n": 1,\r\n "t": "x y"\n}' }]);
     const [batch] = chosenOf(path, id, new Map([['a', SOURCE]])).batches.get('acme') ?? [];
     expect(batch?.body.toString().split('\n')).toHaveLength(2);
     expect(JSON.parse(batch?.body.toString() ?? '')).toEqual({ n: 1, t: 'x y' });
@@ -211,8 +211,8 @@ describe('a mirror', () => {
   it('sends all, each batch under a name of its own', async () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 3) }]));
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(3, 2) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 3) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(3, 2) }]));
     await expect.poll(sent).toHaveLength(5);
     expect(sent().join('\n')).toBe(lines(0, 5).trimEnd());
     expect(received.map(({ name }) => name)).toEqual(['events', 'events']);
@@ -232,7 +232,7 @@ describe('a mirror', () => {
     answer = (response, one) => (answers.shift() ?? good)(response, one);
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 1) }]));
     await expect.poll(() => statusOf(outbox)?.fault?.reason, { timeout: 10_000 }).toBe('[token] is too fast');
     await expect.poll(() => statusOf(outbox)?.sentLines, { timeout: 10_000 }).toBe(1);
     expect(received).toHaveLength(4);
@@ -245,8 +245,8 @@ describe('a mirror', () => {
       response.writeHead(first === '{"n":0}' ? status : 202).end(`no: ${TOKEN}`);
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 2) }]));
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(2, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 2) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(2, 1) }]));
     await expect.poll(() => statusOf(outbox)?.sentLines).toBe(1);
     expect(statusOf(outbox)).toMatchObject({ deadBatches: 1, deadQueuedLines: 2, deadLines: 2 });
     expect(told.find(({ kind }) => kind === 'dead')).toMatchObject({
@@ -263,7 +263,7 @@ describe('a mirror', () => {
   it('waits on disk while it is paused, and across a restart', async () => {
     const first = open();
     first.handle({ kind: 'destinations', destinations: [destination({ paused: true })] });
-    const segment = segmentOf([{ id: 'a', body: lines(0, 4) }]);
+    const segment = await segmentOf([{ id: 'a', body: lines(0, 4) }]);
     arrive(first, segment);
     await expect.poll(() => told.some(({ kind }) => kind === 'read')).toBe(true);
     expect(statusOf(first)).toMatchObject({ queuedLines: 4, sentLines: 0 });
@@ -274,7 +274,7 @@ describe('a mirror', () => {
   });
 
   it('reads a segment again whose position was not written, and sends it once', async () => {
-    const segment = segmentOf([{ id: 'a', body: lines(0, 4) }]);
+    const segment = await segmentOf([{ id: 'a', body: lines(0, 4) }]);
     // As a crash leaves it: the queue has the segment, with other lines, and the position is before it.
     const queue = new Queue(join(directory, 'queues', 'acme'), 1 << 30);
     queue.add(segment.id, [{ source: 'events', lines: 1, body: Buffer.from('{"n":9}\n') }], 0);
@@ -288,7 +288,7 @@ describe('a mirror', () => {
   it('drops the oldest over its limit, counts and tells it', async () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination({ paused: true, limitBytes: 200 })] });
-    for (let number = 0; number < 10; number++) arrive(outbox, segmentOf([{ id: 'a', body: lines(number, 1) }]));
+    for (let number = 0; number < 10; number++) arrive(outbox, await segmentOf([{ id: 'a', body: lines(number, 1) }]));
     await expect.poll(() => told.filter(({ kind }) => kind === 'read').length).toBe(10);
     const status = statusOf(outbox);
     expect(status?.queuedBytes).toBeLessThanOrEqual(200);
@@ -301,7 +301,7 @@ describe('a mirror', () => {
   it('is gone with what waits when it is removed', async () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination({ paused: true })] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 1) }]));
     await expect.poll(() => statusOf(outbox)?.queuedLines).toBe(1);
     outbox.handle({ kind: 'destinations', destinations: [] });
     expect(outbox.statuses()).toEqual([]);
@@ -311,7 +311,7 @@ describe('a mirror', () => {
   it('sends nothing to an address that is not public unless it is allowed', async () => {
     const outbox = open(0n, 'elsewhere:80');
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 1) }]));
     await expect.poll(() => statusOf(outbox)?.fault?.reason).toMatch(/not public.*GLASSHOUSE_MIRROR_ALLOW/u);
     expect(received).toEqual([]);
     expect(statusOf(outbox)?.queuedLines).toBe(1);
@@ -321,7 +321,7 @@ describe('a mirror', () => {
     answer = (response) => response.writeHead(308, { location: 'http://169.254.169.254/' }).end();
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 1) }]));
     await expect.poll(() => statusOf(outbox)?.fault).toMatchObject({ status: 308 });
     expect(statusOf(outbox)?.queuedLines).toBe(1);
   });
@@ -331,8 +331,8 @@ describe('a mirror', () => {
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
     mkdirSync(join(directory, 'queues', 'acme', 'sent.json', 'in the way'), { recursive: true });
     const plan = { a: SOURCE, b: { ...SOURCE, name: 'others' } };
-    arrive(outbox, segmentOf(['a', 'b'].map((id) => ({ id, body: lines(0, 1) }))), plan);
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(1, 1) }]), plan);
+    arrive(outbox, await segmentOf(['a', 'b'].map((id) => ({ id, body: lines(0, 1) }))), plan);
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(1, 1) }]), plan);
     await expect.poll(() => statusOf(outbox)).toMatchObject({ sentLines: 3, queuedLines: 0 });
     expect(received.map(({ name }) => name)).toEqual(['events', 'others', 'events']);
   });
@@ -341,11 +341,11 @@ describe('a mirror', () => {
     answer = (response, { lines: [first] }) => response.writeHead(first === '{"n":0}' ? 400 : 202).end();
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
-    const segment = segmentOf([{ id: 'a', body: lines(0, 2) }]);
+    const segment = await segmentOf([{ id: 'a', body: lines(0, 2) }]);
     const name = `${segment.id.toString(16).padStart(16, '0')}-0.2.dead`;
     mkdirSync(join(directory, 'queues', 'acme', 'dead', `${name}.new`));
     arrive(outbox, segment);
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(2, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(2, 1) }]));
     await expect.poll(() => statusOf(outbox)?.sentLines).toBe(1);
     expect(statusOf(outbox)).toMatchObject({ deadBatches: 0, dropped: { disk: 2 } });
   });
@@ -354,13 +354,13 @@ describe('a mirror', () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
     mkdirSync(join(directory, 'position.tmp'));
-    const segment = segmentOf([{ id: 'a', body: lines(0, 1) }]);
+    const segment = await segmentOf([{ id: 'a', body: lines(0, 1) }]);
     arrive(outbox, segment);
     await expect
       .poll(() => told.find(({ kind }) => kind === 'unread'), { timeout: 10_000 })
       .toMatchObject({ id: segment.id, reason: expect.stringContaining('EISDIR') as unknown });
     rmSync(join(directory, 'position.tmp'), { recursive: true });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(1, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(1, 1) }]));
     await expect.poll(() => sent().at(-1)).toBe('{"n":1}');
     expect(new Set(sent()).size).toBe(sent().length);
   });
@@ -369,7 +369,7 @@ describe('a mirror', () => {
     const outbox = open();
     outbox.handle({ kind: 'destinations', destinations: [destination()] });
     outbox.handle({ kind: 'arrived', segment: { id: 1n, path: join(directory, 'none.gz'), plan: [['a', SOURCE]] } });
-    arrive(outbox, segmentOf([{ id: 'a', body: lines(0, 1) }]));
+    arrive(outbox, await segmentOf([{ id: 'a', body: lines(0, 1) }]));
     await expect.poll(sent, { timeout: 10_000 }).toHaveLength(1);
     expect(told).toContainEqual(expect.objectContaining({ kind: 'unread', id: 1n }));
   });

@@ -42,9 +42,19 @@ export class Readers {
     this.generations.remember(calls);
   }
 
-  /** The blocks were committed, but for those of the tables in `failures`. Returns what the generations among them cost. */
-  committed(failures: ReadonlyMap<string, unknown>): readonly Spent[] {
-    return this.generations.committed(!failures.has(this.generations.block.table.name));
+  /** The blocks were given to the log; what is decoded now is of the next commit. Returns what the generations in them cost. */
+  sent(): readonly Spent[] {
+    return this.generations.sent();
+  }
+
+  /** The generations that were given to the log are durable. */
+  kept(): void {
+    this.generations.kept();
+  }
+
+  /** They could not be made durable. Takes back those that were made since, because they may be duplicates of what is lost. */
+  lost(): void {
+    this.generations.lost();
   }
 
   decode(request: RequestMessage['request'], buffer: SharedArrayBuffer, length: number): Decoded {

@@ -1,19 +1,25 @@
 /**
- * The ingest worker: decodes requests into blocks and commits them to the log. It is a thread of its own, and its file
- * operations are synchronous, so that neither the listeners' event loop nor the thread pool can delay an acknowledgement.
+ * The ingest worker: decodes requests into blocks and commits them to the log. It is a thread of its own, so that neither the
+ * listeners' event loop nor what the server computes can delay an acknowledgement.
  *
- * Group commit without a timer: whatever arrived while the last commit was syncing is decoded and committed together.
+ * Group commit without a timer: while one commit is synced the next requests are decoded. They are the next commit as soon as the disk
+ * is free and no further request waits, or enough is decoded.
+ *
+ * Must stay true: messages take effect in the order in which they came. One commit at a time.
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { collectAtRest, invariant, messageOf, toAppError } from '@glasshouse/model';
 import { GENERATIONS } from '@glasshouse/schema';
 import { Log } from '../wal/log.ts';
+import type { Commit } from '../wal/log.ts';
 import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
 import { Readers } from './readers.ts';
 
 /** Decoded bytes after which a commit starts although more requests wait: bounds the time that the first one waits. */
-const COMMIT_BYTES = 8 << 20;
+const COMMIT_BYTES = 1 << 20;
+/** Decoded bytes with which the next request waits for the commit before: bounds what the blocks hold. */
+const MAX_PENDING_BYTES = 8 << 20;
 /** Days that the blocks may span before they are committed: keeps one sender's old data from filling others' frames. */
 const COMMIT_DAYS = 100;
 
@@ -26,24 +32,60 @@ interface Pending {
   readonly answer: Answer;
   /** Tables that it has rows for. */
   readonly tables: readonly string[];
+  /** Why its generations are gone, if they were made beside a commit that lost those before them. */
+  lost?: unknown;
 }
 
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const now = (): number => Date.now();
   const log = new Log({ ...options, now });
   const readers = new Readers({ ...options, now });
-  let pending: Pending[] = [];
-  let pendingBytes = 0;
-
   /** Buffers of the main thread, by id. */
   const bodies = new Map<number, SharedArrayBuffer>();
+  /** Messages that came and were not taken yet. */
+  const inbox: ToWorker[] = [];
+  let pending: Pending[] = [];
+  let pendingBytes = 0;
+  let isSyncing = false;
+  let isSealWanted = false;
+  let isStepping = false;
 
   const post = (message: FromWorker): void => port.postMessage(message);
 
-  const handle = (message: ToWorker): void => {
+  /** The next message, if it may be taken now. */
+  const next = (): ToWorker | undefined => {
+    if (inbox.length === 0) {
+      const received = receiveMessageOnPort(port);
+      if (received !== undefined) inbox.push(received.message as ToWorker);
+    }
+    const [first] = inbox;
+    return first !== undefined && mayTake(first) ? first : undefined;
+  };
+
+  const mayTake = ({ kind }: ToWorker): boolean => {
+    if (kind === 'request') return pendingBytes < MAX_PENDING_BYTES && readers.days <= COMMIT_DAYS;
+    return (kind !== 'settle' && kind !== 'stop') || (!isSyncing && pending.length === 0);
+  };
+
+  /** Takes one message. Others follow in steps of their own, because only between them the loop hears that a sync is over. */
+  const step = (): void => {
+    isStepping = false;
+    const message = next();
+    if (message !== undefined) {
+      inbox.shift();
+      take(message);
+    }
+    if (!isSyncing && pending.length > 0 && (pendingBytes >= COMMIT_BYTES || next() === undefined)) void commit();
+    if (!isSyncing && pending.length === 0) sealWanted();
+    if (next() !== undefined) {
+      isStepping = true;
+      setImmediate(step);
+    }
+  };
+
+  const take = (message: ToWorker): void => {
     switch (message.kind) {
       case 'request':
-        if (readers.days > COMMIT_DAYS) commit();
         if (message.buffer !== undefined) bodies.set(message.body, message.buffer);
         pending.push(decodeOne(readers, message, bodies.get(message.body)));
         pendingBytes += message.length;
@@ -61,15 +103,12 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         readers.remember(message.calls);
         return;
       case 'seal':
-        commit();
-        log.seal();
+        isSealWanted = true;
         return;
       case 'settle':
-        commit();
         settle(message.skipTo);
         return;
       case 'stop':
-        commit();
         log.close();
         announceSealed();
         post({ kind: 'stopped' });
@@ -78,19 +117,34 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     }
   };
 
-  const commit = (): void => {
-    if (pending.length === 0) return;
+  const commit = async (): Promise<void> => {
     const startedAt = performance.now();
-    const { bytes, failures, segments } = log.commit(readers.blocks);
-    const spent = readers.committed(failures);
-    for (const block of readers.blocks) block.reset();
-    const answers = pending.map((one) => outcomeOf(one, failures, segments));
-    const [failed] = failures.entries();
-    const failure = failed === undefined ? {} : { failure: `${failed[0]}: ${messageOf(failed[1])}` };
+    const group = pending;
     pending = [];
     pendingBytes = 0;
+    isSyncing = true;
+    const committing = log.commit(readers.blocks);
+    const spent = readers.sent();
+    for (const block of readers.blocks) block.reset();
+    const { bytes, failures, segments } = await committing;
+    isSyncing = false;
+    lose(failures);
+    const answers = group.map((one) => outcomeOf(one, failures, segments));
+    const [failed] = failures.entries();
+    const failure = failed === undefined ? {} : { failure: `${failed[0]}: ${messageOf(failed[1])}` };
     const syncMs = performance.now() - startedAt;
-    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, spent, ...failure });
+    const counted = failures.has(GENERATIONS.name) ? [] : spent;
+    post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, spent: counted, ...failure });
+    sealWanted();
+    if (!isStepping) step();
+  };
+
+  /** What was made beside a commit that lost generations may be marked as duplicates of these: it is to be sent again too. */
+  const lose = (failures: Commit['failures']): void => {
+    if (!failures.has(GENERATIONS.name)) return readers.kept();
+    readers.lost();
+    const error = failures.get(GENERATIONS.name);
+    for (const one of pending) if (one.tables.includes(GENERATIONS.name)) one.lost = error;
   };
 
   const settle = (skipTo: bigint | undefined): void => {
@@ -105,21 +159,21 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     post(answer);
   };
 
+  /** Seals what is durable, if that was asked for, and tells what was sealed. */
+  const sealWanted = (): void => {
+    if (isSealWanted) log.seal();
+    isSealWanted = false;
+    announceSealed();
+  };
+
   const announceSealed = (): void => {
     const segments = log.takeSealed();
     if (segments.length > 0) post({ kind: 'sealed', segments, openRows: log.openRows });
   };
 
-  port.on('message', (first: ToWorker) => {
-    handle(first);
-    for (;;) {
-      if (pendingBytes >= COMMIT_BYTES) commit();
-      const next = receiveMessageOnPort(port);
-      if (next === undefined) break;
-      handle(next.message as ToWorker);
-    }
-    commit();
-    announceSealed();
+  port.on('message', (message: ToWorker) => {
+    inbox.push(message);
+    if (!isStepping) step();
   });
 }
 
@@ -144,18 +198,18 @@ function decodeOne(readers: Readers, message: RequestMessage, buffer: SharedArra
  * tables, at the moment that a disk fills up, are better than lost ones of another.
  */
 function outcomeOf(
-  { answer, tables }: Pending,
+  { answer, tables, lost }: Pending,
   failures: ReadonlyMap<string, unknown>,
   segments: ReadonlyMap<string, bigint>,
 ): Answer {
   const failed = tables.find((table) => failures.has(table));
-  if (failed === undefined) {
+  if (failed === undefined && lost === undefined) {
     // Generations are made besides, unless nothing else is.
     const own = tables.length === 1 ? tables : tables.filter((table) => table !== GENERATIONS.name);
     const segment = own.length === 1 ? segments.get(own[0] as string) : undefined;
     return segment === undefined ? answer : { ...answer, segment };
   }
-  const error = failures.get(failed);
+  const error = failed === undefined ? lost : failures.get(failed);
   const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
   const why = isFull ? 'the disk is full' : messageOf(error);
   return { ...answer, accepted: 0, error: { code: 'unavailable', message: `cannot store the request: ${why}` } };

@@ -74,7 +74,7 @@ function addPipe(name: string, sql: string, target: string): void {
 }
 
 /** Writes a segment of events, by data source, as the ingest worker does. */
-function segmentOf(events: Readonly<Record<string, readonly unknown[]>>, filter = ''): SegmentInfo {
+async function segmentOf(events: Readonly<Record<string, readonly unknown[]>>, filter = ''): Promise<SegmentInfo> {
   for (const [name, rows] of Object.entries(events)) {
     const text = rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
     const bytes = Buffer.from(text);
@@ -83,7 +83,7 @@ function segmentOf(events: Readonly<Record<string, readonly unknown[]>>, filter 
     const target = { tenant: TENANT, dataSource: `t_${name}`, importId: `import-${name}`, filter };
     reader.decode({ ...target, coding: 'identity', buffer, length: bytes.length });
   }
-  expect(log.commit([reader.block]).failures.size).toBe(0);
+  expect((await log.commit([reader.block])).failures.size).toBe(0);
   reader.block.reset();
   log.seal();
   const [segment] = log.takeSealed();
@@ -156,7 +156,7 @@ describe('the hand-over of events', () => {
   const FEBRUARY = '2026-02-05 00:00:00';
 
   test('inserts what fits, quarantines the rest, and tells who waits', async () => {
-    const segment = segmentOf({
+    const segment = await segmentOf({
       plain: [{ t: JANUARY, n: 1 }, { t: FEBRUARY, n: 2 }, { t: JANUARY, n: 'x' }, 'not json'],
       other: [{ n: 7 }],
       gone: [{ n: 1 }],
@@ -178,7 +178,7 @@ describe('the hand-over of events', () => {
   });
 
   test('quarantines rows outside of the write filter', async () => {
-    await handOver.insert(segmentOf({ other: [{ n: 1 }, { n: 2 }] }, 'n = 2'));
+    await handOver.insert(await segmentOf({ other: [{ n: 1 }, { n: 2 }] }, 'n = 2'));
     expect(await ask('SELECT n FROM other')).toEqual([[2]]);
     expect(await ask('SELECT c__error FROM other_quarantine')).toEqual([
       [['the row is outside the write filter of its token: n = 2']],
@@ -187,7 +187,7 @@ describe('the hand-over of events', () => {
 
   test('keeps the segment when a data source is not known, and inserts it when it is', async () => {
     const entry = entries.get('t_other') as DataSourceEntry;
-    const segment = segmentOf({ other: [{ n: 5 }] });
+    const segment = await segmentOf({ other: [{ n: 5 }] });
     entries.delete('t_other');
     await expect(handOver.insert(segment)).rejects.toThrow('is not known here');
     entries.set('t_other', entry);
@@ -208,14 +208,14 @@ describe('the hand-over of events', () => {
       ]);
       expect(await ask('SELECT sum(total) FROM twice')).toEqual([[222 * times]]);
     };
-    const first = segmentOf({ plain: rows });
+    const first = await segmentOf({ plain: rows });
     await handOver.insert(first);
     await check(1);
     // All of it is there: nothing is inserted.
     expect(await handOver.complete(first)).toEqual({ missing: 0, of: 1 });
     await check(1);
 
-    const second = segmentOf({ plain: rows });
+    const second = await segmentOf({ plain: rows });
     await handOver.insert(second);
     await check(2);
     const losses = [
@@ -230,7 +230,7 @@ describe('the hand-over of events', () => {
         if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
         await tables.truncate(placeOf(entry), 'quarantine');
       }
-      const segment = segmentOf({ plain: rows });
+      const segment = await segmentOf({ plain: rows });
       await handOver.insert(segment);
       await store.command(loss, { database: 'tenant_acme' });
       await handOver.complete(segment);
@@ -241,7 +241,7 @@ describe('the hand-over of events', () => {
   test('adds up in a target that rows of two data sources reach in one segment', async () => {
     addPipe('of_plain', 'SELECT 1 AS month, sum(n) AS total FROM plain', 'sums');
     addPipe('of_other', 'SELECT 1 AS month, sum(n) AS total FROM other', 'sums');
-    const segment = segmentOf({ plain: [{ t: JANUARY, n: 1 }], other: [{ n: 10 }] });
+    const segment = await segmentOf({ plain: [{ t: JANUARY, n: 1 }], other: [{ n: 10 }] });
     await handOver.insert(segment);
     expect(await ask('SELECT sum(total) FROM sums')).toEqual([[11]]);
     await handOver.complete(segment);
@@ -253,7 +253,7 @@ describe('the hand-over of events', () => {
     async (name) => {
       addPipe('to_sums', `SELECT 1 AS month, sum(n + d) AS total FROM ${name}`, 'sums');
       addPipe('to_twice', `SELECT count() AS total FROM (SELECT * FROM ${name})`, 'twice');
-      const segment = segmentOf({ [name]: [{ k: 'a', n: 1 }, { k: 'a', n: 10 }, { k: 'a' }, 'not json'] });
+      const segment = await segmentOf({ [name]: [{ k: 'a', n: 1 }, { k: 'a', n: 10 }, { k: 'a' }, 'not json'] });
       const check = async (): Promise<void> => {
         expect(await ask(`SELECT k, n, d FROM ${name}${name === 'latest' ? ' FINAL' : ''}`)).toEqual(
           name === 'nothing' ? [] : [['a', 5, 10]],
@@ -273,7 +273,7 @@ describe('the hand-over of events', () => {
 
   test('leaves no table behind where it was interrupted', async () => {
     addPipe('to_sums', 'SELECT 1 AS month, sum(n) AS total FROM nothing', 'sums');
-    const segment = segmentOf({ nothing: [{ k: 'a', n: 1 }] });
+    const segment = await segmentOf({ nothing: [{ k: 'a', n: 1 }] });
     const left = `${new EventStore(store).staging(segment).replace(/`$/u, '')}_7\``;
     await store.command(`CREATE TABLE ${left} (n UInt8) ENGINE = Memory`);
     await handOver.complete(segment);
@@ -284,10 +284,12 @@ describe('the hand-over of events', () => {
   test('makes of rows that are sent to a target what is made of those that pipes put there', async () => {
     addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM plain GROUP BY month', 'sums');
     addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
-    await handOver.insert(segmentOf({ sums: [{ month: 202_601, total: 5 }] }));
+    await handOver.insert(await segmentOf({ sums: [{ month: 202_601, total: 5 }] }));
     expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month')).toEqual([[202_601, 5]]);
     expect(await ask('SELECT sum(total) FROM twice')).toEqual([[10]]);
-    await handOver.insert(segmentOf({ plain: [{ t: JANUARY, n: 1 }], sums: [{ month: 202_601, total: 100 }, 'bad'] }));
+    await handOver.insert(
+      await segmentOf({ plain: [{ t: JANUARY, n: 1 }], sums: [{ month: 202_601, total: 100 }, 'bad'] }),
+    );
     expect(await ask('SELECT month, sum(total) FROM sums GROUP BY month')).toEqual([[202_601, 106]]);
     expect(await ask('SELECT sum(total) FROM twice')).toEqual([[212]]);
     expect(await ask('SELECT c__line FROM sums_quarantine')).toEqual([['bad']]);
@@ -304,7 +306,7 @@ describe('the hand-over of events', () => {
       for (let fatal = 1, isOver = false; !isOver; fatal++) {
         for (const entry of entries.values()) if (entry.name !== 'nothing') await tables.truncate(placeOf(entry));
         await tables.truncate(placeOf(entries.get('t_sums') as DataSourceEntry), 'quarantine');
-        const segment = segmentOf({
+        const segment = await segmentOf({
           plain: [
             { t: JANUARY, n: 1 },
             { t: FEBRUARY, n: 10 },
@@ -349,7 +351,7 @@ describe('the hand-over of events', () => {
   test('inserts rows that were sent to a target whose materialization is broken', async () => {
     addPipe('broken', 'SELECT nothing AS total FROM other', 'sums');
     addPipe('to_twice', 'SELECT total * 2 AS total FROM sums', 'twice');
-    await handOver.insert(segmentOf({ other: [{ n: 3 }], sums: [{ month: 1, total: 5 }] }));
+    await handOver.insert(await segmentOf({ other: [{ n: 3 }], sums: [{ month: 1, total: 5 }] }));
     expect(await ask('SELECT total FROM sums')).toEqual([[5]]);
     expect(await ask('SELECT total FROM twice')).toEqual([[10]]);
     expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
@@ -358,7 +360,7 @@ describe('the hand-over of events', () => {
   test.each(['nothing', 'latest'])('computes columns of %s alike for rows that come by two ways', async (name) => {
     addPipe('of_other', "SELECT 'b' AS k, n FROM other", name);
     addPipe('to_twice', `SELECT sum(n + d) AS total FROM ${name}`, 'twice');
-    const segment = segmentOf({ [name]: [{ k: 'a' }, { k: 'a', n: 7 }, 'bad'], other: [{ n: 1 }] });
+    const segment = await segmentOf({ [name]: [{ k: 'a' }, { k: 'a', n: 7 }, 'bad'], other: [{ n: 1 }] });
     const check = async (): Promise<void> => {
       expect(await ask(`SELECT k, n, d FROM ${name}${name === 'latest' ? ' FINAL' : ''} ORDER BY k`)).toEqual(
         name === 'nothing'
@@ -382,7 +384,7 @@ describe('the hand-over of events', () => {
     const strict = { name: 'MergeTree', sortingKey: 'n', partitionKey: 'intDiv(100, n)' };
     await make('strict', [column('n', 'Int32')], strict);
     addPipe('of_other', 'SELECT n FROM other', 'strict');
-    await handOver.insert(segmentOf({ other: [{ n: 0 }], strict: [{ n: 5 }, { n: 0 }] }));
+    await handOver.insert(await segmentOf({ other: [{ n: 0 }], strict: [{ n: 5 }, { n: 0 }] }));
     expect(await ask('SELECT n FROM strict')).toEqual([[5]]);
     expect(await ask('SELECT count() FROM strict_quarantine')).toEqual([[1]]);
     expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'of_other' }]);
@@ -390,7 +392,7 @@ describe('the hand-over of events', () => {
 
   test('keeps the segment when the store has no room for what a pipe makes', async () => {
     addPipe('to_sums', 'SELECT 1 AS month, sum(n) AS total FROM other', 'sums');
-    const segment = segmentOf({ other: [{ n: 3 }] });
+    const segment = await segmentOf({ other: [{ n: 3 }] });
     const insert = eventStore.insert.bind(eventStore);
     eventStore.insert = (one, sql, settings, ...rest) =>
       insert(
@@ -409,7 +411,7 @@ describe('the hand-over of events', () => {
     const parted = { name: 'MergeTree', sortingKey: 'n', partitionKey: '(toYYYYMM(t), n)' };
     await make('parted', [column('t', 'DateTime'), column('n', 'Int32')], parted);
     addPipe('to_sums', 'SELECT toYYYYMM(t) AS month, sum(n) AS total FROM parted GROUP BY month', 'sums');
-    const segment = segmentOf({
+    const segment = await segmentOf({
       parted: [
         { t: JANUARY, n: 1 },
         { t: FEBRUARY, n: 2 },
@@ -449,7 +451,7 @@ describe('the hand-over of events', () => {
 
   test('does not let a broken materialization hold up the rows', async () => {
     addPipe('broken', 'SELECT nothing AS total FROM other', 'sums');
-    await handOver.insert(segmentOf({ other: [{ n: 3 }] }));
+    await handOver.insert(await segmentOf({ other: [{ n: 3 }] }));
     expect(await ask('SELECT n FROM other')).toEqual([[3]]);
     expect(failed).toMatchObject([{ tenant: TENANT, pipe: 'broken' }]);
   });

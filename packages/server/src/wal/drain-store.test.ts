@@ -49,7 +49,11 @@ function tableOf(name: string): FactTable {
 }
 
 /** A sealed segment of `frames` frames, each with one row for each of `days`, all else at its default. */
-function sealed(frames: number, days: readonly number[] = [TODAY], table = tableOf('spans')): SegmentInfo {
+async function sealed(
+  frames: number,
+  days: readonly number[] = [TODAY],
+  table = tableOf('spans'),
+): Promise<SegmentInfo> {
   const log = new Log({ directory, node: 1, now: Date.now, maxSegmentRows: 1e9, maxSegmentBytes: 1e9 });
   const block = new Block(table);
   for (let frame = 0; frame < frames; frame++) {
@@ -62,7 +66,7 @@ function sealed(frames: number, days: readonly number[] = [TODAY], table = table
       block.days.add(Number(at & 0xffff_ffffn), Number(at >> 32n));
       block.rows++;
     }
-    expect(log.commit([block]).failures.size).toBe(0);
+    expect((await log.commit([block])).failures.size).toBe(0);
   }
   log.seal();
   return log.takeSealed()[0] as SegmentInfo;
@@ -100,7 +104,7 @@ async function replay(more: readonly SegmentInfo[] = []): Promise<{ drain: Drain
 describe('a segment handed over to the engine', () => {
   test('becomes one part for each day, however many frames it has', async () => {
     await store.command('SYSTEM STOP MERGES glasshouse.spans');
-    const segment = sealed(300, [TODAY - 1, TODAY]);
+    const segment = await sealed(300, [TODAY - 1, TODAY]);
     await store.insertSegment(segment);
     const parts = await store.rows<{ rows: number }>(
       `SELECT toUInt32(rows) AS rows FROM system.parts WHERE database = 'glasshouse' AND table = 'spans' AND active`,
@@ -110,7 +114,7 @@ describe('a segment handed over to the engine', () => {
   });
 
   test('is not inserted again when its file comes back after a loss of power', async () => {
-    const segment = sealed(3, [TODAY - 1, TODAY]);
+    const segment = await sealed(3, [TODAY - 1, TODAY]);
     copyFileSync(segment.path, join(root, 'copy'));
     await replay([segment]);
     expect(readdirSync(directory)).toEqual(['segment-ids']);
@@ -123,7 +127,7 @@ describe('a segment handed over to the engine', () => {
   });
 
   test('is completed when the engine died between two of its days', async () => {
-    const segment = sealed(4, [TODAY - 2, TODAY - 1, TODAY]);
+    const segment = await sealed(4, [TODAY - 2, TODAY - 1, TODAY]);
     await store.insertSegment(segment);
     await store.command(
       `ALTER TABLE glasshouse.spans DROP PARTITION '${new Date((TODAY - 1) * 86_400_000).toISOString().slice(0, 10)}'`,
@@ -141,7 +145,7 @@ describe('a segment handed over to the engine', () => {
   });
 
   test('that was damaged after it had been inserted is not inserted again', async () => {
-    const segment = sealed(3);
+    const segment = await sealed(3);
     await store.insertSegment(segment);
     const bytes = readFileSync(segment.path);
     bytes[bytes.length - 30] = (bytes[bytes.length - 30] as number) ^ 1;
@@ -152,7 +156,7 @@ describe('a segment handed over to the engine', () => {
   });
 
   test('that was damaged before is inserted without the damaged frame', async () => {
-    const segment = sealed(3);
+    const segment = await sealed(3);
     const bytes = readFileSync(segment.path);
     bytes[bytes.length - 30] = (bytes[bytes.length - 30] as number) ^ 1;
     writeFileSync(segment.path, bytes);
@@ -172,8 +176,8 @@ describe('a segment that the table cannot take', () => {
     ['has a column too many', { ...spans, columns: [...spans.columns, extra] }],
     ['has values that cannot become those of the column', { ...spans, columns: asMap }],
   ])('because it %s is put aside, and the others are taken', async (_, description) => {
-    const poison = sealed(2, [TODAY], description);
-    const good = sealed(2, [TODAY], tableOf('logs'));
+    const poison = await sealed(2, [TODAY], description);
+    const good = await sealed(2, [TODAY], tableOf('logs'));
     const { drain, events } = await replay([poison, good]);
     expect(drain.counts).toMatchObject({ quarantinedSegments: 1, insertedSegments: 1 });
     expect(events.at(-1)).toMatchObject({ type: 'quarantined', error: expect.any(String) as string });
@@ -183,10 +187,10 @@ describe('a segment that the table cannot take', () => {
   });
 
   test('is taken after it was moved back, when the table can take it', async () => {
-    const segment = sealed(2);
+    const segment = await sealed(2);
     mkdirSync(join(directory, QUARANTINE));
     await store.command('ALTER TABLE glasshouse.spans RENAME COLUMN trace_state TO elsewhere');
-    const good = sealed(2, [TODAY], tableOf('logs'));
+    const good = await sealed(2, [TODAY], tableOf('logs'));
     await replay([segment, good]);
     await store.command('ALTER TABLE glasshouse.spans RENAME COLUMN elsewhere TO trace_state');
     copyFileSync(join(directory, QUARANTINE, segment.path.slice(directory.length + 1)), segment.path);
@@ -197,7 +201,7 @@ describe('a segment that the table cannot take', () => {
 
 describe('an insert whose caller is gone', () => {
   test('is waited for, and asked to stop when it does not end', { timeout: 60_000 }, async () => {
-    const segment = sealed(1);
+    const segment = await sealed(1);
     const queryId = `segment-${segment.id.toString(16).padStart(16, '0')}-abandoned`;
     const slow = store
       .command('INSERT INTO glasshouse.spans (timestamp) SELECT now64(9) FROM numbers(100) WHERE sleepEachRow(1) = 0', {
@@ -215,7 +219,7 @@ describe('an insert whose caller is gone', () => {
   });
 
   test('ends with its connection', { timeout: 60_000 }, async () => {
-    const segment = sealed(1);
+    const segment = await sealed(1);
     const controller = new AbortController();
     const slow = store
       .command('INSERT INTO glasshouse.spans (timestamp) SELECT now64(9) FROM numbers(100) WHERE sleepEachRow(1) = 0', {

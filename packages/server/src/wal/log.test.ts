@@ -36,9 +36,9 @@ function blockOf(table: string, rows: number): Block {
 }
 
 describe('a commit', () => {
-  test('makes the rows of every table durable in a segment of its own', () => {
+  test('makes the rows of every table durable in a segment of its own', async () => {
     const log = openLog();
-    const { bytes, failures } = log.commit([blockOf('spans', 3), blockOf('logs', 2), blockOf('metrics_sum', 0)]);
+    const { bytes, failures } = await log.commit([blockOf('spans', 3), blockOf('logs', 2), blockOf('metrics_sum', 0)]);
     expect(failures.size).toBe(0);
     expect(bytes).toBeGreaterThan(0);
     expect(log.openRows).toBe(5);
@@ -50,10 +50,10 @@ describe('a commit', () => {
     ]);
   });
 
-  test('appends to the open segment, and a sealed one says what a recovery would', () => {
+  test('appends to the open segment, and a sealed one says what a recovery would', async () => {
     const log = openLog();
-    log.commit([blockOf('spans', 3)]);
-    log.commit([blockOf('spans', 4)]);
+    await log.commit([blockOf('spans', 3)]);
+    await log.commit([blockOf('spans', 4)]);
     log.seal();
     const sealed = log.takeSealed();
     expect(sealed).toMatchObject([{ table: 'spans', rows: 7, days: new Map([[0, 7]]) }]);
@@ -62,36 +62,60 @@ describe('a commit', () => {
     expect(log.openRows).toBe(0);
   });
 
-  test('seals a segment that has its limit of rows or bytes', () => {
+  test('seals a segment that has its limit of rows or bytes', async () => {
     for (const limits of [{ maxSegmentRows: 5 }, { maxSegmentBytes: 100 }]) {
       const log = openLog(limits);
-      log.commit([blockOf('spans', 5)]);
+      await log.commit([blockOf('spans', 5)]);
       expect(log.takeSealed().length).toBe(1);
     }
   });
 
-  test('gives ids that grow, also after a restart', () => {
+  test('gives ids that grow, also after a restart', async () => {
     const ids: bigint[] = [];
     for (let start = 0; start < 3; start++) {
       const log = openLog({ maxSegmentRows: 1 });
-      for (let time = 0; time < 3; time++) log.commit([blockOf('spans', 1)]);
+      for (let time = 0; time < 3; time++) await log.commit([blockOf('spans', 1)]);
       ids.push(...log.takeSealed().map(({ id }) => id));
     }
     expect(ids).toEqual([...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)));
   });
 });
 
-describe('a table that fails', () => {
-  test('does not touch the others, and works again when its fault is gone', () => {
+describe('a commit that is not over', () => {
+  test('has taken all that is in the blocks, which may be filled again', async () => {
     const log = openLog();
-    log.commit([blockOf('spans', 1)]);
+    const block = blockOf('spans', 3);
+    const committing = log.commit([block]);
+    block.reset();
+    expect(log.openRows).toBe(0);
+    expect((await committing).failures.size).toBe(0);
+    expect(log.openRows).toBe(3);
+    expect(recoverSegments(directory).segments).toMatchObject([{ table: 'spans', rows: 3 }]);
+  });
+
+  test('is alone with the log', async () => {
+    const log = openLog();
+    const committing = log.commit([blockOf('spans', 1)]);
+    await expect(log.commit([blockOf('spans', 1)])).rejects.toThrow('a commit of the log is not over');
+    expect(() => log.seal()).toThrow('a commit of the log is not over');
+    expect(() => log.close()).toThrow('a commit of the log is not over');
+    await committing;
+    log.seal();
+    expect(log.takeSealed()).toMatchObject([{ rows: 1 }]);
+  });
+});
+
+describe('a table that fails', () => {
+  test('does not touch the others, and works again when its fault is gone', async () => {
+    const log = openLog();
+    await log.commit([blockOf('spans', 1)]);
     // The open segment of spans goes on; one for logs cannot be made.
     rmSync(directory, { recursive: true });
-    const { failures } = log.commit([blockOf('spans', 2), blockOf('logs', 1)]);
+    const { failures } = await log.commit([blockOf('spans', 2), blockOf('logs', 1)]);
     expect([...failures.keys()]).toEqual(['logs']);
     expect(log.openRows).toBe(3);
     mkdirSync(directory);
-    expect(log.commit([blockOf('logs', 1)]).failures.size).toBe(0);
+    expect((await log.commit([blockOf('logs', 1)])).failures.size).toBe(0);
     log.seal();
     expect(log.takeSealed().map(({ table, rows }) => [table, rows])).toEqual([
       ['spans', 3],
@@ -99,21 +123,21 @@ describe('a table that fails', () => {
     ]);
   });
 
-  test('is one whose block is broken, and only that', () => {
+  test('is one whose block is broken, and only that', async () => {
     const broken = blockOf('logs', 2);
     broken.rows = 3;
     const log = openLog();
-    const { failures } = log.commit([broken, blockOf('spans', 1)]);
+    const { failures } = await log.commit([broken, blockOf('spans', 1)]);
     expect([...failures]).toMatchObject([['logs', { message: expect.stringContaining('BUG') as string }]]);
     log.seal();
     expect(log.takeSealed()).toMatchObject([{ table: 'spans', rows: 1 }]);
   });
 
-  test('leaves no empty file behind when the log is closed', () => {
+  test('leaves no empty file behind when the log is closed', async () => {
     const broken = blockOf('logs', 2);
     broken.rows = 3;
     const log = openLog();
-    log.commit([broken]);
+    await log.commit([broken]);
     log.close();
     expect(log.takeSealed()).toEqual([]);
     expect(readdirSync(directory)).toEqual(['segment-ids']);
@@ -121,33 +145,53 @@ describe('a table that fails', () => {
 });
 
 describe('a segment whose write failed', () => {
-  function writerWithOneFrame(): SegmentWriter {
+  async function writerWithOneFrame(): Promise<SegmentWriter> {
     const writer = new SegmentWriter(directory, 'spans', 5n);
     const { parts, length } = frame(0);
-    writer.append(parts, length, 1, new Map([[0, 1]]));
+    writer.write(parts, length, 1, new Map([[0, 1]]));
+    await writer.sync();
     return writer;
   }
   function frame(sequence: number): { parts: Uint8Array[]; length: number } {
     return encodeFrame([Buffer.from('rows')], 1, new Map([[0, 1]]), { segment: 5n, sequence });
   }
 
-  test('keeps what was durable, and asks to be checked if its end could not be cut', () => {
-    const writer = writerWithOneFrame();
+  test('keeps what was durable, and asks to be checked if its end could not be cut', async () => {
+    const writer = await writerWithOneFrame();
     closeSync(Reflect.get(writer, 'fd') as number);
     const { parts, length } = frame(1);
-    expect(() => writer.append(parts, length, 1, new Map([[0, 1]]))).toThrow('EBADF');
+    expect(() => writer.write(parts, length, 1, new Map([[0, 1]]))).toThrow('EBADF');
     expect(writer.seal()).toMatchObject({ rows: 1, bytes: length, unchecked: true });
   });
 
-  test('is cut back to what was durable', () => {
-    const writer = writerWithOneFrame();
+  test('is cut back to what was durable', async () => {
+    const writer = await writerWithOneFrame();
     const { parts, length } = frame(1);
     // The first part arrives, the second cannot be written.
     const unwritable = [parts[0] as Uint8Array, 'no bytes' as unknown as Uint8Array];
-    expect(() => writer.append(unwritable, length, 1, new Map([[0, 1]]))).toThrow(/argument/);
+    expect(() => writer.write(unwritable, length, 1, new Map([[0, 1]]))).toThrow(/argument/);
     const sealed = writer.seal();
     expect(sealed).toMatchObject({ rows: 1, unchecked: false });
     expect(readFileSync(writer.path).length).toBe(sealed?.bytes);
+  });
+
+  test('keeps what was durable if a frame cannot be synced', async () => {
+    const writer = await writerWithOneFrame();
+    const { parts, length } = frame(1);
+    writer.write(parts, length, 2, new Map([[0, 2]]));
+    expect(() => writer.write(parts, length, 2, new Map([[0, 2]]))).toThrow('is not synced');
+    closeSync(Reflect.get(writer, 'fd') as number);
+    await expect(writer.sync()).rejects.toMatchObject({ code: 'EBADF' });
+    expect(writer.seal()).toMatchObject({ rows: 1, bytes: length, days: new Map([[0, 1]]), unchecked: true });
+  });
+
+  test('has nothing if its name cannot be made durable', async () => {
+    const writer = new SegmentWriter(directory, 'spans', 5n);
+    const { parts, length } = frame(0);
+    writer.write(parts, length, 1, new Map([[0, 1]]));
+    rmSync(directory, { recursive: true });
+    await expect(writer.sync()).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(writer.seal()).toBeUndefined();
   });
 
   test('is removed if nothing in it was durable', () => {

@@ -2,10 +2,12 @@
  * The write-ahead log: one open segment per table, blocks appended to it as frames, and sealed when it is large enough or
  * when the drain has nothing else to do.
  *
- * Must stay true: `commit` never throws. Per table it either makes the block durable or undoes it and reports the failure;
- * what failed may not be acknowledged. A table's failure does not touch the others, nor the commits that come after it.
+ * Must stay true: `commit` never rejects. Per table it either makes the block durable or undoes it and reports the failure;
+ * what failed may not be acknowledged. A table's failure does not touch the others, nor the commits that come after it. One
+ * commit at a time: until it is over, nothing else may be asked of the log.
  */
 
+import { invariant } from '@glasshouse/model';
 import type { Block } from '@glasshouse/native';
 import { ConstantColumn } from '@glasshouse/native';
 import { SEGMENT_COLUMN } from '@glasshouse/schema';
@@ -40,6 +42,7 @@ export class Log {
   private readonly ids: SegmentIds;
   private readonly open = new Map<string, SegmentWriter>();
   private readonly sealed: SegmentInfo[] = [];
+  private isBusy = false;
 
   constructor(options: LogOptions) {
     this.options = options;
@@ -53,32 +56,57 @@ export class Log {
     return rows;
   }
 
-  /** Appends the blocks, each to its table's segment, and syncs them. */
-  commit(blocks: readonly Block[]): Commit {
+  /**
+   * Appends the blocks, each to its table's segment, and syncs these, all at the same time. When the call returns the blocks are
+   * written and may be filled again; when its promise resolves they are durable.
+   */
+  async commit(blocks: readonly Block[]): Promise<Commit> {
+    this.rest();
+    this.isBusy = true;
     const failures = new Map<string, unknown>();
     const segments = new Map<string, bigint>();
     let bytes = 0;
+    const syncs: Promise<void>[] = [];
     for (const block of blocks) {
       if (block.rows === 0) continue;
+      const { name } = block.table;
       try {
-        const segment = this.segmentOf(block.table.name);
-        bytes += this.append(segment, block);
-        segments.set(block.table.name, segment.id);
+        const segment = this.segmentOf(name);
+        const length = this.write(segment, block);
+        const sync = async (): Promise<void> => {
+          await this.sync(segment);
+          bytes += length;
+          segments.set(name, segment.id);
+        };
+        syncs.push(sync().catch((error: unknown) => void failures.set(name, error)));
       } catch (error) {
-        failures.set(block.table.name, error);
+        failures.set(name, error);
       }
     }
+    await Promise.all(syncs);
+    this.isBusy = false;
     return { bytes, failures, segments };
   }
 
-  /** Makes one block durable and returns the length of its frame, or throws with nothing of it stored. */
-  private append(segment: SegmentWriter, block: Block): number {
+  /** Writes one block and returns the length of its frame, or throws with nothing of it stored. */
+  private write(segment: SegmentWriter, block: Block): number {
     block.column(SEGMENT_COLUMN, ConstantColumn).set(segment.id);
     const days = block.days.byDay();
     const place = { segment: segment.id, sequence: segment.frames };
     const { parts, length } = encodeFrame(block.pieces(), block.rows, days, place);
     try {
-      segment.append(parts, length, block.rows, days);
+      segment.write(parts, length, block.rows, days);
+    } catch (error) {
+      this.sealOne(segment);
+      throw error;
+    }
+    return length;
+  }
+
+  /** Makes durable what was written, or rejects with nothing of it stored. */
+  private async sync(segment: SegmentWriter): Promise<void> {
+    try {
+      await segment.sync();
     } catch (error) {
       this.sealOne(segment);
       throw error;
@@ -87,7 +115,10 @@ export class Log {
     const isFull =
       segment.rows >= maxSegmentRows || segment.bytes >= maxSegmentBytes || segment.days.size >= MAX_SEGMENT_DAYS;
     if (isFull) this.sealOne(segment);
-    return length;
+  }
+
+  private rest(): void {
+    invariant(!this.isBusy, 'a commit of the log is not over');
   }
 
   private segmentOf(table: string): SegmentWriter {
@@ -107,6 +138,7 @@ export class Log {
 
   /** Seals every segment that holds rows. */
   seal(): void {
+    this.rest();
     for (const segment of this.open.values()) if (segment.rows > 0) this.sealOne(segment);
   }
 
@@ -117,6 +149,7 @@ export class Log {
 
   /** Closes everything, also what is empty. The log takes nothing afterwards. */
   close(): void {
+    this.rest();
     for (const segment of this.open.values()) this.sealOne(segment);
   }
 

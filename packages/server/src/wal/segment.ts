@@ -4,11 +4,23 @@
  *
  * Must stay true: a frame counts only after fdatasync returned, and a new file only after its directory was synced. After a
  * failed write or sync the file is cut back to the last durable frame and never appended to again, because what the kernel
- * kept of a failed sync is unknown.
+ * kept of a failed sync is unknown. Nothing is written behind a frame that is not durable yet.
  */
 
-import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writevSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  unlinkSync,
+  writevSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { invariant } from '@glasshouse/model';
 
 /** What the drain needs to know about a segment. */
 export interface SegmentInfo {
@@ -45,6 +57,16 @@ export function parseSegmentName(name: string): SegmentName | undefined {
   return { table: match[1] as string, id: BigInt(`0x${match[2]}`), repaired: match[3] !== undefined };
 }
 
+const syncData = promisify(fdatasync);
+const syncAll = promisify(fsync);
+
+/** A frame that is in the file and may not be on the disk. */
+interface Written {
+  readonly length: number;
+  readonly rows: number;
+  readonly days: ReadonlyMap<number, number>;
+}
+
 export class SegmentWriter {
   readonly table: string;
   readonly id: bigint;
@@ -53,36 +75,49 @@ export class SegmentWriter {
   rows = 0;
   frames = 0;
   readonly days = new Map<number, number>();
+  private readonly directory: string;
   private readonly fd: number;
+  private written: Written | undefined;
   private isCut = true;
 
   constructor(directory: string, table: string, id: bigint) {
     this.table = table;
     this.id = id;
+    this.directory = directory;
     this.path = join(directory, segmentName({ table, id, repaired: false }));
     this.fd = openSync(this.path, 'wx', 0o600);
-    try {
-      syncDirectory(directory);
-    } catch (error) {
-      closeQuietly(this.fd);
-      unlinkQuietly(this.path);
-      throw error;
-    }
   }
 
-  /** Appends a frame and makes it durable, or throws and leaves the segment as it was before; then `seal` must follow. */
-  append(parts: readonly Uint8Array[], length: number, rows: number, days: ReadonlyMap<number, number>): void {
+  /** Appends a frame, of which nothing is needed afterwards; or throws. Then the segment is as before, and `seal` must follow. */
+  write(parts: readonly Uint8Array[], length: number, rows: number, days: ReadonlyMap<number, number>): void {
+    invariant(this.written === undefined, `a frame of ${this.path} is not synced`);
     try {
       writeAll(this.fd, parts, this.bytes, length);
-      fdatasyncSync(this.fd);
     } catch (error) {
       this.isCut = cutQuietly(this.fd, this.bytes);
       throw error;
     }
-    this.bytes += length;
-    this.rows += rows;
+    this.written = { length, rows, days };
+  }
+
+  /** Makes the frame that was written durable; or rejects, with the same consequences. */
+  async sync(): Promise<void> {
+    const { written, fd } = this;
+    invariant(written, `${this.path} has no frame to sync`);
+    try {
+      // The name of a new file is made durable at the same time as what is in it: neither counts without the other.
+      const both = [syncData(fd), ...(this.frames === 0 ? [syncNames(this.directory)] : [])];
+      for (const outcome of await Promise.allSettled(both)) if (outcome.status === 'rejected') throw outcome.reason;
+    } catch (error) {
+      this.isCut = cutQuietly(fd, this.bytes);
+      throw error;
+    } finally {
+      this.written = undefined;
+    }
+    this.bytes += written.length;
+    this.rows += written.rows;
     this.frames++;
-    for (const [day, count] of days) this.days.set(day, (this.days.get(day) ?? 0) + count);
+    for (const [day, count] of written.days) this.days.set(day, (this.days.get(day) ?? 0) + count);
   }
 
   /** Closes the file; a segment without frames is removed and undefined returned. Never throws: what counts is durable. */
@@ -141,6 +176,16 @@ function unlinkQuietly(path: string): void {
     unlinkSync(path);
   } catch {
     // Nothing in it counts.
+  }
+}
+
+/** The same as below, on another thread. */
+async function syncNames(directory: string): Promise<void> {
+  const fd = openSync(directory, 'r');
+  try {
+    await syncAll(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
