@@ -87,10 +87,14 @@ describe('a commit that is not over', () => {
     const block = blockOf('spans', 3);
     const committing = log.commit([block]);
     block.reset();
+    block.days.add(0, 1 << 28);
     expect(log.openRows).toBe(0);
     expect((await committing).failures.size).toBe(0);
     expect(log.openRows).toBe(3);
-    expect(recoverSegments(directory).segments).toMatchObject([{ table: 'spans', rows: 3 }]);
+    log.seal();
+    const sealed = log.takeSealed();
+    expect(sealed).toMatchObject([{ table: 'spans', rows: 3, days: new Map([[0, 3]]) }]);
+    expect(recoverSegments(directory).segments).toEqual(sealed);
   });
 
   test('is alone with the log', async () => {

@@ -91,7 +91,8 @@ export class Log {
   /** Writes one block and returns the length of its frame, or throws with nothing of it stored. */
   private write(segment: SegmentWriter, block: Block): number {
     block.column(SEGMENT_COLUMN, ConstantColumn).set(segment.id);
-    const days = block.days.byDay();
+    // The block counts the days of the next commit while this one is synced.
+    const days = new Map(block.days.byDay());
     const place = { segment: segment.id, sequence: segment.frames };
     const { parts, length } = encodeFrame(block.pieces(), block.rows, days, place);
     try {
