@@ -15,6 +15,7 @@ import type { Envelope } from '../otlp/envelope.ts';
 import type { TimeWindow } from '../otlp/reject.ts';
 import type { SpanWatch } from '../otlp/spans.ts';
 import type { Wire } from '../otlp/wire.ts';
+import { CallKeys } from './call-keys.ts';
 import { CallLines } from './call-lines.ts';
 import { GenerationBlock } from './columns.ts';
 import { equalities } from './filter.ts';
@@ -71,6 +72,8 @@ export class Generations implements SpanWatch {
   readonly keys = markerKeys(SPAN_DIALECTS);
   private readonly columns = new GenerationBlock();
   private readonly seen = new SeenCalls();
+  /** Of the call that is looked at. */
+  private readonly keysOfCall = new CallKeys();
   private readonly nested = new NestedCalls();
   /** Rows of the request that may be of spans around others, which may come behind them. */
   private waiting: { readonly row: GenerationValues; readonly placement: Placement }[] = [];
@@ -138,7 +141,7 @@ export class Generations implements SpanWatch {
 
   /** Lets calls be seen whose rows are stored since before a start. */
   remember(calls: readonly StoredCall[]): void {
-    for (const call of calls) for (const key of keysOf(storedRow(call), { tenant: call[0] })) this.seen.remember(key);
+    for (const call of calls) this.seen.remember(keysOf(storedRow(call), call[0], this.keysOfCall));
   }
 
   mark(): void {
@@ -178,7 +181,7 @@ export class Generations implements SpanWatch {
   }
 
   private add({ row, placement, time }: Made, isAround = false): void {
-    const duplicate = this.seen.see(keysOf(row, placement)) || isAround;
+    const duplicate = this.seen.see(keysOf(row, placement.tenant, this.keysOfCall)) || isAround;
     const { total, version } = this.prices.of(row, time.ms, placement.tenant);
     this.columns.append({ placement, row, time, duplicate, total, version });
     if (duplicate || total.money === undefined || total.money === 0n) return;
@@ -193,15 +196,18 @@ export class Generations implements SpanWatch {
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
-function keysOf(row: GenerationValues, { tenant }: Pick<Placement, 'tenant'>): string[][] {
-  const keys: string[][] = [];
+function keysOf(row: GenerationValues, tenant: string, keys: CallKeys): CallKeys {
   const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
+  keys.clear();
   // A gateway's cache answers again with the id of the first answer.
-  if (hasResponseId(row) && row[CACHE_HIT] !== true) keys.push([tenant, 'response', String(response)]);
+  if (hasResponseId(row) && row[CACHE_HIT] !== true)
+    keys.begin().text(tenant).text('response').text(String(response)).end();
   if (typeof trace === 'string' && typeof span === 'string' && trace !== '' && span !== '') {
-    keys.push([tenant, 'span', trace, span]);
+    keys.begin().text(tenant).text('span').text(trace).text(span).end();
   }
-  if (typeof call === 'string' && call !== '') keys.push([tenant, 'call', String(row[DIALECT]), call]);
+  if (typeof call === 'string' && call !== '') {
+    keys.begin().text(tenant).text('call').text(String(row[DIALECT])).text(call).end();
+  }
   return keys;
 }
 

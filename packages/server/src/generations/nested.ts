@@ -9,6 +9,7 @@
 
 import { placeOf } from '@glasshouse/generations';
 import type { GenerationValues } from '@glasshouse/generations';
+import { CallKeys } from './call-keys.ts';
 import { SeenCalls } from './seen.ts';
 
 const TRACE = placeOf('trace_id');
@@ -27,15 +28,16 @@ const EMBEDDINGS = 'embeddings';
 
 export class NestedCalls {
   private readonly inside = new SeenCalls(REMEMBERED);
+  private readonly keys = new CallKeys();
 
   /** Remembers what the row says of the span around its own. */
   learn(row: GenerationValues, tenant: string): void {
     const [parent, span, operation] = [row[PARENT], row[SPAN], row[OPERATION]];
     if (typeof parent !== 'string' || parent === '' || parent === span) return;
     const outcome = outcomeOf(row);
-    this.inside.add(keyOf(row, tenant, parent, outcome));
+    this.inside.add(this.keyOf(row, tenant, parent, outcome));
     // The span of a call of which only the request has a usage.
-    if (operation === EMBEDDINGS && outcome !== 'error') this.inside.add(keyOf(row, tenant, parent, NOTHING));
+    if (operation === EMBEDDINGS && outcome !== 'error') this.inside.add(this.keyOf(row, tenant, parent, NOTHING));
   }
 
   /** Whether a span inside that of the row told of the same call. */
@@ -43,7 +45,7 @@ export class NestedCalls {
     const [span, outcome] = [row[SPAN], outcomeOf(row)];
     if (typeof span !== 'string' || span === '' || row[MODEL] === '') return false;
     if (outcome === NOTHING && row[OPERATION] !== EMBEDDINGS) return false;
-    return this.inside.has(keyOf(row, tenant, span, outcome));
+    return this.inside.has(this.keyOf(row, tenant, span, outcome));
   }
 
   mark(): void {
@@ -65,10 +67,11 @@ export class NestedCalls {
   lose(): void {
     this.inside.lose();
   }
-}
 
-function keyOf(row: GenerationValues, tenant: string, span: string, outcome: string): readonly string[] {
-  return [tenant, String(row[TRACE]), span, String(row[OPERATION]), String(row[MODEL]), outcome];
+  private keyOf(row: GenerationValues, tenant: string, span: string, outcome: string): CallKeys {
+    const keys = this.keys.clear().begin().text(tenant).text(String(row[TRACE])).text(span);
+    return keys.text(String(row[OPERATION])).text(String(row[MODEL])).text(outcome).end();
+  }
 }
 
 function outcomeOf(row: GenerationValues): string {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { CallKeys } from './call-keys.ts';
 import { SeenCalls } from './seen.ts';
 
 /** Keys of one part each. */
-function keys(...texts: readonly string[]): string[][] {
-  return texts.map((text) => [text]);
+function keys(...texts: readonly string[]): CallKeys {
+  const made = new CallKeys();
+  for (const text of texts) made.begin().text(text).end();
+  return made;
 }
 
 /** A commit that went well. */
@@ -91,7 +94,7 @@ describe('a commit that failed', () => {
     expect(seen.see(keys('lost 1'))).toBe(true);
     expect(seen.see(keys('beside'))).toBe(false);
     seen.lose();
-    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has([text]));
+    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has(keys(text)));
     expect(has('lost 1', 'lost 2', 'lost 3', 'beside')).toEqual([false, false, false, false]);
     expect(has('kept 1', 'kept 2', 'kept 3')).toEqual([true, true, true]);
   });
@@ -123,7 +126,7 @@ describe('a call of before the start', () => {
     const seen = new SeenCalls();
     seen.mark();
     seen.see(keys('open'));
-    seen.remember(['stored']);
+    seen.remember(keys('stored'));
     seen.rollback();
     fail(seen);
     expect(seen.see(keys('stored'))).toBe(true);
@@ -132,8 +135,8 @@ describe('a call of before the start', () => {
 
   it('takes no room from those that came since, and goes before them', () => {
     const seen = new SeenCalls(2);
-    for (const key of ['old 1', 'old 2', 'old 3']) seen.remember([key]);
-    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has([text]));
+    for (const key of ['old 1', 'old 2', 'old 3']) seen.remember(keys(key));
+    const has = (...texts: readonly string[]): boolean[] => texts.map((text) => seen.has(keys(text)));
     expect(has('old 1', 'old 2', 'old 3')).toEqual([true, true, false]);
     for (const key of ['new 1', 'new 2']) seen.see(keys(key));
     commit(seen);
@@ -141,7 +144,7 @@ describe('a call of before the start', () => {
     seen.see(keys('new 3'));
     commit(seen);
     expect(has('old 1', 'new 1', 'new 2', 'new 3')).toEqual([false, true, true, true]);
-    seen.remember(['too late']);
+    seen.remember(keys('too late'));
     expect(has('too late', 'new 1')).toEqual([false, true]);
   });
 });

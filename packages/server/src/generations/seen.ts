@@ -6,16 +6,11 @@
  * refused comes again and must not be taken for its own duplicate.
  */
 
-import { randomBytes } from 'node:crypto';
+import type { CallKeys } from './call-keys.ts';
 
 /** Keys in one half of the memory; when it is full the older half is forgotten. */
 export const HALF = 1 << 20;
 const FIRST_SLOTS = 1 << 12;
-const FACTOR = 0x85eb_ca6b;
-/** No letter of a text, so that two parts are never another's one. */
-const PART_END = 0x1_0000;
-/** Seeds of the two halves of a hash, new for each process so that nobody can make ids that collide. */
-const SEEDS = [randomBytes(4).readUInt32LE(), randomBytes(4).readUInt32LE()] as const;
 
 export class SeenCalls {
   private recent = new HashSet();
@@ -28,9 +23,6 @@ export class SeenCalls {
   private sent = new HashSet();
   private sentOrder: number[] = [];
   private marked = 0;
-  // The hash of the last key.
-  private low = 0;
-  private high = 0;
   private readonly half: number;
 
   /** @param half keys in one half of the memory */
@@ -38,40 +30,34 @@ export class SeenCalls {
     this.half = half;
   }
 
-  /** Whether one of the keys was seen; all of them are from now on. A key is made of the parts of a list. */
-  see(keys: readonly (readonly string[])[]): boolean {
-    let seen = false;
-    const hashes: number[] = [];
-    for (const parts of keys) {
-      this.hash(parts);
-      const { low, high } = this;
-      hashes.push(low, high);
-      seen ||= this.known(low, high);
-    }
-    for (let at = 0; at < hashes.length; at += 2) {
-      const [low, high] = [hashes[at] as number, hashes[at + 1] as number];
-      if (this.open.add(low, high)) this.order.push(low, high);
-    }
+  /** Whether one of the keys was seen; all of them are from now on. */
+  see(keys: CallKeys): boolean {
+    const seen = this.has(keys);
+    this.add(keys);
     return seen;
   }
 
-  /** Whether the key was seen. */
-  has(parts: readonly string[]): boolean {
-    this.hash(parts);
-    return this.known(this.low, this.high);
+  /** Whether one of the keys was seen. */
+  has({ halves, count }: CallKeys): boolean {
+    for (let at = 0; at < 2 * count; at += 2) {
+      if (this.known(halves[at] as number, halves[at + 1] as number)) return true;
+    }
+    return false;
   }
 
-  /** Lets the key be seen. */
-  add(parts: readonly string[]): void {
-    this.hash(parts);
-    if (this.open.add(this.low, this.high)) this.order.push(this.low, this.high);
+  /** Lets the keys be seen. */
+  add({ halves, count }: CallKeys): void {
+    for (let at = 0; at < 2 * count; at += 2) {
+      const [low, high] = [halves[at] as number, halves[at + 1] as number];
+      if (this.open.add(low, high)) this.order.push(low, high);
+    }
   }
 
-  /** Lets a key be seen that is durable since before a start, unless what came since fills the memory. */
-  remember(parts: readonly string[]): void {
-    if (this.older.size >= this.half) return;
-    this.hash(parts);
-    this.older.add(this.low, this.high);
+  /** Lets keys be seen that are durable since before a start, unless what came since fills the memory. */
+  remember({ halves, count }: CallKeys): void {
+    for (let at = 0; at < 2 * count && this.older.size < this.half; at += 2) {
+      this.older.add(halves[at] as number, halves[at + 1] as number);
+    }
   }
 
   /** Remembers the present end as the start of a request. */
@@ -117,25 +103,6 @@ export class SeenCalls {
     return open.has(low, high) || sent.has(low, high) || recent.has(low, high) || older.has(low, high);
   }
 
-  /** Hashes a key, both halves in one pass over its letters. */
-  private hash(parts: readonly string[]): void {
-    let [low, high]: [number, number] = [SEEDS[0], SEEDS[1]];
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at++) {
-        const code = part.charCodeAt(at);
-        low = Math.imul(low ^ code, FACTOR);
-        low ^= low >>> 13;
-        high = Math.imul(high ^ code, FACTOR);
-        high ^= high >>> 13;
-      }
-      low = Math.imul(low ^ PART_END, FACTOR);
-      high = Math.imul(high ^ PART_END, FACTOR);
-    }
-    // Zeros stand for a free slot.
-    this.low = ended(low) || 1;
-    this.high = ended(high);
-  }
-
   private remembered(low: number, high: number): void {
     if (this.recent.size >= this.half) {
       this.older = this.recent;
@@ -149,24 +116,38 @@ export class SeenCalls {
 class HashSet {
   size = 0;
   private slots = new Uint32Array(FIRST_SLOTS * 2);
+  // A bit for each hash that is there. Nearly all that are looked for aren't; the bits tell so, and stay in the cache of the processor.
+  private bits = new Uint32Array(FIRST_SLOTS / 8);
 
   has(low: number, high: number): boolean {
-    return this.size > 0 && this.find(low, high) < 0;
+    const { bits } = this;
+    if ((((bits[(high >>> 5) & (bits.length - 1)] as number) >>> (high & 31)) & 1) === 0) return false;
+    return this.find(low, high) < 0;
   }
 
   /** False if it was there. */
   add(low: number, high: number): boolean {
     const slot = this.find(low, high);
     if (slot < 0) return false;
-    this.slots[slot] = low;
-    this.slots[slot + 1] = high;
+    this.put(slot, low, high);
     if (++this.size * 4 > this.slots.length) this.grow();
     return true;
   }
 
   clear(): void {
-    if (this.size > 0) this.slots.fill(0);
+    if (this.size > 0) {
+      this.slots.fill(0);
+      this.bits.fill(0);
+    }
     this.size = 0;
+  }
+
+  private put(slot: number, low: number, high: number): void {
+    const { slots, bits } = this;
+    slots[slot] = low;
+    slots[slot + 1] = high;
+    const place = (high >>> 5) & (bits.length - 1);
+    bits[place] = (bits[place] as number) | (1 << (high & 31));
   }
 
   /** The free slot for a hash; negative if it is there. */
@@ -184,22 +165,14 @@ class HashSet {
   private grow(): void {
     const before = this.slots;
     this.slots = new Uint32Array(before.length * 2);
+    this.bits = new Uint32Array(before.length / 8);
     for (let at = 0; at < before.length; at += 2) {
       const [low, high] = [before[at] as number, before[at + 1] as number];
-      if (low === 0) continue;
-      const slot = this.find(low, high);
-      this.slots[slot] = low;
-      this.slots[slot + 1] = high;
+      if (low !== 0) this.put(this.find(low, high), low, high);
     }
   }
 }
 
-/** Hashes that follow each other, two numbers each. */
 function each(hashes: readonly number[], visit: (low: number, high: number) => void): void {
   for (let at = 0; at < hashes.length; at += 2) visit(hashes[at] as number, hashes[at + 1] as number);
-}
-
-function ended(hash: number): number {
-  const mixed = Math.imul(hash ^ (hash >>> 16), 0xc2b2_ae35);
-  return (mixed ^ (mixed >>> 15)) >>> 0;
 }
