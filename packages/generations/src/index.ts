@@ -12,6 +12,8 @@ export { dialectOf, LINE_DIALECTS, readGeneration, SPAN_DIALECTS } from './diale
 export { LineSlots } from './line-slots.ts';
 export { SpanSlots } from './span-slots.ts';
 export type { AttributeSlots, EventSlots, PathNode } from './layout.ts';
+export { Instant, keptValues, plainValues, TextRange } from './packed.ts';
+export type { PackedValue, PackedValues } from './packed.ts';
 export { readRow, recognises } from './read.ts';
 export type { GenerationRecord, GenerationRow, GenerationValues, RowValue, SpanRecord } from './read.ts';
 export {

@@ -8,6 +8,7 @@
 
 import { openJson } from './json.ts';
 import { Layout, type PathNode } from './layout.ts';
+import { plainValues, type ByteSource, type PackedValues } from './packed.ts';
 import { Slots, type Bytes } from './slots.ts';
 import type { Dialect } from './source.ts';
 import { Table, type GenerationValues } from './table.ts';
@@ -26,8 +27,8 @@ export class LineSlots {
   }
 
   /** Forgets the last line. Ranges of the next one are of these bytes. */
-  begin(bytes?: Bytes): void {
-    this.slots.begin(bytes);
+  begin(bytes?: Bytes, source?: ByteSource): void {
+    this.slots.begin(bytes, source);
   }
 
   /** The value at a slot: a text, a number, a flag, an object or array; null for nothing. */
@@ -38,6 +39,16 @@ export class LineSlots {
   /** The text at a slot as valid UTF-8. */
   range(slot: number, start: number, end: number): void {
     this.slots.range(slot, start, end);
+  }
+
+  /** The same of a text that is these very bytes. */
+  verbatim(slot: number, start: number, end: number): void {
+    this.slots.verbatim(slot, start, end);
+  }
+
+  /** Whether a slot's text is wanted as such, wherever it goes. */
+  isWord(slot: number): boolean {
+    return this.table.words.has(slot);
   }
 
   /** The value at a node, and all that is asked for inside it: a JSON value, the whole line as its text. */
@@ -57,15 +68,20 @@ export class LineSlots {
     }
   }
 
-  /** The values of the row of a line that is there as a text; undefined if it is no generation. */
-  readLine(line: string): GenerationValues | undefined {
+  /** Takes a line that is there as a text. */
+  fillLine(line: string): void {
     this.begin();
     this.fill(this.root, line);
-    return this.read();
   }
 
   /** The values of the line's row; undefined if it is no generation. */
   read(): GenerationValues | undefined {
+    const values = this.table.read(this.slots);
+    return values === undefined ? undefined : plainValues(values);
+  }
+
+  /** The same, as they are until the next line. */
+  readPacked(): PackedValues | undefined {
     return this.table.read(this.slots);
   }
 

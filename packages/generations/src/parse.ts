@@ -8,7 +8,8 @@ import { callsText } from './calls.ts';
 import type { ColumnKind } from './columns.ts';
 import { COUNT, DECIMALS, MONEY, NANOSECONDS, NUMBER, SIZE } from './convert.ts';
 import type { Conversion } from './source.ts';
-import { timeOf } from './time.ts';
+import { Instant, type PackedValue } from './packed.ts';
+import { readTime } from './time.ts';
 import type { WordTable } from './words.ts';
 
 /**
@@ -22,22 +23,20 @@ const IS_MONEY = new RegExp(MONEY);
 const IS_NANOSECONDS = new RegExp(NANOSECONDS);
 const IS_NUMBER = new RegExp(NUMBER);
 const IS_SIZE = new RegExp(SIZE);
-const ZERO = 0x30;
-/** Digits of a time from 2001 on. */
-const PRESENT = 19;
 /** Times from here on are no nanoseconds (`NANOSECONDS`). */
 const MAX_NS = 9_000_000_000_000_000_000n;
+const SECOND_NS = 1_000_000_000n;
+/** Amounts of 15 digits: of so many, no two are one double. */
+const MAX_AMOUNT = 1e15;
 
 /** How what stands in a source (a text, a number, a flag, a piece of JSON; never nothing) becomes a value of a column of the kind. */
-export function converter(kind: ColumnKind, as: Conversion | undefined): (value: unknown) => RowValue | undefined {
+export function converter(kind: ColumnKind, as: Conversion | undefined): (value: unknown) => PackedValue | undefined {
+  if (kind === 'time') return timeConverter(as);
   const parse = (value: unknown): RowValue | undefined => parseText(kind, textOf(value), as);
   // Numbers and flags that need no text in between, and texts that are taken as they are.
   if (kind === 'number' && (as === undefined || as === 'nanoseconds')) {
     const unit = as === undefined ? 1 : 1e6;
     return (value) => (typeof value === 'number' && value >= 1e-90 && value < 1e15 ? value / unit : parse(value));
-  }
-  if (kind === 'time' && as === 'nanoseconds') {
-    return (value) => (typeof value === 'bigint' && value >= 0n && value < MAX_NS ? value.toString() : parse(value));
   }
   if (typeof as === 'object') {
     const [word, convert] = [wordOf(as.words), converter(kind, undefined)];
@@ -48,9 +47,31 @@ export function converter(kind: ColumnKind, as: Conversion | undefined): (value:
   }
   if (as !== undefined) return parse;
   if (kind === 'count') return (value) => (isCount(value) ? value : parse(value));
+  if (kind === 'money') return (value) => (typeof value === 'number' ? amountIn(value) : undefined) ?? parse(value);
   if (kind === 'flag') return (value) => (typeof value === 'boolean' ? value : parse(value));
   if (kind === 'text' || kind === 'json') return textOf;
   return parse;
+}
+
+/** Each has a time of its own, which it returns each time. */
+function timeConverter(as: Conversion | undefined): (value: unknown) => Instant | undefined {
+  const instant = new Instant();
+  if (as === 'nanoseconds') {
+    return (value) => {
+      const ns = typeof value === 'bigint' ? value : nanosecondsOf(textOf(value));
+      if (ns === undefined || ns < 0n || ns >= MAX_NS) return undefined;
+      instant.seconds = Number(ns / SECOND_NS);
+      instant.nanoseconds = Number(ns % SECOND_NS);
+      return instant;
+    };
+  }
+  return (value) => (readTime(textOf(value), instant) ? instant : undefined);
+}
+
+/** A number of dollars, if it is one of 1e-12 dollars and few digits: the decimal that is meant, as no other of so many is that double. */
+function amountIn(dollars: number): number | undefined {
+  const amount = Math.round(dollars * 1e12);
+  return amount >= 0 && amount <= MAX_AMOUNT && amount / 1e12 === dollars ? amount : undefined;
 }
 
 function isCount(value: unknown): value is number {
@@ -74,8 +95,6 @@ function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): R
       return IS_NUMBER.test(text)
         ? (Number(text) * (as === 'seconds' ? 1e3 : 1)) / (as === 'nanoseconds' ? 1e6 : 1)
         : undefined;
-    case 'time':
-      return as === 'nanoseconds' ? nanosecondsOf(text) : timeOf(text);
     case 'flag':
       return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined;
     case 'money':
@@ -85,23 +104,14 @@ function parseText(kind: ColumnKind, raw: string, as: Conversion | undefined): R
   }
 }
 
-/** Milliseconds from one time to another, both as values of a row; undefined if one is missing, or the second is earlier. */
-export function elapsedMs(from: RowValue | undefined, until: RowValue | undefined): number | undefined {
-  if (typeof from !== 'string' || typeof until !== 'string') return undefined;
-  if (from.length === PRESENT && until.length === PRESENT) {
-    const ns =
-      (digitsIn(until, 0, 10) - digitsIn(from, 0, 10)) * 1e9 + digitsIn(until, 10, 19) - digitsIn(from, 10, 19);
+/** Milliseconds from one time to another; undefined if the second is earlier. */
+export function elapsedMs(from: Instant, until: Instant): number | undefined {
+  if (from.seconds >= 0 && until.seconds >= 0) {
+    const ns = (until.seconds - from.seconds) * 1e9 + until.nanoseconds - from.nanoseconds;
     if (Number.isSafeInteger(ns)) return ns < 0 ? undefined : ns / 1e6;
   }
-  const ns = BigInt(until) - BigInt(from);
+  const ns = BigInt(until.toString()) - BigInt(from.toString());
   return ns < 0n ? undefined : Number(ns) / 1e6;
-}
-
-/** The number that the digits in a range are. */
-function digitsIn(text: string, start: number, end: number): number {
-  let number = 0;
-  for (let at = start; at < end; at++) number = number * 10 + text.charCodeAt(at) - ZERO;
-  return number;
 }
 
 function converted(raw: string, as: Conversion | undefined): string | undefined {
@@ -131,9 +141,8 @@ function wholeMilliseconds(text: string): number | undefined {
   return ms < 1e14 ? ms : undefined;
 }
 
-function nanosecondsOf(text: string): string | undefined {
-  if (!IS_NANOSECONDS.test(text)) return undefined;
-  return text.startsWith('0') ? BigInt(text).toString() : text;
+function nanosecondsOf(text: string): bigint | undefined {
+  return IS_NANOSECONDS.test(text) ? BigInt(text) : undefined;
 }
 
 /** Exact, in 1e-12 dollars; what is smaller is cut off. */

@@ -73,8 +73,7 @@ function filled({ spans, lines }: Reader, record: GenerationRecord): LineSlots |
     fillSpan(spans, record);
     return spans;
   }
-  lines.begin();
-  lines.fill(lines.root, record);
+  lines.fillLine(record);
   return lines;
 }
 

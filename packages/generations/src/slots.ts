@@ -6,6 +6,7 @@
  */
 
 import { OpenedJson } from './json.ts';
+import type { ByteSource, TextRange } from './packed.ts';
 
 /** Bytes of which texts are made when somebody wants them: a `Buffer`. */
 export interface Bytes {
@@ -13,13 +14,16 @@ export interface Bytes {
 }
 
 const NO_BYTES: Bytes = { toString: () => '' };
+const NO_SOURCE: ByteSource = { bytes: new Uint8Array(), view: new DataView(new ArrayBuffer(0)) };
 
 const FREE = 0;
 /** Taken, by what is nothing. */
 const EMPTY = 1;
 /** A text that is still bytes. */
 const RANGE = 2;
-const VALUE = 3;
+/** A text that is these very bytes. */
+const VERBATIM = 3;
+const VALUE = 4;
 
 export class Slots {
   /** Texts of the record that were opened. */
@@ -34,6 +38,7 @@ export class Slots {
   private readonly starts: Int32Array;
   private readonly ends: Int32Array;
   private bytes = NO_BYTES;
+  private source = NO_SOURCE;
 
   /** @param size how many slots there are */
   constructor(size: number) {
@@ -44,8 +49,8 @@ export class Slots {
     this.ends = new Int32Array(size);
   }
 
-  /** Forgets the last record. Ranges of the next one are of these bytes. */
-  begin(bytes = NO_BYTES): void {
+  /** Forgets the last record. Ranges of the next one are of these bytes, which are in `source`. */
+  begin(bytes = NO_BYTES, source = NO_SOURCE): void {
     const { states, values, taken } = this;
     for (let at = 0; at < this.count; at++) {
       const slot = taken[at] as number;
@@ -55,6 +60,7 @@ export class Slots {
     this.count = 0;
     this.json.clear();
     this.bytes = bytes;
+    this.source = source;
   }
 
   isFree(slot: number): boolean {
@@ -67,7 +73,8 @@ export class Slots {
 
   /** What is in a slot: a text, a number, a flag, a piece of JSON; undefined for nothing. */
   get(slot: number): unknown {
-    if (this.states[slot] === RANGE) {
+    const state = this.states[slot];
+    if (state === RANGE || state === VERBATIM) {
       this.values[slot] = this.bytes.toString('utf8', this.starts[slot] as number, this.ends[slot] as number);
       this.states[slot] = VALUE;
     }
@@ -86,6 +93,25 @@ export class Slots {
     this.values[slot] = undefined;
     this.starts[slot] = start;
     this.ends[slot] = end;
+  }
+
+  /** A text that is what these bytes say, with what is no UTF-8 replaced. */
+  verbatim(slot: number, start: number, end: number): void {
+    this.take(slot, start === end ? EMPTY : VERBATIM);
+    this.values[slot] = undefined;
+    this.starts[slot] = start;
+    this.ends[slot] = end;
+  }
+
+  isVerbatim(slot: number): boolean {
+    return this.states[slot] === VERBATIM;
+  }
+
+  /** Where the bytes of a text are that is verbatim. */
+  locate(slot: number, into: TextRange): void {
+    into.source = this.source;
+    into.start = this.starts[slot] as number;
+    into.end = this.ends[slot] as number;
   }
 
   private take(slot: number, state: number): void {

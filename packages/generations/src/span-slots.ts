@@ -6,6 +6,7 @@
 
 import { Layout, type AttributeSlots, type EventSlots } from './layout.ts';
 import type { SpanEvent } from './messages.ts';
+import { plainValues, type ByteSource, type PackedValues } from './packed.ts';
 import { Slots, type Bytes } from './slots.ts';
 import type { Dialect, SpanField } from './source.ts';
 import { Table, type GenerationValues } from './table.ts';
@@ -39,8 +40,8 @@ export class SpanSlots {
   }
 
   /** Forgets the last span. Ranges of the next one are of these bytes. */
-  begin(bytes?: Bytes): void {
-    this.slots.begin(bytes);
+  begin(bytes?: Bytes, source?: ByteSource): void {
+    this.slots.begin(bytes, source);
     this.texts = undefined;
   }
 
@@ -56,7 +57,7 @@ export class SpanSlots {
 
   /** A column as UTF-8. */
   fieldRange(slot: number, start: number, end: number): void {
-    if (slot >= 0) this.slots.range(slot, start, end);
+    if (slot >= 0) this.slots.verbatim(slot, start, end);
   }
 
   /** Whether a slot is asked for, and this is the first value for it. */
@@ -75,7 +76,7 @@ export class SpanSlots {
 
   /** A text as UTF-8. */
   range(slot: number, start: number, end: number): void {
-    this.slots.range(slot, start, end);
+    this.slots.verbatim(slot, start, end);
   }
 
   /** A text whose name begins as a prefix. */
@@ -102,6 +103,12 @@ export class SpanSlots {
 
   /** The values of the span's row; undefined if it is no generation. */
   read(): GenerationValues | undefined {
+    const values = this.table.read(this.slots);
+    return values === undefined ? undefined : plainValues(values);
+  }
+
+  /** The same, as they are until the next span. */
+  readPacked(): PackedValues | undefined {
     return this.table.read(this.slots);
   }
 

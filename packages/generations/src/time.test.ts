@@ -1,9 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { TIME } from './convert.ts';
 import { Dice } from './fuzz.suite.ts';
-import { timeOf } from './time.ts';
+import { Instant } from './packed.ts';
+import { readTime, readTimeIn } from './time.ts';
 
 const IS_TIME = new RegExp(TIME);
+
+/** The nanoseconds of a text, which are the same of its bytes between others. */
+function timeOf(text: string): string | undefined {
+  const [instant, other] = [new Instant(), new Instant()];
+  const isTime = readTime(text, instant);
+  const bytes = Buffer.from(`1${text}1`);
+  expect(readTimeIn(bytes, 1, bytes.length - 1, other)).toBe(isTime);
+  if (!isTime) return undefined;
+  expect(other).toEqual(instant);
+  return instant.toString();
+}
 
 /** The same by the pattern that the engine follows, and by the runtime's own calendar. */
 function reference(raw: string): string | undefined {

@@ -4,7 +4,8 @@
  */
 
 import { MAPPED_COLUMNS } from './columns.ts';
-import type { GenerationRow, GenerationValues } from './read.ts';
+import type { PackedValues } from './packed.ts';
+import type { GenerationRow } from './read.ts';
 
 const FIELDS = MAPPED_COLUMNS.flatMap(({ name, usage }, place) =>
   usage === undefined ? [] : [{ name, usage, place }],
@@ -21,7 +22,7 @@ export function usageOf(row: GenerationRow): Readonly<Record<string, number>> {
 }
 
 /** The same of a row's values. */
-export function usageOfValues(values: GenerationValues): Readonly<Record<string, number>> {
+export function usageOfValues(values: PackedValues): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { usage, place } of FIELDS) {
     const value = values[place];

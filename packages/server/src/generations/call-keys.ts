@@ -6,6 +6,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import type { PackedValue } from '@glasshouse/generations';
+import { TextRange } from '@glasshouse/generations';
 import { encodeText } from '@glasshouse/native';
 
 /** Keys that a call has at most. */
@@ -13,6 +15,7 @@ const MAX_KEYS = 3;
 // Unlike each other, so that what collides in one half does not in the other.
 const LOW_FACTOR = 0x85eb_ca6b;
 const HIGH_FACTOR = 0xc2b2_ae35;
+const NON_ASCII = 0x8080_8080 | 0;
 /** Seeds of the two halves of a hash, new for each process so that nobody can make ids that collide. */
 const SEEDS = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
 
@@ -22,6 +25,8 @@ export class CallKeys {
   count = 0;
   private low = 0;
   private high = 0;
+  /** Of the last bytes. */
+  private isAscii = true;
   private letters = new Uint8Array(256);
   private view = new DataView(this.letters.buffer);
 
@@ -53,12 +58,25 @@ export class CallKeys {
     return this.bytes(new DataView(buffer, byteOffset, byteLength), 0, byteLength);
   }
 
+  /** A part that is a value of a row: its text, with what is no UTF-8 replaced. */
+  value(part: PackedValue | undefined): this {
+    if (!(part instanceof TextRange)) return this.text(String(part));
+    const { source, start, end } = part;
+    const { low, high } = this;
+    this.bytes(source.view, start, end);
+    if (this.isAscii) return this;
+    [this.low, this.high] = [low, high];
+    return this.text(part.toString());
+  }
+
   /** A part that is valid UTF-8. */
   bytes(view: DataView, start: number, end: number): this {
     let { low, high } = this;
     let at = start;
+    let seen = 0;
     for (; at + 4 <= end; at += 4) {
       const word = view.getInt32(at, true);
+      seen |= word;
       low = Math.imul(low ^ word, LOW_FACTOR);
       low ^= low >>> 13;
       high = Math.imul(high ^ word, HIGH_FACTOR);
@@ -66,6 +84,7 @@ export class CallKeys {
     }
     let rest = 0;
     for (let shift = 0; at < end; at++, shift += 8) rest |= view.getUint8(at) << shift;
+    this.isAscii = ((seen | rest) & NON_ASCII) === 0;
     low = Math.imul(low ^ rest, LOW_FACTOR);
     high = Math.imul(high ^ rest, HIGH_FACTOR);
     this.low = Math.imul((low ^ (low >>> 13)) + end - start, HIGH_FACTOR);

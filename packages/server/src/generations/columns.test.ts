@@ -1,6 +1,7 @@
 /** Rows as the block holds them: every kind of value, what is not there, and ids. */
 
-import { GENERATION_COLUMNS, MAPPED_COLUMNS, type GenerationRow, type RowValue } from '@glasshouse/generations';
+import { GENERATION_COLUMNS, Instant, MAPPED_COLUMNS, TextRange } from '@glasshouse/generations';
+import type { GenerationRow, PackedValue, RowValue } from '@glasshouse/generations';
 import { ConstantColumn } from '@glasshouse/native';
 import { GENERATIONS } from '@glasshouse/schema';
 import fc from 'fast-check';
@@ -8,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
 import { readNative, type NativeBlock, type NativeValue } from '../../../native/src/native-reference.ts';
 import { GenerationBlock, type Placed } from './columns.ts';
-import { momentOf } from './moment.ts';
+import { momentOf, type Moment } from './moment.ts';
 
 const PLACEMENT = { tenant: 'acme', project: 'shop', environment: 'prod' };
 const NS = 1_900_000_000_123_456_789n;
@@ -17,12 +18,17 @@ const SEGMENT = 77n;
 type Total = Placed['total'];
 const UNKNOWN: Total = { money: undefined, row: undefined, reason: 'no row' };
 
+function at(ns: bigint): Moment {
+  const [seconds, nanoseconds] = [Number(ns / 1_000_000_000n), Number(ns % 1_000_000_000n)];
+  return momentOf(Object.assign(new Instant(), { seconds, nanoseconds }));
+}
+
 function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
   const values = MAPPED_COLUMNS.map(({ name }) => row[name] ?? null);
   return {
     placement: PLACEMENT,
     row: values,
-    time: momentOf(String(NS)),
+    time: at(NS),
     duplicate: false,
     total: UNKNOWN,
     version: 'v1',
@@ -123,6 +129,20 @@ describe('GenerationBlock', () => {
     );
   });
 
+  it('holds texts that are bytes of a request, with what is no UTF-8 replaced, and amounts that are numbers', () => {
+    const bytes = Buffer.from('an answer \u00e9 "?"');
+    bytes[bytes.length - 2] = 0xff;
+    const source = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+    const text = Object.assign(new TextRange(), { source, start: 3, end: bytes.length });
+    const columns = new GenerationBlock();
+    const { row, ...others } = placed({});
+    const values: Readonly<Record<string, PackedValue>> = { prompt: text, client_cost: 12_300_000 };
+    columns.append({ ...others, row: row.map((value, place) => values[MAPPED_COLUMNS[place]?.name ?? ''] ?? value) });
+    const { columns: read } = readBack(columns);
+    expect(read.get('prompt')).toEqual(['answer \u00e9 "\ufffd"']);
+    expect(read.get('client_cost')).toEqual([12_300_000n]);
+  });
+
   it('leaves the columns out that no row has', () => {
     const columns = new GenerationBlock();
     columns.append(placed({}));
@@ -139,7 +159,7 @@ describe('GenerationBlock', () => {
     const columns = new GenerationBlock();
     columns.append(placed({}));
     columns.append(
-      placed({}, { duplicate: true, time: momentOf('1'), placement: { tenant: 't', project: 'p', environment: 'e' } }),
+      placed({}, { duplicate: true, time: at(1n), placement: { tenant: 't', project: 'p', environment: 'e' } }),
     );
     const { columns: read } = readBack(columns);
     expect(
@@ -203,7 +223,7 @@ describe('ids', () => {
   it('are UUIDv7 of the time of the row, each its own', () => {
     const columns = new GenerationBlock();
     const times = Array.from({ length: 3_000 }, (_, index) => NS + BigInt(index % 3) * 1_000_000n);
-    for (const time of times) columns.append(placed({}, { time: momentOf(String(time)) }));
+    for (const time of times) columns.append(placed({}, { time: at(time) }));
     const ids = readBack(columns).columns.get('generation_id') as string[];
     expect(new Set(ids).size).toBe(times.length);
     for (const [index, id] of ids.entries()) {
@@ -216,7 +236,7 @@ describe('ids', () => {
   it('grow with the time, also where its lower bits begin anew', () => {
     const columns = new GenerationBlock();
     const times = [1n, 0xffffn, 0x1_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x1ff_ffff_ffffn].map((ms) => ms * 1_000_000n);
-    for (const time of times) columns.append(placed({}, { time: momentOf(String(time)) }));
+    for (const time of times) columns.append(placed({}, { time: at(time) }));
     const ids = readBack(columns).columns.get('generation_id') as string[];
     expect(ids.toSorted()).toEqual(ids);
   });

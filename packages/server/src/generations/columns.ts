@@ -7,8 +7,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { MAPPED_COLUMNS } from '@glasshouse/generations';
-import type { ColumnKind, GenerationValues } from '@glasshouse/generations';
+import { MAPPED_COLUMNS, TextRange } from '@glasshouse/generations';
+import type { ColumnKind, PackedValue, PackedValues } from '@glasshouse/generations';
 import type { Placement } from '@glasshouse/model';
 import {
   Block,
@@ -27,7 +27,7 @@ import type { Moment } from './moment.ts';
 /** What a row is besides what was reported. */
 export interface Placed {
   readonly placement: Placement;
-  readonly row: GenerationValues;
+  readonly row: PackedValues;
   /** When the request was made. */
   readonly time: Moment;
   readonly duplicate: boolean;
@@ -78,7 +78,7 @@ export class GenerationBlock {
     this.block.rows++;
   }
 
-  private appendReported(place: number, value: string | number | boolean): void {
+  private appendReported(place: number, value: NonNullable<PackedValue>): void {
     const { rows } = this.block;
     const taken = this.takes[place] as Taken;
     if (taken === 'word') {
@@ -88,9 +88,9 @@ export class GenerationBlock {
       column.appendString(value);
     } else if (taken === 'text') {
       const column = this.texts[place] as StringColumn;
-      if (typeof value !== 'string') return;
       if (column.count < rows) column.appendDefaults(rows - column.count);
-      column.appendString(value);
+      if (value instanceof TextRange) column.appendText(value.source, value.start, value.end);
+      else column.appendString(String(value));
     } else if (taken !== 'time') {
       const column = this.numbers[place] as NullableColumn;
       const missing = rows - column.count;
@@ -98,7 +98,7 @@ export class GenerationBlock {
       if (taken === 'count') column.appendUint64(Number(value));
       else if (taken === 'number') column.appendFloat64(Number(value));
       else if (taken === 'flag') column.appendUint8(value === true ? 1 : 0);
-      else column.appendUint128(BigInt(value));
+      else column.appendUint128(typeof value === 'number' ? value : BigInt(String(value)));
     }
   }
 

@@ -54,7 +54,7 @@ export class LineScan {
 
   constructor(slots: LineSlots) {
     this.slots = slots;
-    this.root = askedOf(slots.root);
+    this.root = askedOf(slots.root, slots);
   }
 
   /**
@@ -67,7 +67,7 @@ export class LineScan {
     this.end = end;
     this.texts.begin(bytes);
     this.skim.begin(bytes, end);
-    this.slots.begin(this.texts);
+    this.slots.begin(this.texts, this.texts);
     if (bytes[start] !== OPEN_OBJECT) return false;
     return this.object(this.root, start + 1) === end;
   }
@@ -131,8 +131,11 @@ export class LineScan {
         const behind = !goesIn ? skim.value(at, 0) : isObject ? this.object(node, at + 1) : this.array(node, at + 1);
         if (behind < 0) return -1;
         if (slot >= 0) {
-          this.texts.json(at, skim.isExact);
-          slots.range(slot, at, behind);
+          if (skim.isExact) slots.verbatim(slot, at, behind);
+          else {
+            this.texts.inexact(at);
+            slots.range(slot, at, behind);
+          }
         }
         skim.isExact &&= outer;
         return behind;
@@ -173,10 +176,10 @@ export class LineScan {
     if (close < 0) return -1;
     if (node.keys !== undefined || node.elements !== undefined)
       slots.fill(node.path, texts.toString('utf8', start, close));
-    else if (memo === undefined || skim.hasEscape) slots.range(slot, start, close);
+    else if (skim.hasEscape) slots.range(slot, start, close);
     else {
-      const known = memo.find(this.bytes, start, close, texts);
-      if (known === undefined) slots.range(slot, start, close);
+      const known = memo?.find(this.bytes, start, close, texts);
+      if (known === undefined) slots.verbatim(slot, start, close);
       else slots.set(slot, known);
     }
     return close + 1;
@@ -222,16 +225,17 @@ function endsNumber(byte: number): boolean {
   return byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || byte === SPACE;
 }
 
-function askedOf(path: PathNode): AskedNode {
+function askedOf(path: PathNode, slots: LineSlots): AskedNode {
   const { slot, keys, elements } = path;
+  const isLeaf = keys.size === 0 && elements.size === 0;
   return {
     slot,
     path,
-    keys: keys.size === 0 ? undefined : new LineKeys([...keys].map(([name, inner]) => [name, askedOf(inner)])),
+    keys: keys.size === 0 ? undefined : new LineKeys([...keys].map(([name, inner]) => [name, askedOf(inner, slots)])),
     elements:
       elements.size === 0
         ? undefined
-        : new Map([...elements].map(([index, inner]) => [index, askedOf(inner)] as const)),
-    memo: keys.size === 0 && elements.size === 0 ? new TextMemo() : undefined,
+        : new Map([...elements].map(([index, inner]) => [index, askedOf(inner, slots)] as const)),
+    memo: isLeaf && slots.isWord(slot) ? new TextMemo() : undefined,
   };
 }

@@ -6,25 +6,29 @@
 const QUOTE = 0x22;
 
 export class LineTexts {
-  private bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = Buffer.alloc(0);
+  view = new DataView<ArrayBufferLike>(new ArrayBuffer(0));
   /** Where objects and arrays begin that are written otherwise than `JSON.stringify` does. */
-  private readonly inexact: number[] = [];
+  private readonly otherwise: number[] = [];
 
   /** Reads these bytes from now on. */
   begin(bytes: Buffer): void {
-    this.bytes = bytes;
-    this.inexact.length = 0;
+    if (this.bytes !== bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    this.otherwise.length = 0;
   }
 
-  /** There is an object or array at `start`. */
-  json(start: number, isExact: boolean): void {
-    if (!isExact) this.inexact.push(start);
+  /** There is such an object or array at `start`. */
+  inexact(start: number): void {
+    this.otherwise.push(start);
   }
 
   toString(_: 'utf8', start: number, end: number): string {
     const text = this.bytes.toString('utf8', start, end);
     if (this.bytes[start - 1] === QUOTE) return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
-    return this.inexact.includes(start) ? JSON.stringify(JSON.parse(text)) : text;
+    return this.otherwise.includes(start) ? JSON.stringify(JSON.parse(text)) : text;
   }
 
   latin1(start: number, end: number): string {

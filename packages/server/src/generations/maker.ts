@@ -6,8 +6,17 @@
  * out without a word to the sender: its span or line is stored all the same.
  */
 
-import { LINE_DIALECTS, markerKeys, placeOf, SPAN_DIALECTS, SpanSlots } from '@glasshouse/generations';
-import type { GenerationValues } from '@glasshouse/generations';
+import {
+  Instant,
+  keptValues,
+  LINE_DIALECTS,
+  markerKeys,
+  placeOf,
+  SPAN_DIALECTS,
+  SpanSlots,
+  TextRange,
+} from '@glasshouse/generations';
+import type { PackedValue, PackedValues } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, NAME_PATTERN } from '@glasshouse/model';
 import type { Placement } from '@glasshouse/model';
 import type { Block } from '@glasshouse/native';
@@ -61,7 +70,7 @@ export type LineReader = (bytes: Buffer, start: number, end: number, isValid: bo
 
 /** A row before it is priced. */
 interface Made {
-  readonly row: GenerationValues;
+  readonly row: PackedValues;
   readonly placement: Placement;
   readonly time: Moment;
 }
@@ -76,7 +85,7 @@ export class Generations implements SpanWatch {
   private readonly keysOfCall = new CallKeys();
   private readonly nested = new NestedCalls();
   /** Rows of the request that may be of spans around others, which may come behind them. */
-  private waiting: { readonly row: GenerationValues; readonly placement: Placement }[] = [];
+  private waiting: { readonly row: PackedValues; readonly placement: Placement }[] = [];
   private readonly callSpans = new CallSpans(new SpanSlots(SPAN_DIALECTS));
   private readonly callLines = new CallLines(LINE_DIALECTS);
   private readonly prices = new Prices();
@@ -100,7 +109,7 @@ export class Generations implements SpanWatch {
       const { placement } = envelope;
       this.nested.learn(row, placement.tenant);
       if (hasResponseId(row)) this.add({ row, placement, time: this.timeOf(row) });
-      else this.waiting.push({ row, placement });
+      else this.waiting.push({ row: keptValues(row), placement });
     }
   }
 
@@ -189,31 +198,33 @@ export class Generations implements SpanWatch {
   }
 
   /** When the request was made; the present if nobody says. */
-  private timeOf(row: GenerationValues): Moment {
+  private timeOf(row: PackedValues): Moment {
     const time = row[TIME];
-    return typeof time === 'string' ? momentOf(time) : momentAt(this.now());
+    return time instanceof Instant ? momentOf(time) : momentAt(this.now());
   }
 }
 
 /** By what a call is known: the provider's id of its answer, its span, the client's id of it. */
-function keysOf(row: GenerationValues, tenant: string, keys: CallKeys): CallKeys {
-  const [response, trace, span, call] = [row[RESPONSE], row[TRACE], row[SPAN], row[CALL]];
+function keysOf(row: PackedValues, tenant: string, keys: CallKeys): CallKeys {
+  const [trace, span, call] = [row[TRACE], row[SPAN], row[CALL]];
   keys.clear();
   // A gateway's cache answers again with the id of the first answer.
-  if (hasResponseId(row) && row[CACHE_HIT] !== true)
-    keys.begin().text(tenant).text('response').text(String(response)).end();
-  if (typeof trace === 'string' && typeof span === 'string' && trace !== '' && span !== '') {
-    keys.begin().text(tenant).text('span').text(trace).text(span).end();
+  if (hasResponseId(row) && row[CACHE_HIT] !== true) {
+    keys.begin().text(tenant).text('response').value(row[RESPONSE]).end();
   }
-  if (typeof call === 'string' && call !== '') {
-    keys.begin().text(tenant).text('call').text(String(row[DIALECT])).text(call).end();
-  }
+  if (isText(trace) && isText(span)) keys.begin().text(tenant).text('span').value(trace).value(span).end();
+  if (isText(call)) keys.begin().text(tenant).text('call').value(row[DIALECT]).value(call).end();
   return keys;
 }
 
-function hasResponseId(row: GenerationValues): boolean {
+function hasResponseId(row: PackedValues): boolean {
   const id = row[RESPONSE];
-  return typeof id === 'string' && id.length >= MIN_RESPONSE_ID;
+  return id instanceof TextRange ? id.isLongerThan(MIN_RESPONSE_ID - 1) : isText(id) && id.length >= MIN_RESPONSE_ID;
+}
+
+/** Whether there is something in a text's place. */
+function isText(value: PackedValue | undefined): value is string | TextRange {
+  return value instanceof TextRange || (typeof value === 'string' && value !== '');
 }
 
 /** Why the table would not keep the time of a row; undefined if it does. */

@@ -5,6 +5,8 @@
  * Must stay true: the halves are those of the big integer, whatever the text.
  */
 
+import type { Instant } from '@glasshouse/generations';
+
 export interface Moment {
   /** The lower and the upper 32 bits of the nanoseconds since 1970. */
   readonly low: number;
@@ -15,21 +17,11 @@ export interface Moment {
 
 const HALF = 0x1_0000_0000;
 const QUARTER = 0x1_0000;
-const NS_DIGITS = 9;
-/** As many as the nanoseconds of the years 2001 to 2286 have. */
-const DIGITS = 19;
 
-/** The moment of a decimal text of nanoseconds since 1970. */
-export function momentOf(nanoseconds: string): Moment {
-  if (nanoseconds.length !== DIGITS) return exactly(BigInt(nanoseconds));
-  let [seconds, rest] = [0, 0];
-  for (let at = 0; at < DIGITS; at++) {
-    const digit = nanoseconds.charCodeAt(at) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) return exactly(BigInt(nanoseconds));
-    if (at < DIGITS - NS_DIGITS) seconds = seconds * 10 + digit;
-    else rest = rest * 10 + digit;
-  }
-  return ofParts(seconds, rest);
+/** The moment of a time. */
+export function momentOf(time: Instant): Moment {
+  const { seconds, nanoseconds } = time;
+  return seconds >= 0 ? ofParts(seconds, nanoseconds) : exactly(BigInt(time.toString()));
 }
 
 /** The moment of milliseconds since 1970. */

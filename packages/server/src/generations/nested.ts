@@ -8,7 +8,7 @@
  */
 
 import { placeOf } from '@glasshouse/generations';
-import type { GenerationValues } from '@glasshouse/generations';
+import type { PackedValue, PackedValues } from '@glasshouse/generations';
 import { CallKeys } from './call-keys.ts';
 import { SeenCalls } from './seen.ts';
 
@@ -31,9 +31,9 @@ export class NestedCalls {
   private readonly keys = new CallKeys();
 
   /** Remembers what the row says of the span around its own. */
-  learn(row: GenerationValues, tenant: string): void {
+  learn(row: PackedValues, tenant: string): void {
     const [parent, span, operation] = [row[PARENT], row[SPAN], row[OPERATION]];
-    if (typeof parent !== 'string' || parent === '' || parent === span) return;
+    if (!isThere(parent) || String(parent) === String(span)) return;
     const outcome = outcomeOf(row);
     this.inside.add(this.keyOf(row, tenant, parent, outcome));
     // The span of a call of which only the request has a usage.
@@ -41,9 +41,9 @@ export class NestedCalls {
   }
 
   /** Whether a span inside that of the row told of the same call. */
-  isAround(row: GenerationValues, tenant: string): boolean {
+  isAround(row: PackedValues, tenant: string): boolean {
     const [span, outcome] = [row[SPAN], outcomeOf(row)];
-    if (typeof span !== 'string' || span === '' || row[MODEL] === '') return false;
+    if (!isThere(span) || row[MODEL] === '') return false;
     if (outcome === NOTHING && row[OPERATION] !== EMBEDDINGS) return false;
     return this.inside.has(this.keyOf(row, tenant, span, outcome));
   }
@@ -68,14 +68,18 @@ export class NestedCalls {
     this.inside.lose();
   }
 
-  private keyOf(row: GenerationValues, tenant: string, span: string, outcome: string): CallKeys {
-    const keys = this.keys.clear().begin().text(tenant).text(String(row[TRACE])).text(span);
-    return keys.text(String(row[OPERATION])).text(String(row[MODEL])).text(outcome).end();
+  private keyOf(row: PackedValues, tenant: string, span: PackedValue, outcome: string): CallKeys {
+    const keys = this.keys.clear().begin().text(tenant).value(row[TRACE]).value(span);
+    return keys.value(row[OPERATION]).value(row[MODEL]).text(outcome).end();
   }
 }
 
-function outcomeOf(row: GenerationValues): string {
+function isThere(id: PackedValue | undefined): id is PackedValue {
+  return id !== undefined && id !== null && id !== '';
+}
+
+function outcomeOf(row: PackedValues): string {
   const [input, output] = [row[INPUT], row[OUTPUT]];
-  if (typeof input === 'number' || typeof output === 'number') return `${input ?? ''} ${output ?? ''}`;
+  if (typeof input === 'number' || typeof output === 'number') return `${String(input ?? '')} ${String(output ?? '')}`;
   return row[STATUS] === 'error' ? 'error' : NOTHING;
 }

@@ -6,7 +6,7 @@
  */
 
 import { placeOf, usageOfValues } from '@glasshouse/generations';
-import type { GenerationValues, RowValue } from '@glasshouse/generations';
+import type { PackedValue, PackedValues } from '@glasshouse/generations';
 import type { Generation, Priced, Pricer, Total } from '@glasshouse/pricing';
 
 /** The words of the pricing room, passed in because whoever needs them loads that room only when there is something to price. */
@@ -33,7 +33,7 @@ const USAGE_DIALECT = placeOf('usage_dialect');
 const PROVIDER = placeOf('provider');
 
 /** What a row is priced as, made at a time in milliseconds since 1970. */
-export function priceable(values: GenerationValues, at: number, tenant: string, words: PriceWords): Priceable {
+export function priceable(values: PackedValues, at: number, tenant: string, words: PriceWords): Priceable {
   const [requested, used] = [textOf(values[REQUESTED]), textOf(values[USED])];
   const size = sizeOf(values[WIDTH], values[HEIGHT]);
   const [tier, quality] = [textOf(values[TIER]), textOf(values[QUALITY])];
@@ -75,6 +75,6 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function sizeOf(width: RowValue | undefined, height: RowValue | undefined): string | undefined {
+function sizeOf(width: PackedValue | undefined, height: PackedValue | undefined): string | undefined {
   return typeof width === 'number' && typeof height === 'number' ? `${width}x${height}` : undefined;
 }

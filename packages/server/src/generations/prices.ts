@@ -4,7 +4,7 @@
  */
 
 import { createRequire } from 'node:module';
-import type { GenerationValues } from '@glasshouse/generations';
+import type { PackedValues } from '@glasshouse/generations';
 import type { PriceLayer, PriceOverride, Pricer, Total } from '@glasshouse/pricing';
 import { priceable, totalOf } from './priceable.ts';
 
@@ -33,7 +33,7 @@ export class Prices {
   }
 
   /** What a row costs at a time, in milliseconds since 1970. */
-  of(values: GenerationValues, at: number, tenant: string): RowCost {
+  of(values: PackedValues, at: number, tenant: string): RowCost {
     const { pricing, pricer } = this.load();
     return { total: totalOf(pricer, priceable(values, at, tenant, pricing)), version: pricer.table.version };
   }

@@ -5,7 +5,7 @@
  * Must stay true: the slots say what the columns of the span's row say, of the attributes that are asked for.
  */
 
-import type { AttributeSlots, EventSlots, GenerationValues, SpanSlots } from '@glasshouse/generations';
+import type { AttributeSlots, EventSlots, PackedValues, SpanSlots } from '@glasshouse/generations';
 import { anyValueJson, BOOL_VALUE, DOUBLE_VALUE, INT_VALUE, textAt, valueField } from '../otlp/any-value.ts';
 import { AttributesJson } from '../otlp/attributes-json.ts';
 import { KeyValue } from '../otlp/attributes.ts';
@@ -67,17 +67,17 @@ export class CallSpans {
     };
   }
 
-  /** The row of the span in `[pos, end)`, which was taken; undefined if it is no generation. */
-  read(wire: Wire, pos: number, end: number, common: Common): GenerationValues | undefined {
+  /** The row of the span in `[pos, end)`, which was taken, until the next is read; undefined if it is no generation. */
+  read(wire: Wire, pos: number, end: number, common: Common): PackedValues | undefined {
     this.fill(wire, pos, end, common);
-    return this.slots.read();
+    return this.slots.readPacked();
   }
 
   /** Fills the slots with the span in `[pos, end)`. */
   private fill(wire: Wire, pos: number, end: number, { resource, scope }: Common): void {
     const { slots, fields } = this;
     let [startAt, endAt] = [-1, -1];
-    slots.begin(wire.text);
+    slots.begin(wire.text, wire);
     slots.field(fields.resource_attributes, resource);
     slots.field(fields.scope_name, scope);
     slots.field(fields.status_code, '0');
