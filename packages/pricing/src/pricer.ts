@@ -13,6 +13,7 @@ import { normaliseProvider, providerOfModel } from './names.ts';
 import { normaliseSize, priceKind, type PriceRow } from './row.ts';
 import { usageRule, type Dialect, type UsageRule } from './rules.ts';
 import { applies, type Alternative, type Found, type PriceKey, type PriceTable } from './table.ts';
+import { Tokens } from './tokens.ts';
 import { faultOf, splitUsage, type Split, type Usage } from './usage.ts';
 
 /** A generation, as far as its price goes. */
@@ -43,16 +44,27 @@ export interface Priced {
 
 /** The total alone, as it is stored: the cost, the row that it is of, or why there is none. */
 export type Total =
-  | { readonly money: Money; readonly row: string; readonly split: Split; readonly parts: readonly TotalPart[] }
+  | {
+      readonly money: Money;
+      /** The same as a number, where that is exact. */
+      readonly exact: number | undefined;
+      readonly row: string;
+      readonly parts: readonly TotalPart[];
+    }
   | { readonly money: undefined; readonly row: string | undefined; readonly reason: string };
 
 /** A part of a total: its kind and its money, as a number where that is exact. */
 export type TotalPart = readonly [kind: Kind, money: number | bigint];
 
+/** The last instant that a Date can be. */
+const MAX_TIME = 8.64e15;
 /** Names that are kept; beyond, all are forgotten, because only an attacker or a bug has as many. */
 const MAX_KEYS = 20_000;
 /** Of one model those used lately, which are looked through before a name is made. */
 const MAX_RECENT = 4;
+
+/** In the order of quantities. */
+const TOKEN_KINDS = ['input', 'cacheRead', 'output'] as const;
 
 /** A row with its prices multiplied out. */
 interface ReadyRow {
@@ -79,6 +91,7 @@ export class Pricer {
   private readonly entries = new Map<string, Entry>();
   /** Those used lately, by the model's name. */
   private readonly recent = new Map<string, Entry[]>();
+  private readonly tokens = new Tokens();
 
   constructor(table: PriceTable) {
     this.table = table;
@@ -103,6 +116,37 @@ export class Pricer {
 
   /** The same total, fast: what is stored for every generation. */
   total(generation: Generation): Total {
+    return this.totalOfTokens(generation) ?? this.totalOfAny(generation);
+  }
+
+  /** The total of a usage of text alone; undefined if it is another, or its price is unusual. */
+  private totalOfTokens(generation: Generation): Total | undefined {
+    const { tokens } = this;
+    const { at } = generation;
+    if (!(at >= -MAX_TIME && at <= MAX_TIME)) return undefined;
+    const { rule, rows } = this.entry(generation);
+    if (!tokens.read(generation.usage, rule)) return undefined;
+    const point = { at, context: tokens.context };
+    for (const { alternative, row, pico, plain } of rows) {
+      if (!applies(alternative, point)) continue;
+      if (!plain) return undefined;
+      const parts: TotalPart[] = [];
+      let exact = 0;
+      for (const kind of TOKEN_KINDS) {
+        const quantity = tokens[kind];
+        if (quantity === 0) continue;
+        const product = quantity * pico[kind];
+        // Also false for NaN. Both factors are whole, so a product that is small enough is exact.
+        if (!(product <= Number.MAX_SAFE_INTEGER - exact)) return undefined;
+        exact += product;
+        parts.push([kind, product]);
+      }
+      return { money: BigInt(exact), exact, row: row.id, parts };
+    }
+    return undefined;
+  }
+
+  private totalOfAny(generation: Generation): Total {
     const fault = faultIn(generation);
     if (fault !== undefined) return { money: undefined, row: undefined, reason: fault };
     const named = this.entry(generation);
@@ -204,18 +248,21 @@ function totalOf(split: Split, ready: ReadyRow): Total {
     large += money;
     parts.push([kind, money]);
   }
-  return { money: large + BigInt(small), row: row.id, split, parts };
+  const exact = large === 0n ? small : undefined;
+  return { money: large + BigInt(small), exact, row: row.id, parts };
 }
 
 function slowly(split: Split, row: PriceRow): Total {
   const cost = costOfSplit(split, row);
   return cost.total === undefined
     ? { money: undefined, row: row.id, reason: cost.missing.join('; ') }
-    : { money: cost.total, row: row.id, split, parts: cost.parts.map(({ kind, money }) => [kind, money]) };
+    : {
+        money: cost.total,
+        exact: undefined,
+        row: row.id,
+        parts: cost.parts.map(({ kind, money }) => [kind, money]),
+      };
 }
-
-/** The last instant that a Date can be. */
-const MAX_TIME = 8.64e15;
 
 function faultIn({ at, usage }: Generation): string | undefined {
   if (!(at >= -MAX_TIME && at <= MAX_TIME)) return `at=${at} is no time`;

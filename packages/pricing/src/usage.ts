@@ -7,6 +7,7 @@
  */
 
 import { MEASURE_OF, type Kind, type Measure, type Quantities } from './kinds.ts';
+import { MAX_COUNT } from './tokens.ts';
 
 /** What a client reports of one generation. All are counts that aren't negative; absent means not reported, hence none. */
 export interface Usage {
@@ -68,9 +69,6 @@ export interface Split {
   /** Where the numbers contradicted the rule, in words; empty if they didn't. */
   readonly notes: readonly string[];
 }
-
-/** More than any request has; sums of such counts are exact as doubles. */
-const MAX_COUNT = 1e14;
 
 /** The first count of a usage that is none, as `field=value is no count`; undefined if all are whole, not negative and not absurd. */
 export function faultOf(usage: Usage): string | undefined {

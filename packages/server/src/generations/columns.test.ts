@@ -182,7 +182,7 @@ describe('GenerationBlock', () => {
 
   it('says what a row costs, with its parts', () => {
     const columns = new GenerationBlock();
-    const split = {} as Extract<Total, { money: bigint }>['split'];
+    const exact = undefined;
     const money = 2n ** 70n;
     columns.append(
       placed(
@@ -191,7 +191,7 @@ describe('GenerationBlock', () => {
           total: {
             money: 15n,
             row: 'openai/gpt-5',
-            split,
+            exact,
             parts: [
               ['input', 5],
               ['output', 10n],
@@ -200,9 +200,9 @@ describe('GenerationBlock', () => {
         },
       ),
     );
-    columns.append(placed({}, { total: { money: 0n, row: 'free', split, parts: [] } }));
+    columns.append(placed({}, { total: { money: 0n, row: 'free', exact, parts: [] } }));
     columns.append(placed({}, { total: { money: undefined, row: 'openai/x', reason: 'no price' }, version: 'v2' }));
-    columns.append(placed({}, { total: { money, row: 'big', split, parts: [['input', money]] } }));
+    columns.append(placed({}, { total: { money, row: 'big', exact, parts: [['input', money]] } }));
     const { columns: read } = readBack(columns);
     expect(read.get('cost')).toEqual([15n, 0n, null, money]);
     expect(read.get('cost_parts')).toEqual([

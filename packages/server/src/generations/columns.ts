@@ -105,7 +105,7 @@ export class GenerationBlock {
   private appendCost(total: Total, version: string): void {
     if (total.money === undefined) this.cost.appendDefault();
     else {
-      this.cost.appendUint128(total.money);
+      this.cost.appendUint128(total.exact ?? total.money);
       for (const [kind, money] of total.parts) {
         this.parts.keys.appendString(kind);
         this.parts.values.appendUint128(money);
