@@ -3,7 +3,7 @@
  * counting is the row's `usage_dialect`.
  */
 
-import { MAPPED_COLUMNS } from './columns.ts';
+import { MAPPED_COLUMNS, placeOf } from './columns.ts';
 import type { PackedValues } from './packed.ts';
 import type { GenerationRow } from './read.ts';
 
@@ -21,8 +21,33 @@ export function usageOf(row: GenerationRow): Readonly<Record<string, number>> {
   return counts;
 }
 
-/** The same of a row's values. */
-export function usageOfValues(values: PackedValues): Readonly<Record<string, number>> {
+/** Those of a usage of text alone, which most are. */
+const [INPUT, CACHED, OUTPUT, TOTAL] = [
+  placeOf('input_tokens'),
+  placeOf('cache_read_tokens'),
+  placeOf('output_tokens'),
+  placeOf('total_tokens'),
+];
+const OTHERS = FIELDS.map(({ place }) => place).filter((place) => ![INPUT, CACHED, OUTPUT, TOTAL].includes(place));
+
+/** The same of a row's values; what isn't reported may be there as undefined. */
+export function usageOfValues(values: PackedValues): Readonly<Record<string, number | undefined>> {
+  for (const place of OTHERS) if (typeof values[place] === 'number') return countsOf(values);
+  // Always of the same form, for those that read it for every row.
+  return {
+    inputTokens: countAt(values, INPUT),
+    cacheReadTokens: countAt(values, CACHED),
+    outputTokens: countAt(values, OUTPUT),
+    totalTokens: countAt(values, TOTAL),
+  };
+}
+
+function countAt(values: PackedValues, place: number): number | undefined {
+  const value = values[place];
+  return typeof value === 'number' ? value : undefined;
+}
+
+function countsOf(values: PackedValues): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { usage, place } of FIELDS) {
     const value = values[place];

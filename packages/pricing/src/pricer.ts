@@ -25,13 +25,13 @@ export interface Generation {
   readonly model: string;
   readonly usage: Usage;
   /** How the usage is reported; absent means as the provider itself does. */
-  readonly dialect?: Dialect;
-  readonly tenant?: string;
+  readonly dialect?: Dialect | undefined;
+  readonly tenant?: string | undefined;
   /** The provider's word for how the request was served; absent is standard. */
-  readonly tier?: string;
+  readonly tier?: string | undefined;
   /** Of images and videos, as `1024x1024` or `1080p`. */
-  readonly size?: string;
-  readonly quality?: string;
+  readonly size?: string | undefined;
+  readonly quality?: string | undefined;
 }
 
 /** What a generation costs, and why. */

@@ -25,6 +25,8 @@ export const DIALECTS = [
 ] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
+const BY_NAME = new Map<string, Dialect>(DIALECTS.map((dialect) => [dialect, dialect]));
+
 export interface UsageRule extends Containment {
   readonly dialect: Dialect;
   /** Provider for which the rule differs from that of the dialect. */
@@ -136,7 +138,7 @@ export function nativeDialect(provider: string): Dialect {
 
 /** The dialect of a name; undefined if there is none of that name. */
 export function dialectOf(name: string): Dialect | undefined {
-  return DIALECTS.find((dialect) => dialect === name);
+  return BY_NAME.get(name);
 }
 
 /** The rule for a usage of a dialect and provider; without a dialect that of the provider's own answers. */

@@ -11,37 +11,37 @@ import { MAX_COUNT } from './tokens.ts';
 
 /** What a client reports of one generation. All are counts that aren't negative; absent means not reported, hence none. */
 export interface Usage {
-  readonly inputTokens?: number;
-  readonly cacheReadTokens?: number;
+  readonly inputTokens?: number | undefined;
+  readonly cacheReadTokens?: number | undefined;
   /** Tokens written to the cache, whatever their time to live, if that is all that is known. */
-  readonly cacheWriteTokens?: number;
-  readonly cacheWrite5mTokens?: number;
-  readonly cacheWrite1hTokens?: number;
-  readonly inputAudioTokens?: number;
+  readonly cacheWriteTokens?: number | undefined;
+  readonly cacheWrite5mTokens?: number | undefined;
+  readonly cacheWrite1hTokens?: number | undefined;
+  readonly inputAudioTokens?: number | undefined;
   /** Cached audio; part of `cacheReadTokens`, and of `inputAudioTokens` where that contains cached tokens. */
-  readonly cacheReadAudioTokens?: number;
-  readonly inputImageTokens?: number;
-  readonly cacheReadImageTokens?: number;
-  readonly inputVideoTokens?: number;
+  readonly cacheReadAudioTokens?: number | undefined;
+  readonly inputImageTokens?: number | undefined;
+  readonly cacheReadImageTokens?: number | undefined;
+  readonly inputVideoTokens?: number | undefined;
   /** Tokens of tools' results that the provider feeds back into the model; never part of `inputTokens`. */
-  readonly toolTokens?: number;
-  readonly outputTokens?: number;
-  readonly reasoningTokens?: number;
-  readonly outputAudioTokens?: number;
-  readonly outputImageTokens?: number;
-  readonly outputVideoTokens?: number;
-  readonly citationTokens?: number;
+  readonly toolTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly reasoningTokens?: number | undefined;
+  readonly outputAudioTokens?: number | undefined;
+  readonly outputImageTokens?: number | undefined;
+  readonly outputVideoTokens?: number | undefined;
+  readonly citationTokens?: number | undefined;
   /** All tokens, by the client's own sum. */
-  readonly totalTokens?: number;
-  readonly images?: number;
-  readonly pixels?: number;
-  readonly audioMs?: number;
-  readonly videoMs?: number;
-  readonly characters?: number;
-  readonly pages?: number;
-  readonly annotatedPages?: number;
-  readonly searches?: number;
-  readonly storageSearches?: number;
+  readonly totalTokens?: number | undefined;
+  readonly images?: number | undefined;
+  readonly pixels?: number | undefined;
+  readonly audioMs?: number | undefined;
+  readonly videoMs?: number | undefined;
+  readonly characters?: number | undefined;
+  readonly pages?: number | undefined;
+  readonly annotatedPages?: number | undefined;
+  readonly searches?: number | undefined;
+  readonly storageSearches?: number | undefined;
 }
 
 export type UsageField = keyof Usage;

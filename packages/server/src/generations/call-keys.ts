@@ -21,7 +21,7 @@ const SEEDS = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as co
 
 export class CallKeys {
   /** The lower and the upper half of each key; the lower is not 0. */
-  readonly halves = new Uint32Array(2 * MAX_KEYS);
+  readonly halves = new Int32Array(2 * MAX_KEYS);
   count = 0;
   private low = 0;
   private high = 0;
@@ -110,5 +110,5 @@ export class CallKeys {
 
 function ended(hash: number): number {
   const mixed = Math.imul(hash ^ (hash >>> 16), HIGH_FACTOR);
-  return (mixed ^ (mixed >>> 15)) >>> 0;
+  return mixed ^ (mixed >>> 15);
 }

@@ -18,8 +18,6 @@ export type PriceWords = Pick<typeof import('@glasshouse/pricing'), 'dialectOf' 
  */
 export type Priceable = readonly [Generation, Generation?];
 
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
-
 /** Capacity bought in advance, at prices that no list has: its cost is unknown, not that of the standard tier. */
 const RESERVED = 'scale';
 
@@ -41,18 +39,22 @@ export function priceable(values: PackedValues, at: number, tenant: string, word
   const usage = usageOfValues(values);
   // Some send the tier of their user, which is nobody's price.
   const hasTier = tier === '' || tier === RESERVED || words.tierOf(tier) !== undefined;
-  const generation = (model: string): Generation => {
-    // Not spread together: this runs for every row.
-    const made: Writable<Generation> = { at, tenant, provider: textOf(values[PROVIDER]), model, usage };
-    if (dialect !== undefined) made.dialect = dialect;
-    if (hasTier) made.tier = tier;
-    if (size !== undefined) made.size = size;
-    if (quality !== '') made.quality = quality;
-    return made;
-  };
-  if (used === '') return [generation(requested)];
+  const provider = textOf(values[PROVIDER]);
   // Deployments and routers answer with names of their own.
-  return requested === '' || used === requested ? [generation(used)] : [generation(used), generation(requested)];
+  const [first, second] = used === '' ? [requested, ''] : [used, requested === used ? '' : requested];
+  // Of one form, because this runs for every row.
+  const generation: Generation = {
+    at,
+    tenant,
+    provider,
+    model: first,
+    usage,
+    dialect,
+    tier: hasTier ? tier : undefined,
+    size,
+    quality: quality === '' ? undefined : quality,
+  };
+  return second === '' ? [generation] : [generation, { ...generation, model: second }];
 }
 
 /** The total of the first name of which anything is known. */

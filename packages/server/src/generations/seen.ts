@@ -115,9 +115,10 @@ export class SeenCalls {
 /** A set of 64-bit hashes, open addressing. */
 class HashSet {
   size = 0;
-  private slots = new Uint32Array(FIRST_SLOTS * 2);
+  // Signed, because such numbers need no memory of their own.
+  private slots = new Int32Array(FIRST_SLOTS * 2);
   // A bit for each hash that is there. Nearly all that are looked for aren't; the bits tell so, and stay in the cache of the processor.
-  private bits = new Uint32Array(FIRST_SLOTS / 8);
+  private bits = new Int32Array(FIRST_SLOTS / 8);
 
   has(low: number, high: number): boolean {
     const { bits } = this;
@@ -164,8 +165,8 @@ class HashSet {
 
   private grow(): void {
     const before = this.slots;
-    this.slots = new Uint32Array(before.length * 2);
-    this.bits = new Uint32Array(before.length / 8);
+    this.slots = new Int32Array(before.length * 2);
+    this.bits = new Int32Array(before.length / 8);
     for (let at = 0; at < before.length; at += 2) {
       const [low, high] = [before[at] as number, before[at + 1] as number];
       if (low !== 0) this.put(this.find(low, high), low, high);
