@@ -7,7 +7,7 @@ import { FixedColumn, StringColumn } from './column.ts';
 import type { Column } from './column.ts';
 import { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
 import type { NativeValue } from './native-reference.ts';
-import { readNative } from './native-reference.ts';
+import { defaultOf, readNative } from './native-reference.ts';
 import { ArrayColumn, MapColumn } from './nested.ts';
 import { NullableColumn } from './nullable.ts';
 import { encodeText, sourceOf } from './text.ts';
@@ -217,9 +217,17 @@ function expectRows(block: Block, model: readonly (readonly Cell[])[]): void {
   const read = readNative(Buffer.concat(block.pieces()));
   expect(read.rows).toBe(model.length);
   for (const [index, { name, type }] of TABLE.columns.entries()) {
-    expect(read.types.get(name)).toBe(type);
-    expect(read.columns.get(name)).toEqual(model.map((row) => row[index]?.stored));
+    const values = model.map((row) => row[index]?.stored);
+    const isLeftOut =
+      model.length > 0 && type !== 'LowCardinality(UInt64)' && values.every((value) => isSame(value, defaultOf(type)));
+    expect(read.types.get(name)).toBe(isLeftOut ? undefined : type);
+    expect(read.columns.get(name)).toEqual(isLeftOut ? undefined : values);
   }
+}
+
+/** Arrays that are empty are the same; zero and minus zero are not. */
+function isSame(value: NativeValue | undefined, other: NativeValue): boolean {
+  return Array.isArray(value) && Array.isArray(other) ? value.length === other.length : Object.is(value, other);
 }
 
 describe('Block', () => {
@@ -303,14 +311,17 @@ describe('Block', () => {
       expect([...read.types]).toEqual(table.columns.map(({ name, type }) => [name, type]));
     },
   );
+});
 
-  it.each(FACT_TABLES.map((table) => [table.name, table] as const))('writes rows of defaults of %s', (_, table) => {
+describe('a block of a fact table', () => {
+  it.each(FACT_TABLES.map((table) => [table.name, table] as const))('has no columns of defaults: %s', (_, table) => {
     const block = new Block(table);
     for (const { name } of table.columns) {
       for (let row = 0; row < 3; row++) block.column<Column>(name, Object as never).appendDefault();
     }
     block.rows = 3;
-    expect(readNative(Buffer.concat(block.pieces())).rows).toBe(3);
+    const read = readNative(Buffer.concat(block.pieces()));
+    expect([read.rows, [...read.types.keys()]]).toEqual([3, ['_segment']]);
   });
 });
 

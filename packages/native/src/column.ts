@@ -27,6 +27,8 @@ export interface Column {
   appendDefault(): void;
   /** Appends so many of them. */
   appendDefaults(values: number): void;
+  /** Whether every value is the type's default, so that a block may be without them. */
+  isDefault(): boolean;
 }
 
 /** The parts of a block in order. They are views on the builders' memory: write them before appending anything. */
@@ -81,6 +83,20 @@ export class FixedColumn implements Column {
 
   appendZeros(values: number): void {
     this.fill(0, values);
+  }
+
+  isDefault(): boolean {
+    return this.isFilledWith(0);
+  }
+
+  /** Whether all bytes of all values are the given one. */
+  isFilledWith(byte: number): boolean {
+    const { bytes, view, length } = this.buffer;
+    const word = Math.imul(byte, 0x0101_0101);
+    let at = 0;
+    for (; at + 4 <= length; at += 4) if (view.getInt32(at, true) !== word) return false;
+    for (; at < length; at++) if (bytes[at] !== byte) return false;
+    return true;
   }
 
   /** Appends values of which every byte is the given one. */
@@ -220,6 +236,11 @@ export class StringColumn implements Column {
     buffer.bytes.fill(0, buffer.length, buffer.length + values);
     buffer.length += values;
     this.count += values;
+  }
+
+  isDefault(): boolean {
+    // Each value has a byte of length at least.
+    return this.buffer.length === this.count;
   }
 
   /** Appends `source[start, end)`, replacing what isn't UTF-8. */

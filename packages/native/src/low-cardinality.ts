@@ -114,6 +114,11 @@ export class LowCardinalityColumn implements Column {
     this.repeat(this.localOfString(''), values);
   }
 
+  isDefault(): boolean {
+    if (this.dictionarySize > 1) return false;
+    return this.dictionarySize === 0 || this.lengths[this.dictionary[0] as number] === 0;
+  }
+
   appendString(text: string): void {
     this.push(this.localOfString(text));
   }
@@ -367,6 +372,11 @@ export class ConstantColumn implements Column {
 
   appendDefaults(values: number): void {
     this.count += values;
+  }
+
+  /** Its rows are known by it. */
+  isDefault(): boolean {
+    return false;
   }
 
   writePrefix(out: Pieces): void {

@@ -24,6 +24,32 @@ export function readNative(bytes: Uint8Array): NativeBlock {
   return block;
 }
 
+/** The same of a block of a table, with the columns that it lacks, as the engine fills them. */
+export function readFilled(
+  bytes: Uint8Array,
+  { columns }: { readonly columns: readonly { readonly name: string; readonly type: string }[] },
+): NativeBlock {
+  const read = readNative(bytes);
+  const filled = new Map(read.columns);
+  for (const { name, type } of columns) {
+    if (filled.has(name)) continue;
+    const values = Array.from({ length: read.rows }, () => defaultOf(type));
+    filled.set(name, values);
+  }
+  return { ...read, columns: filled };
+}
+
+/** What the engine fills a column with that a block lacks. */
+export function defaultOf(type: string): NativeValue {
+  if (type.startsWith('Nullable(')) return null;
+  if (type.startsWith('Array(') || type.startsWith('Map(')) return [];
+  if (type === 'UUID') return uuidText(0n, 0n);
+  if (type === 'String' || type === 'LowCardinality(String)') return '';
+  const size = /^FixedString\((\d+)\)$/.exec(type)?.[1];
+  if (size !== undefined) return '00'.repeat(Number(size));
+  return /^U?Int64|^DateTime64|^Decimal/.test(type) ? 0n : 0;
+}
+
 const STRICT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 class NativeReader {

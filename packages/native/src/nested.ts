@@ -75,6 +75,10 @@ abstract class OffsetColumn implements Column {
   appendDefaults(values: number): void {
     this.closeRun(0, values);
   }
+
+  isDefault(): boolean {
+    return this.first.count === 0;
+  }
 }
 
 /** Array(T). */

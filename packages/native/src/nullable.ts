@@ -49,6 +49,10 @@ export class NullableColumn implements Column {
     this.values.appendDefaults(values);
   }
 
+  isDefault(): boolean {
+    return this.missing.isFilledWith(1);
+  }
+
   mark(): void {
     this.missing.mark();
     this.values.mark();

@@ -38,7 +38,7 @@ describe('reading texts of a block', () => {
         expect(end).toBe(bytes.length);
         expect(rows).toBe(written.length);
         for (const [row, { tenant, line }] of written.entries()) {
-          expect(texts.get('line')?.at(row).toString()).toBe(line);
+          expect(texts.get('line')?.at(row).toString() ?? '').toBe(line);
           for (const name of TEXTS) expect(texts.get(name)?.at(row).toString()).toBe(`${name} ${tenant}`);
         }
       }),

@@ -7,7 +7,7 @@ import { GENERATIONS } from '@glasshouse/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
-import { readNative, type NativeBlock, type NativeValue } from '../../../native/src/native-reference.ts';
+import { readFilled, readNative, type NativeBlock, type NativeValue } from '../../../native/src/native-reference.ts';
 import { GenerationBlock, type Placed } from './columns.ts';
 import { momentOf, type Moment } from './moment.ts';
 
@@ -36,23 +36,10 @@ function placed(row: GenerationRow, more: Partial<Placed> = {}): Placed {
   };
 }
 
-/** The block as the engine reads it: a reported column that no row has is not in it, and gets the type's default. */
+/** The block as the engine reads it: a column that no row has is not in it, and gets the type's default. */
 function readBack(columns: GenerationBlock): NativeBlock {
   columns.block.column('_segment', ConstantColumn).set(SEGMENT);
-  const read = readNative(Buffer.concat(columns.block.pieces()));
-  const filled = new Map(read.columns);
-  for (const { name, kind } of REPORTED) {
-    if (!filled.has(name))
-      filled.set(
-        name,
-        Array.from({ length: read.rows }, () => nothing(kind)),
-      );
-  }
-  return { ...read, columns: filled };
-}
-
-function nothing(kind: string): NativeValue {
-  return kind === 'text' || kind === 'json' ? '' : null;
+  return readFilled(Buffer.concat(columns.block.pieces()), GENERATIONS);
 }
 
 /** Values of a column's kind, with what is stored of each. */

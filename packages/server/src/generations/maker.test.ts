@@ -3,10 +3,11 @@
 import type { RowValue } from '@glasshouse/generations';
 import { DEFAULT_PLACEMENT, type ContentCoding, type Placement } from '@glasshouse/model';
 import { ConstantColumn } from '@glasshouse/native';
+import { GENERATIONS } from '@glasshouse/schema';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
-import { readNative, type NativeValue } from '../../../native/src/native-reference.ts';
+import { readFilled, type NativeValue } from '../../../native/src/native-reference.ts';
 import { jsonText, protobufEncoder, type Plain } from '../otlp/message-reference.ts';
 import type { Decoded } from '../pipeline/decode.ts';
 import { Readers } from '../pipeline/readers.ts';
@@ -114,7 +115,7 @@ class Stand {
   private rows(): Found[] {
     for (const block of this.readers.blocks) block.column('_segment', ConstantColumn).set(1n);
     const block = this.readers.blocks.find(({ table }) => table.name === 'generations');
-    const read = readNative(Buffer.concat(block?.pieces() ?? []));
+    const read = readFilled(Buffer.concat(block?.pieces() ?? []), GENERATIONS);
     return Array.from({ length: read.rows }, (_, at) =>
       Object.fromEntries([...read.columns].map(([name, column]) => [name, column[at]])),
     );

@@ -80,12 +80,14 @@ export function chosenOf(path: string, segment: bigint, plan: Plan, batchBytes =
 
   eachBlock(path, segment, (block) => {
     const { rows, texts } = readTexts(block);
-    const [ids, requests, filters, lines] = ['datasource_id', 'import_id', 'filter', 'line'].map((name) => {
+    // A block in which no sender has a filter is without that column.
+    const filters = texts.get('filter');
+    const [ids, requests, lines] = ['datasource_id', 'import_id', 'line'].map((name) => {
       const column = texts.get(name);
       if (column === undefined) throw new Error(`cannot mirror segment=${path}: it has no column ${name}`);
       return column;
     });
-    if (ids === undefined || requests === undefined || filters === undefined || lines === undefined) return;
+    if (ids === undefined || requests === undefined || lines === undefined) return;
     let lastBytes: Buffer | undefined;
     let last: Filling | undefined;
     for (let row = 0; row < rows; row++) {
@@ -99,7 +101,7 @@ export function chosenOf(path: string, segment: bigint, plan: Plan, batchBytes =
       if (last === undefined || requests.at(row).subarray(0, RELAYED.length).equals(RELAYED)) continue;
       const line = lines.at(row);
       if (last.isIn?.(line) === false) continue;
-      if (filters.at(row).length > 0) {
+      if (filters !== undefined && filters.at(row).length > 0) {
         const { tenant } = last.planned;
         filtered.set(tenant, (filtered.get(tenant) ?? 0) + 1);
         continue;

@@ -5,9 +5,10 @@ import { gzipSync } from 'node:zlib';
 import type { ContentCoding, Placement } from '@glasshouse/model';
 import { ConstantColumn } from '@glasshouse/native';
 import { PRESETS, type PolicySet } from '@glasshouse/redaction';
+import { GENERATIONS } from '@glasshouse/schema';
 import { describe, expect, it } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- test support, which that package doesn't export
-import { readNative, type NativeValue } from '../../../native/src/native-reference.ts';
+import { readFilled, type NativeValue } from '../../../native/src/native-reference.ts';
 import type { Decoded } from './decode.ts';
 import { Readers } from './readers.ts';
 import type { Share } from './share.ts';
@@ -50,7 +51,7 @@ class Stand {
   rows(...names: readonly string[]): (NativeValue | undefined)[][] {
     const block = this.readers.blocks.find(({ table }) => table.name === 'generations');
     block?.column('_segment', ConstantColumn).set(1n);
-    const read = readNative(Buffer.concat(block?.pieces() ?? []));
+    const read = readFilled(Buffer.concat(block?.pieces() ?? []), GENERATIONS);
     return Array.from({ length: read.rows }, (_, at) => names.map((name) => read.columns.get(name)?.[at]));
   }
 }

@@ -155,7 +155,11 @@ afterAll(async () => {
 });
 
 /** Appends each list of rows as a block of its own to one file, and reads the rows back from a table. */
-async function throughTheEngine(block: Block, lists: readonly (readonly Seed[])[]): Promise<Row[]> {
+async function throughTheEngine(
+  block: Block,
+  lists: readonly (readonly Seed[])[],
+  settings: Readonly<Record<string, number>> = {},
+): Promise<Row[]> {
   const frames: Uint8Array[] = [];
   for (const [sequence, list] of lists.entries()) {
     for (const seed of list) append(block, seed);
@@ -171,7 +175,9 @@ async function throughTheEngine(block: Block, lists: readonly (readonly Seed[])[
   await store.command(`CREATE TABLE glasshouse.kinds (${columns}) ENGINE = MergeTree ORDER BY nth`, {
     settings: { allow_suspicious_low_cardinality_types: 1 },
   });
-  await store.command(`INSERT INTO glasshouse.kinds FROM INFILE '${path}' COMPRESSION 'gz' FORMAT Native`);
+  await store.command(`INSERT INTO glasshouse.kinds FROM INFILE '${path}' COMPRESSION 'gz' FORMAT Native`, {
+    settings,
+  });
   const names = TABLE.columns.map(({ name }) => name).join(', ');
   const rows = await store.rows<{ row: string }>(
     `SELECT base64Encode(formatRow('RowBinary', ${names})) AS row FROM glasshouse.kinds ORDER BY nth`,
@@ -199,6 +205,26 @@ describe('the engine', () => {
     const lists = [all.slice(0, 1), all.slice(1, 3), all.slice(3, 1500), all.slice(1500, 1501), all.slice(1501)];
     expect(await throughTheEngine(new Block(TABLE), lists)).toEqual(all.map(expected));
   });
+
+  it.each([0, 1])(
+    'fills what a block lacks, in whatever order they come: omitted fields by expression %i',
+    async (byExpression) => {
+      // Rows with an even number have a value in every column; the others are defaults but for their number.
+      const seedOf = (nth: number): Seed => ({
+        nth,
+        value: nth % 2 === 0 ? 'some' : '',
+        elements: nth % 2 === 0 ? 2 : 0,
+      });
+      const lists = [[3], [4, 5, 6], [7], [9], [10], [11, 13]].map((list) => list.map(seedOf));
+      // As a segment is handed over: its blocks are put together before they are stored.
+      const settings = {
+        min_insert_block_size_rows: 1_000_000,
+        input_format_parallel_parsing: 0,
+        input_format_defaults_for_omitted_fields: byExpression,
+      };
+      expect(await throughTheEngine(new Block(TABLE), lists, settings)).toEqual(lists.flat().map(expected));
+    },
+  );
 
   it('reads strings of a megabyte', async () => {
     const list = ['x', 'é', ''].map((unit, nth) => ({ nth, value: unit.padEnd(1 << 20, unit), elements: 1 }));

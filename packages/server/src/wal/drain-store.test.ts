@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
 import { Block, FixedColumn } from '@glasshouse/native';
+import type { Column, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
 import type { FactTable } from '@glasshouse/schema';
 import { FACT_TABLES } from '@glasshouse/schema';
 import { embeddedTarget, Store } from '@glasshouse/store';
@@ -48,11 +49,12 @@ function tableOf(name: string): FactTable {
   return table;
 }
 
-/** A sealed segment of `frames` frames, each with one row for each of `days`, all else at its default. */
+/** A sealed segment of `frames` frames, each with one row for each of `days`, all else at its default but for `values`. */
 async function sealed(
   frames: number,
   days: readonly number[] = [TODAY],
   table = tableOf('spans'),
+  values: Readonly<Record<string, (column: unknown) => void>> = {},
 ): Promise<SegmentInfo> {
   const log = new Log({ directory, node: 1, now: Date.now, maxSegmentRows: 1e9, maxSegmentBytes: 1e9 });
   const block = new Block(table);
@@ -60,7 +62,11 @@ async function sealed(
     block.reset();
     for (const day of days) {
       const at = BigInt(day) * DAY_NS + 3_600_000_000_000n;
-      for (const { name } of table.columns) block.column(name, Object as never).appendDefault();
+      for (const { name } of table.columns) {
+        const column = block.column<Column>(name, Object as never);
+        if (values[name] === undefined) column.appendDefault();
+        else values[name](column);
+      }
       const { buffer } = block.column('timestamp', FixedColumn);
       buffer.view.setBigUint64(buffer.length - 8, at, true);
       block.days.add(Number(at & 0xffff_ffffn), Number(at >> 32n));
@@ -173,10 +179,24 @@ describe('a segment that the table cannot take', () => {
   );
 
   test.each([
-    ['has a column too many', { ...spans, columns: [...spans.columns, extra] }],
-    ['has values that cannot become those of the column', { ...spans, columns: asMap }],
-  ])('because it %s is put aside, and the others are taken', async (_, description) => {
-    const poison = await sealed(2, [TODAY], description);
+    [
+      'has a column too many',
+      { ...spans, columns: [...spans.columns, extra] },
+      { [extra.name]: (column: unknown) => (column as StringColumn).appendString('x') },
+    ],
+    [
+      'has values that cannot become those of the column',
+      { ...spans, columns: asMap },
+      {
+        kind: (column: unknown) => {
+          const map = column as MapColumn<LowCardinalityColumn, StringColumn>;
+          for (const part of [map.keys, map.values]) part.appendString('x');
+          map.close();
+        },
+      },
+    ],
+  ])('because it %s is put aside, and the others are taken', async (_, description, values) => {
+    const poison = await sealed(2, [TODAY], description, values);
     const good = await sealed(2, [TODAY], tableOf('logs'));
     const { drain, events } = await replay([poison, good]);
     expect(drain.counts).toMatchObject({ quarantinedSegments: 1, insertedSegments: 1 });
