@@ -3,7 +3,8 @@
  * (opentelemetry/proto/{trace,logs,metrics}/v1, ExportXServiceRequest → ResourceX → ScopeX → X; the field numbers are the
  * same in all three). Walks it once, and fills the columns that all items of a scope have in common.
  *
- * Protobuf allows fields in any order, so resource and scope are looked for before their items are read.
+ * Protobuf allows fields in any order: a resource is looked for before its scopes are read, and what comes of a scope is used when
+ * all of its items are.
  */
 
 import type { Placement } from '@glasshouse/model';
@@ -68,15 +69,23 @@ export class EnvelopeWalker {
 
   private scope(wire: Wire, pos: number, end: number, reader: ItemReader): void {
     const { envelope } = this;
-    findFields(wire, pos, end, envelope.scope, envelope.scopeUrl);
-    // A loop of its own, because this one runs once per item.
+    const { scope, scopeUrl } = envelope;
+    scope.start = scope.end = scopeUrl.start = scopeUrl.end = pos;
+    // What the items have in common is wanted behind them, so they are gone through once: looking for it before would fetch
+    // the memory of each item twice.
     while (pos < end) {
       const tag = wire.varint(pos);
       if (tag === SECOND) {
         const fieldEnd = wire.enter(wire.pos, end);
         reader.item(wire, wire.pos, fieldEnd);
         pos = fieldEnd;
-      } else pos = wire.skip(tag, wire.pos, end);
+        continue;
+      }
+      pos = wire.skip(tag, wire.pos, end);
+      const range = tag === FIRST ? scope : tag === THIRD ? scopeUrl : undefined;
+      if (range === undefined) continue;
+      range.start = wire.pos;
+      range.end = pos;
     }
     if (pos !== end) throw malformed('a message is cut off');
     reader.endScope(wire, envelope);
@@ -101,7 +110,7 @@ export function eachField(
   if (pos !== end) throw malformed('a message is cut off');
 }
 
-/** Finds field 1 (resource or scope) and field 3 (its schema URL). */
+/** Finds field 1 (the resource) and field 3 (its schema URL). */
 function findFields(wire: Wire, pos: number, end: number, first: Range, url: Range): void {
   first.start = first.end = url.start = url.end = pos;
   eachField(wire, pos, end, (tag, start, fieldEnd) => {
