@@ -8,5 +8,5 @@ export { NullableColumn } from './nullable.ts';
 export { DayCounter } from './partition.ts';
 export { readTexts } from './read.ts';
 export type { ReadBlock, TextColumn } from './read.ts';
-export { encodeText, sameBytes, SOURCE_SLACK, sourceOf } from './text.ts';
+export { encodeText, hashOf, sameBytes, SOURCE_SLACK, sourceOf } from './text.ts';
 export type { Source } from './text.ts';

@@ -11,7 +11,7 @@
 import { ByteBuffer } from './buffer.ts';
 import type { Column, Pieces, TextRepairs } from './column.ts';
 import type { Source } from './text.ts';
-import { copyText, encodeText, repairText, sameBytes, sourceOf } from './text.ts';
+import { copyText, encodeText, hashOf, repairText, sameBytes, sourceOf } from './text.ts';
 
 /** Native format: version of the keys serialisation (SharedDictionariesWithAdditionalKeys). */
 const KEYS_VERSION = 1;
@@ -305,26 +305,6 @@ export class LowCardinalityColumn implements Column {
     out.push(head.written());
     out.push(new Uint8Array(this.indexes.buffer, 0, this.count * this.indexes.BYTES_PER_ELEMENT));
   }
-}
-
-/**
- * Hash of the length and of every word. A few words would do for attribute keys, but names that differ in one number in an
- * unlucky place would then all share one hash, and each new one would be compared with all before it.
- */
-function hashOf(source: Source, start: number, length: number): number {
-  let hash = Math.imul(length, 0x9e37_79b1 | 0);
-  if (length >= 4) {
-    const view = source.view;
-    const last = start + length - 4;
-    for (let at = start; at < last; at += 4) {
-      hash = Math.imul(hash ^ view.getInt32(at, true), 0x85eb_ca6b | 0);
-      hash ^= hash >>> 13;
-    }
-    hash = Math.imul(hash ^ view.getInt32(last, true), 0xc2b2_ae35 | 0);
-  } else {
-    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ (source.bytes[start + at] as number), 0x0100_0193);
-  }
-  return hash ^ (hash >>> 15);
 }
 
 function indexArray(width: number, length: number): Uint8Array | Uint16Array | Uint32Array {

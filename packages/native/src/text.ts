@@ -99,3 +99,22 @@ export function sameBytes(
   }
   return true;
 }
+
+/**
+ * Hash of the length and of every word. A few words would do for attribute keys, but names that differ in one number in an
+ * unlucky place would then all share one hash, and each new one would be compared with all before it.
+ */
+export function hashOf({ bytes, view }: Source, start: number, length: number): number {
+  let hash = Math.imul(length, 0x9e37_79b1 | 0);
+  if (length >= 4) {
+    const last = start + length - 4;
+    for (let at = start; at < last; at += 4) {
+      hash = Math.imul(hash ^ view.getInt32(at, true), 0x85eb_ca6b | 0);
+      hash ^= hash >>> 13;
+    }
+    hash = Math.imul(hash ^ view.getInt32(last, true), 0xc2b2_ae35 | 0);
+  } else {
+    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ (bytes[start + at] as number), 0x0100_0193);
+  }
+  return hash ^ (hash >>> 15);
+}

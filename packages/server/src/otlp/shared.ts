@@ -3,7 +3,7 @@
  * remembered by their bytes and what was made of them is used again.
  */
 
-import { encodeText, sourceOf } from '@glasshouse/native';
+import { encodeText, hashOf, sameBytes, sourceOf } from '@glasshouse/native';
 import type { TextRepairs } from '@glasshouse/native';
 import type { Text } from './attributes-json.ts';
 import { AttributesJson } from './attributes-json.ts';
@@ -34,18 +34,22 @@ export interface Scope {
 }
 
 interface Remembered<T> {
-  readonly bytes: Uint8Array;
+  readonly message: Text;
   readonly value: T;
 }
 
-const MAX_REMEMBERED = 64;
-const MAX_REMEMBERED_BYTES = 16 << 10;
+/** Bytes of all messages that are remembered, and of one: a fleet has as many resources as processes. */
+const REMEMBERED_BYTES = 1 << 20;
+const MAX_MESSAGE_BYTES = 16 << 10;
+/** What a message takes besides its bytes, about. */
+const ENTRY_BYTES = 512;
 
 /** Decodes a message, or finds what an equal one was decoded to. */
 abstract class Memory<T> {
   protected readonly json: AttributesJson;
-  private readonly remembered: Remembered<T>[] = [];
-  private next = 0;
+  /** By the hash of the message; of two with the same one the last. The first is the oldest. */
+  private readonly remembered = new Map<number, Remembered<T>>();
+  private bytes = 0;
 
   constructor(repairs: TextRepairs) {
     this.json = new AttributesJson(repairs);
@@ -53,17 +57,33 @@ abstract class Memory<T> {
 
   /** The message in `[start, end)`. */
   read(wire: Wire, start: number, end: number): T {
-    const bytes = wire.bytes.subarray(start, end);
-    const found = this.remembered.find(
-      (entry) => entry.bytes.length === bytes.length && Buffer.compare(entry.bytes, bytes) === 0,
-    );
-    if (found !== undefined) return found.value;
-    const value = this.decode(wire, start, end);
-    if (bytes.length <= MAX_REMEMBERED_BYTES) {
-      this.remembered[this.next] = { bytes: bytes.slice(), value };
-      this.next = (this.next + 1) % MAX_REMEMBERED;
+    const length = end - start;
+    if (length > MAX_MESSAGE_BYTES) return this.decode(wire, start, end);
+    const hash = hashOf(wire, start, length);
+    const found = this.remembered.get(hash);
+    if (found?.message.length === length && sameBytes(found.message.source.view, 0, wire.view, start, length)) {
+      return found.value;
     }
+    const value = this.decode(wire, start, end);
+    this.remember(hash, { message: { source: sourceOf(wire.bytes.subarray(start, end)), length }, value });
     return value;
+  }
+
+  private remember(hash: number, entry: Remembered<T>): void {
+    this.forget(hash);
+    this.remembered.set(hash, entry);
+    this.bytes += entry.message.length + ENTRY_BYTES;
+    for (const oldest of this.remembered.keys()) {
+      if (this.bytes <= REMEMBERED_BYTES) break;
+      this.forget(oldest);
+    }
+  }
+
+  private forget(hash: number): void {
+    const entry = this.remembered.get(hash);
+    if (entry === undefined) return;
+    this.bytes -= entry.message.length + ENTRY_BYTES;
+    this.remembered.delete(hash);
   }
 
   protected abstract decode(wire: Wire, start: number, end: number): T;
