@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { createClient, ClickHouseError, ClickHouseLogLevel, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -115,6 +116,21 @@ describe('the embedded engine', () => {
       expect(await codeOf(client.command({ query: query.replaceAll('PATH', path) }))).toBe(code);
     expect(existsSync(path)).toBe(false);
   });
+
+  it.each(['Parquet', 'Arrow'])(
+    'writes %s on one thread, because its threads may wait for each other for ever',
+    async (format) => {
+      const setting = `output_format_${format.toLowerCase()}_parallel_encoding`;
+      const sql = `SELECT getSetting('${setting}') AS value, number FROM numbers(5000)`;
+      const { stream } = await reader.exec({
+        query: `${sql} FORMAT ${format}`,
+        clickhouse_settings: { max_block_size: '500' },
+      });
+      expect((await buffer(stream)).length).toBeGreaterThan(5_000);
+      const result = await reader.query({ query: `${sql} LIMIT 1`, format: 'JSONEachRow' });
+      expect(await result.json<{ value: unknown }>()).toMatchObject([{ value: false }]);
+    },
+  );
 
   it('holds a reader to the limits of the engine, and to stricter ones', async () => {
     const ask =

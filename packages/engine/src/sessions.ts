@@ -119,11 +119,20 @@ const SERVER_LIKE: ReadonlyMap<string, string> = new Map([
   ['async_insert', '0'],
 ]);
 
+/**
+ * Encoders on several threads that wait for each other for ever, once in some hundred queries: ClickHouse/ClickHouse#112959, mended in
+ * 26.8, and chdb-io/chdb-core#212.
+ */
+const ONE_THREAD: ReadonlyMap<string, string> = new Map([
+  ['output_format_parquet_parallel_encoding', '0'],
+  ['output_format_arrow_parallel_encoding', '0'],
+]);
+
 /** The statements that put a new session into the state. */
 function prelude(state: SessionState, mark: string): string {
   const pairs: string[] = [];
   const comment = mark + (state.settings.get('log_comment') ?? '');
-  for (const [name, value] of new Map([...SERVER_LIKE, ...state.settings, ['log_comment', comment]])) {
+  for (const [name, value] of new Map([...SERVER_LIKE, ...ONE_THREAD, ...state.settings, ['log_comment', comment]])) {
     if (!/^[A-Za-z0-9_]+$/.test(name)) {
       throw new Exception(115, 'UNKNOWN_SETTING', `Unknown setting ${quoteString(name)}`);
     }
