@@ -261,6 +261,43 @@ describe('Block', () => {
     );
   });
 
+  it('absorbs blocks that were written, and takes the last one back', () => {
+    const lagging = new Set(TABLE.columns.map(({ name }) => name).filter((name) => name !== 'c2'));
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(rows, { minLength: 1, maxLength: 5 }), { minLength: 2, maxLength: 5 }),
+        fc.boolean(),
+        (blocks, isLagging) => {
+          const one = new Block(TABLE, isLagging ? lagging : new Set());
+          const all = one.another();
+          for (const [index, block] of blocks.entries()) {
+            one.reset();
+            for (const row of block) {
+              for (const [place, cell] of row.entries()) {
+                const column = one.column<Column>(`c${place}`, Object as never);
+                const isLeftOut = isLagging && isSame(cell.stored, defaultOf(TYPES[place] as string));
+                if (isLeftOut) continue;
+                if (isLagging && place !== 2) one.catchUp(column);
+                cell.append(column);
+              }
+              one.days.add(0, index << 20);
+              one.rows++;
+            }
+            one.column('c2', ConstantColumn).set(SEGMENT);
+            one.pieces();
+            all.mark();
+            all.absorb(one);
+          }
+          expectRows(all, blocks.flat());
+          expect([...all.days.byDay().values()].reduce((sum, count) => sum + count, 0)).toBe(blocks.flat().length);
+          all.rollback();
+          expectRows(all, blocks.slice(0, -1).flat());
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it('takes back a row that was left half done', () => {
     fc.assert(
       fc.property(fc.array(rows, { maxLength: 5 }), rows, fc.nat({ max: TYPES.length }), (before, half, filled) => {

@@ -54,6 +54,11 @@ export class Block {
     }
   }
 
+  /** An empty block of the same table. */
+  another(): Block {
+    return new Block(this.table, this.lagging);
+  }
+
   /** The builder of a column, which must be of the given class. */
   column<T extends Column>(name: string, kind: abstract new (...args: never[]) => T): T {
     const named = this.columns.get(name);
@@ -86,6 +91,21 @@ export class Block {
     this.markedRows = 0;
     this.days.reset();
     for (const { column } of this.columns.values()) column.reset();
+  }
+
+  /** Appends the rows of another block of the table, which lacks nothing: it was written. */
+  absorb(other: Block): void {
+    for (const [name, { column }] of this.columns) {
+      const from = other.columns.get(name)?.column;
+      invariant(from, `table ${other.table.name} has no column ${name}`);
+      if (this.lagging.has(name)) {
+        if (from.count === 0) continue;
+        this.catchUp(column);
+      }
+      column.absorb(from);
+    }
+    this.days.absorb(other.days);
+    this.rows += other.rows;
   }
 
   /** The block in Native format: number of columns and rows, then name, type, prefixes and data of each column that has values. */

@@ -62,6 +62,13 @@ export class ByteBuffer {
     this.length += 8;
   }
 
+  /** Appends the bytes of another. */
+  append(other: ByteBuffer): void {
+    this.reserve(other.length);
+    this.bytes.set(other.written(), this.length);
+    this.length += other.length;
+  }
+
   /** The bytes so far, without copying: valid until the next append. */
   written(): Uint8Array {
     return this.bytes.subarray(0, this.length);

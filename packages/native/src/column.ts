@@ -5,6 +5,7 @@
  * malformed halfway is undone with `rollback`, so that half of it can never be stored.
  */
 
+import { invariant } from '@glasshouse/model';
 import { ByteBuffer } from './buffer.ts';
 import type { Source } from './text.ts';
 import { copyText, encodeTextInto, repairText } from './text.ts';
@@ -29,6 +30,8 @@ export interface Column {
   appendDefaults(values: number): void;
   /** Whether every value is the type's default, so that a block may be without them. */
   isDefault(): boolean;
+  /** Appends all values of another column of the same type. */
+  absorb(other: Column): void;
 }
 
 /** The parts of a block in order. They are views on the builders' memory: write them before appending anything. */
@@ -106,6 +109,11 @@ export class FixedColumn implements Column {
     buffer.reserve(bytes);
     buffer.bytes.fill(byte, buffer.length, buffer.length + bytes);
     buffer.length += bytes;
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof FixedColumn && other.width === this.width, 'columns of two types');
+    this.buffer.append(other.buffer);
   }
 
   /** Appends a byte. The column must be one byte wide. */
@@ -241,6 +249,12 @@ export class StringColumn implements Column {
   isDefault(): boolean {
     // Each value has a byte of length at least.
     return this.buffer.length === this.count;
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof StringColumn, 'columns of two types');
+    this.buffer.append(other.buffer);
+    this.count += other.count;
   }
 
   /** Appends `source[start, end)`, replacing what isn't UTF-8. */

@@ -8,6 +8,7 @@
  * Must stay true: the interner is bounded. When it is full it starts afresh with the next block.
  */
 
+import { invariant } from '@glasshouse/model';
 import { ByteBuffer } from './buffer.ts';
 import type { Column, Pieces, TextRepairs } from './column.ts';
 import type { Source } from './text.ts';
@@ -147,6 +148,22 @@ export class LowCardinalityColumn implements Column {
       indexes.copyWithin(count + done, count, count + Math.min(done, total - done));
     }
     this.count += total;
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof LowCardinalityColumn, 'columns of two types');
+    const { dictionary, dictionarySize, offsets, lengths, arena, count } = other;
+    const positions = new Uint32Array(dictionarySize);
+    for (let local = 0; local < dictionarySize; local++) {
+      const id = dictionary[local] as number;
+      const start = offsets[id] as number;
+      positions[local] = this.localOf(arena, start, start + (lengths[id] as number));
+    }
+    this.reserve(count);
+    for (let at = 0; at < count; at++) {
+      this.indexes[this.count + at] = positions[other.indexes[at] as number] as number;
+    }
+    this.count += count;
   }
 
   localOfString(text: string): number {
@@ -357,6 +374,11 @@ export class ConstantColumn implements Column {
   /** Its rows are known by it. */
   isDefault(): boolean {
     return false;
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof ConstantColumn, 'columns of two types');
+    this.count += other.count;
   }
 
   writePrefix(out: Pieces): void {

@@ -3,6 +3,7 @@
  * records the running end as its offset.
  */
 
+import { invariant } from '@glasshouse/model';
 import type { Column, Pieces } from './column.ts';
 
 /** Cumulative offsets over inner columns that grow together. */
@@ -41,6 +42,15 @@ abstract class OffsetColumn implements Column {
     const larger = new Uint32Array(Math.max(needed, this.offsets.length * 2));
     larger.set(this.offsets.subarray(0, this.count * 2));
     this.offsets = larger;
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof OffsetColumn && other.parts.length === this.parts.length, 'columns of two types');
+    const before = this.first.count;
+    this.reserve(other.count);
+    for (let row = 0; row < other.count; row++)
+      this.offsets[this.count++ * 2] = before + (other.offsets[row * 2] as number);
+    for (const [index, part] of this.parts.entries()) part.absorb(other.parts[index] as Column);
   }
 
   mark(): void {

@@ -1,5 +1,6 @@
 /** Nullable(T) for fixed-width T: a byte per value that says whether it is missing, then all values. */
 
+import { invariant } from '@glasshouse/model';
 import type { Column, Pieces } from './column.ts';
 import { FixedColumn } from './column.ts';
 
@@ -51,6 +52,12 @@ export class NullableColumn implements Column {
 
   isDefault(): boolean {
     return this.missing.isFilledWith(1);
+  }
+
+  absorb(other: Column): void {
+    invariant(other instanceof NullableColumn, 'columns of two types');
+    this.missing.absorb(other.missing);
+    this.values.absorb(other.values);
   }
 
   mark(): void {

@@ -50,6 +50,12 @@ export class DayCounter {
     return this.counts;
   }
 
+  /** Counts what another counted. */
+  absorb(other: DayCounter): void {
+    this.settle();
+    for (const [day, count] of other.byDay()) this.counts.set(day, (this.counts.get(day) ?? 0) + count);
+  }
+
   mark(): void {
     this.settle();
     this.marked = new Map(this.counts);

@@ -38,7 +38,7 @@ interface Pending {
 
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const now = (): number => Date.now();
-  const log = new Log({ ...options, now });
+  const log = new Log({ ...options, now, gathers: new Set([GENERATIONS.name]) });
   const readers = new Readers({ ...options, now });
   /** Buffers of the main thread, by id. */
   const bodies = new Map<number, SharedArrayBuffer>();

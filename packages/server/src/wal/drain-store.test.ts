@@ -1,10 +1,19 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '@glasshouse/engine';
 import { startEngine } from '@glasshouse/engine';
-import { Block, FixedColumn } from '@glasshouse/native';
+import { Block, encodeText, FixedColumn, sourceOf } from '@glasshouse/native';
 import type { Column, LowCardinalityColumn, MapColumn, StringColumn } from '@glasshouse/native';
 import type { FactTable } from '@glasshouse/schema';
 import { FACT_TABLES } from '@glasshouse/schema';
@@ -56,7 +65,8 @@ async function sealed(
   table = tableOf('spans'),
   values: Readonly<Record<string, (column: unknown) => void>> = {},
 ): Promise<SegmentInfo> {
-  const log = new Log({ directory, node: 1, now: Date.now, maxSegmentRows: 1e9, maxSegmentBytes: 1e9 });
+  const gathers = new Set(['spans']);
+  const log = new Log({ directory, node: 1, now: Date.now, maxSegmentRows: 1e9, maxSegmentBytes: 1e9, gathers });
   const block = new Block(table);
   for (let frame = 0; frame < frames; frame++) {
     block.reset();
@@ -119,9 +129,36 @@ describe('a segment handed over to the engine', () => {
     await store.command('SYSTEM START MERGES glasshouse.spans');
   });
 
+  test('is the same rows, gathered or not', async () => {
+    const texts = ['', 'a', 'é', 'a'.repeat(3_000)].map((text) => encodeText(text));
+    let number = 0;
+    const segment = await sealed(40, [TODAY - 1, TODAY], undefined, {
+      trace_state: (column) => {
+        const text = texts[number++ % texts.length] as Uint8Array;
+        (column as LowCardinalityColumn).appendText(sourceOf(text), 0, text.length);
+      },
+      attributes_string: (column) => {
+        const map = column as MapColumn<LowCardinalityColumn, StringColumn>;
+        map.keys.appendString(`key ${number % 3}`);
+        map.values.appendString(`value ${number}`);
+        map.close();
+      },
+    });
+    const all = 'SELECT * EXCEPT (_segment) FROM glasshouse.spans ORDER BY ALL';
+    const rows: unknown[] = [];
+    for (const path of [segment.path, segment.gathered as string]) {
+      await store.insertSegment({ ...segment, path });
+      rows.push(await store.rows(all));
+      await store.command('TRUNCATE TABLE glasshouse.spans');
+    }
+    expect(rows[0]).toHaveLength(80);
+    expect(rows[1]).toEqual(rows[0]);
+  });
+
   test('is not inserted again when its file comes back after a loss of power', async () => {
     const segment = await sealed(3, [TODAY - 1, TODAY]);
     copyFileSync(segment.path, join(root, 'copy'));
+    expect(existsSync(segment.gathered as string)).toBe(true);
     await replay([segment]);
     expect(readdirSync(directory)).toEqual(['segment-ids']);
     copyFileSync(join(root, 'copy'), segment.path);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@glasshouse/model';
 import type { SegmentFile } from '@glasshouse/store';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { DrainEvent } from './drain.ts';
 import { Drain } from './drain.ts';
 import { encodeFrame } from './frame.ts';
@@ -119,6 +119,40 @@ describe('the drain', () => {
     expect(drain.counts).toMatchObject({ insertedRows: 20, insertedSegments: 2, failedAttempts: 0 });
     expect(events).toEqual([]);
     expect(drain.wantsMore).toBe(true);
+  });
+
+  test('hands over what was gathered of a segment, and the segment where that fails', async () => {
+    const store = new FakeStore();
+    const inserted: string[] = [];
+    store.plan = ({ path }) => (inserted.push(path) === 1 ? AWAY : 'store');
+    const { drain, settle } = drainOf(store);
+    const gathered = (id: bigint): SegmentInfo => {
+      const one = segment(id);
+      const path = `${one.path}.gathered`;
+      writeFileSync(path, 'more');
+      return { ...one, gathered: path };
+    };
+    const [first, second] = [gathered(1n), gathered(2n)];
+    drain.add([first, second]);
+    await settle(() => drain.backlogSegments === 0);
+    expect(inserted).toEqual([first.gathered, second.gathered, first.path]);
+    expect(readdirSync(directory)).toEqual([]);
+    expect(drain.counts).toMatchObject({ insertedRows: 20, failedAttempts: 1 });
+  });
+
+  test('keeps no second file of segments that wait for long', async () => {
+    const { drain, settle } = drainOf(new FakeStore());
+    const paths = Array.from({ length: 20 }, (_, index) => {
+      const one = segment(BigInt(index));
+      const path = `${one.path}.gathered`;
+      writeFileSync(path, 'more');
+      drain.add([{ ...one, gathered: path }]);
+      return path;
+    });
+    await vi.waitFor(() => expect(paths.filter((path) => existsSync(path))).toEqual(paths.slice(0, 16)));
+    await settle(() => drain.backlogSegments === 0);
+    expect(readdirSync(directory)).toEqual([]);
+    expect(drain.counts.failedAttempts).toBe(0);
   });
 
   test('asks the table about a leftover first, and inserts nothing that is there', async () => {

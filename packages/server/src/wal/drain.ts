@@ -80,6 +80,8 @@ const PROBE_MS = 10_000;
 const STALL_MS = 5_000;
 /** A segment that the store refuses this often, while it takes others, is put aside. */
 const MAX_REFUSALS = 12;
+/** Segments that may have a second file while they wait. */
+const MAX_GATHERED = 16;
 const HOLD_WAIT_MS = 30_000;
 
 export class Drain {
@@ -159,7 +161,10 @@ export class Drain {
     this.lastAddedMs = this.options.now();
     for (const segment of segments) {
       const fresh = { isStored: false, isRefused: false, attempts: 0, notBeforeMs: 0, insertedBefore: 0 };
-      this.queue.push({ segment, doubtful, ...fresh });
+      const waiting = { segment, doubtful, ...fresh };
+      // A store that is away is no reason to keep the same rows twice.
+      if (this.queue.length >= MAX_GATHERED) void this.forgetGathered(waiting);
+      this.queue.push(waiting);
     }
     this.wake?.();
   }
@@ -267,6 +272,7 @@ export class Drain {
       await this.attempt(waiting);
       this.storeFailures = 0;
     } catch (error) {
+      await this.forgetGathered(waiting);
       this.fail(waiting, error);
     } finally {
       this.current = undefined;
@@ -284,8 +290,18 @@ export class Drain {
       this.counts.insertedRows += waiting.segment.rows;
       this.counts.insertedSegments++;
     }
+    await this.forgetGathered(waiting);
     // Asynchronous, because the file system takes its time to free a large file.
     await unlink(waiting.segment.path);
+  }
+
+  /** From now on the segment itself is what is handed over. */
+  private async forgetGathered(waiting: Waiting): Promise<void> {
+    const { gathered, ...segment } = waiting.segment;
+    if (gathered === undefined) return;
+    waiting.segment = segment;
+    // What cannot be removed is in nobody's way, and the next start tries again.
+    await unlink(gathered).catch(() => undefined);
   }
 
   /** Cuts what a failed write may have left behind the last durable frame. */

@@ -46,7 +46,8 @@ export class FactHandOver implements HandOver {
   }
 
   insert(segment: SegmentInfo): Promise<void> {
-    return this.options.store.insertSegment(segment);
+    const { path, gathered = path } = segment;
+    return this.options.store.insertSegment({ ...segment, path: gathered });
   }
 
   async complete(segment: SegmentInfo): Promise<Completed> {

@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Block } from '@glasshouse/native';
 import { FACT_TABLES } from '@glasshouse/schema';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { encodeFrame } from './frame.ts';
 import { Log } from './log.ts';
+import type { LogOptions } from './log.ts';
 import { recoverSegments } from './recover.ts';
+import { scanFrames } from './scan.ts';
 import { SegmentWriter } from './segment.ts';
+import type { SegmentInfo } from './segment.ts';
 
 let directory: string;
 
@@ -17,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }));
 
-function openLog(limits: { maxSegmentRows?: number; maxSegmentBytes?: number } = {}): Log {
+function openLog(limits: Partial<Pick<LogOptions, 'gathers' | 'maxSegmentBytes' | 'maxSegmentRows'>> = {}): Log {
   const most = { maxSegmentRows: 1_000_000, maxSegmentBytes: 2 ** 30 };
   return new Log({ directory, node: 1, now: Date.now, ...most, ...limits });
 }
@@ -106,6 +109,81 @@ describe('a commit that is not over', () => {
     await committing;
     log.seal();
     expect(log.takeSealed()).toMatchObject([{ rows: 1 }]);
+  });
+});
+
+describe('rows of a table that are gathered', () => {
+  const gathers = new Set(['spans']);
+  /** Rows of each frame that a segment has gathered. */
+  function framesOf(segment: SegmentInfo | undefined): number[] | undefined {
+    if (segment?.gathered === undefined) return undefined;
+    const bytes = readFileSync(segment.gathered);
+    const { frames } = scanFrames((at, length) => bytes.subarray(at, at + length), bytes.length, segment.id);
+    return frames.map(({ rows }) => rows);
+  }
+
+  test('are in one frame, and in the segment as ever', async () => {
+    const log = openLog({ gathers });
+    for (const rows of [3, 4, 1]) await log.commit([blockOf('spans', rows), blockOf('logs', rows)]);
+    log.seal();
+    const sealed = log.takeSealed();
+    expect(sealed.map(({ table, gathered }) => [table, gathered !== undefined])).toEqual([
+      ['spans', true],
+      ['logs', false],
+    ]);
+    const [spans] = sealed;
+    expect(framesOf(spans)).toEqual([8]);
+    // They are whoever's the segment is.
+    expect(recoverSegments(directory, new Set(sealed.map(({ path }) => path))).segments).toEqual([]);
+    expect(framesOf(spans)).toEqual([8]);
+  });
+
+  test('are written before they are many', async () => {
+    const log = openLog({ gathers });
+    const rows = 20_000;
+    for (let time = 0; time < 3; time++) await log.commit([blockOf('spans', rows)]);
+    log.seal();
+    expect(framesOf(log.takeSealed()[0])).toEqual([rows, rows, rows]);
+  });
+
+  test('are not, where they came in one frame', async () => {
+    const log = openLog({ gathers });
+    await log.commit([blockOf('spans', 3)]);
+    log.seal();
+    expect(framesOf(log.takeSealed()[0])).toBeUndefined();
+    expect(readdirSync(directory).filter((name) => name.endsWith('.gathered'))).toEqual([]);
+  });
+
+  test('are without those that were not durable', async () => {
+    const log = openLog({ gathers });
+    await log.commit([blockOf('spans', 1)]);
+    await log.commit([blockOf('spans', 2)]);
+    vi.spyOn(SegmentWriter.prototype, 'sync').mockRejectedValueOnce(new Error('EIO'));
+    const committing = log.commit([blockOf('spans', 4)]);
+    expect([...(await committing).failures.keys()]).toEqual(['spans']);
+    const [segment] = log.takeSealed();
+    expect(segment).toMatchObject({ rows: 3 });
+    expect(framesOf(segment)).toEqual([3]);
+  });
+
+  test('are left where they cannot be written, and nothing else is', async () => {
+    const log = openLog({ gathers });
+    for (let time = 0; time < 2; time++) await log.commit([blockOf('spans', 2)]);
+    rmSync(directory, { recursive: true });
+    log.seal();
+    expect(log.takeSealed()).toMatchObject([{ rows: 4 }]);
+    mkdirSync(directory);
+    for (let time = 0; time < 2; time++) await log.commit([blockOf('spans', 2)]);
+    log.seal();
+    expect(framesOf(log.takeSealed()[0])).toEqual([4]);
+  });
+
+  test('are gone after a crash', async () => {
+    const log = openLog({ gathers });
+    for (let time = 0; time < 2; time++) await log.commit([blockOf('spans', 2)]);
+    log.seal();
+    expect(recoverSegments(directory).segments).toMatchObject([{ rows: 4 }]);
+    expect(readdirSync(directory).filter((name) => name.endsWith('.gathered'))).toEqual([]);
   });
 });
 

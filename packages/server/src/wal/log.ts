@@ -12,6 +12,7 @@ import type { Block } from '@glasshouse/native';
 import { ConstantColumn } from '@glasshouse/native';
 import { SEGMENT_COLUMN } from '@glasshouse/schema';
 import { encodeFrame } from './frame.ts';
+import { Gathered } from './gathered.ts';
 import { openIdMark, SegmentIds } from './ids.ts';
 import type { SegmentInfo } from './segment.ts';
 import { SegmentWriter } from './segment.ts';
@@ -22,6 +23,8 @@ export interface LogOptions {
   readonly maxSegmentRows: number;
   readonly maxSegmentBytes: number;
   readonly now: () => number;
+  /** Tables of which a commit has few rows: the store gets theirs gathered. */
+  readonly gathers?: ReadonlySet<string>;
 }
 
 /** What became of a commit. */
@@ -41,6 +44,7 @@ export class Log {
   private readonly options: LogOptions;
   private readonly ids: SegmentIds;
   private readonly open = new Map<string, SegmentWriter>();
+  private readonly gathered = new Map<string, Gathered>();
   private readonly sealed: SegmentInfo[] = [];
   private isBusy = false;
 
@@ -101,6 +105,7 @@ export class Log {
       this.sealOne(segment);
       throw error;
     }
+    this.gatheredOf(block)?.take(block, length, segment);
     return length;
   }
 
@@ -109,6 +114,7 @@ export class Log {
     try {
       await segment.sync();
     } catch (error) {
+      this.gathered.get(segment.table)?.giveBack();
       this.sealOne(segment);
       throw error;
     }
@@ -134,7 +140,19 @@ export class Log {
   private sealOne(segment: SegmentWriter): void {
     this.open.delete(segment.table);
     const info = segment.seal();
-    if (info !== undefined) this.sealed.push(info);
+    const gathered = this.gathered.get(segment.table)?.finish(info?.unchecked === true ? undefined : info);
+    if (info !== undefined) this.sealed.push(gathered === undefined ? info : { ...info, gathered });
+  }
+
+  private gatheredOf(block: Block): Gathered | undefined {
+    const { name } = block.table;
+    if (this.options.gathers?.has(name) !== true) return undefined;
+    let gathered = this.gathered.get(name);
+    if (gathered === undefined) {
+      gathered = new Gathered(this.options.directory, block);
+      this.gathered.set(name, gathered);
+    }
+    return gathered;
   }
 
   /** Seals every segment that holds rows. */

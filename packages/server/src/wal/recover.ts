@@ -28,7 +28,7 @@ import type { FrameInfo } from './frame.ts';
 import { scanFrames } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SegmentInfo, SegmentName } from './segment.ts';
-import { parseSegmentName, segmentName, syncDirectory } from './segment.ts';
+import { gatheredFrom, parseSegmentName, segmentName, syncDirectory } from './segment.ts';
 
 /** A segment that lost acknowledged data. */
 export interface Damage {
@@ -68,6 +68,8 @@ export function recoverSegments(directory: string, except: ReadonlySet<string> =
   const failed: { path: string; error: unknown }[] = [];
   for (const name of names) {
     const parsed = parseSegmentName(name);
+    const gathered = gatheredFrom(name);
+    if (gathered !== undefined && !except.has(join(directory, gathered))) unlinkSync(join(directory, name));
     const path = join(directory, name);
     if (parsed === undefined || except.has(path)) continue;
     // The repair of this one was interrupted before the original was put aside: it is made again.

@@ -32,6 +32,8 @@ export interface SegmentInfo {
   readonly days: ReadonlyMap<number, number>;
   /** True if damaged frames were taken out of it, so that the table may rightly hold more of it than it has now. */
   readonly repaired: boolean;
+  /** A file of the same rows that the store reads faster, and that may be gone: `gathered.ts`. */
+  readonly gathered?: string;
   /** True if bytes may follow the last durable frame: it must be recovered as after a crash before it is handed over. */
   readonly unchecked: boolean;
 }
@@ -48,6 +50,19 @@ export interface SegmentName {
 /** File name of a segment. */
 export function segmentName({ table, id, repaired }: SegmentName): string {
   return `${table}.${id.toString(16).padStart(16, '0')}${repaired ? '.repaired' : ''}.gz`;
+}
+
+const GATHERED = '.gathered';
+
+/** Name of the file that a segment's rows are gathered in. */
+export function gatheredName(name: Pick<SegmentName, 'id' | 'table'>): string {
+  return `${segmentName({ ...name, repaired: false })}${GATHERED}`;
+}
+
+/** Name of the segment whose rows a file has gathered; undefined if it is some other file. */
+export function gatheredFrom(name: string): string | undefined {
+  const segment = name.slice(0, -GATHERED.length);
+  return name.endsWith(GATHERED) && NAME.test(segment) ? segment : undefined;
 }
 
 /** Reads a segment's file name; undefined if it is some other file. */
@@ -134,7 +149,7 @@ export class SegmentWriter {
 }
 
 /** Writes all parts at `position`; a short write (a nearly full disk) is continued until it fails for real. */
-function writeAll(fd: number, parts: readonly Uint8Array[], position: number, length: number): void {
+export function writeAll(fd: number, parts: readonly Uint8Array[], position: number, length: number): void {
   let written = writevSync(fd, parts, position);
   while (written < length) {
     let skip = written;
@@ -163,7 +178,7 @@ function cutQuietly(fd: number, bytes: number): boolean {
   }
 }
 
-function closeQuietly(fd: number): void {
+export function closeQuietly(fd: number): void {
   try {
     closeSync(fd);
   } catch {
@@ -171,7 +186,7 @@ function closeQuietly(fd: number): void {
   }
 }
 
-function unlinkQuietly(path: string): void {
+export function unlinkQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
