@@ -10,7 +10,7 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { collectAtRest, invariant, messageOf, toAppError } from '@glasshouse/model';
-import { GENERATIONS } from '@glasshouse/schema';
+import { FACT_TABLES, GENERATIONS } from '@glasshouse/schema';
 import { Log } from '../wal/log.ts';
 import type { Commit } from '../wal/log.ts';
 import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
@@ -22,6 +22,7 @@ const COMMIT_BYTES = 1 << 20;
 const MAX_PENDING_BYTES = 8 << 20;
 /** Days that the blocks may span before they are committed: keeps one sender's old data from filling others' frames. */
 const COMMIT_DAYS = 100;
+const FACTS = new Set(FACT_TABLES.map(({ name }) => name));
 
 invariant(parentPort !== null, 'the ingest worker was started outside of a worker thread');
 run(parentPort, workerData as WorkerOptions);
@@ -38,7 +39,7 @@ interface Pending {
 
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const now = (): number => Date.now();
-  const log = new Log({ ...options, now, gathers: new Set([GENERATIONS.name]) });
+  const log = new Log({ ...options, now, gathers: FACTS });
   const readers = new Readers({ ...options, now });
   /** Buffers of the main thread, by id. */
   const bodies = new Map<number, SharedArrayBuffer>();

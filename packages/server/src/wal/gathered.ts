@@ -1,6 +1,6 @@
 /**
- * A segment once more, for the store: the same rows in few large frames. A request brings a few dozen calls of models, and a frame
- * costs an insert a third of a millisecond, however few rows it has.
+ * A segment once more, for the store: the same rows in few large frames. A frame costs an insert a third of a millisecond, however
+ * few rows it has, and most senders have few at a time.
  *
  * Must stay true: it is never what counts. It has exactly the rows of its segment, or there is none; it is not synced, and whoever has
  * no use for it takes the segment. It costs no request its ack: what goes wrong here ends it, and nothing else.
@@ -18,6 +18,8 @@ import { closeQuietly, gatheredName, unlinkQuietly, writeAll } from './segment.t
 /** After so much what is gathered is written, as one frame. */
 const FRAME_BYTES = 2 << 20;
 const FRAME_ROWS = 1 << 14;
+/** Rows of a frame that costs as little as it is. A segment with one of these is not gathered: copying them costs more than it gains. */
+const MANY_ROWS = 512;
 
 /** The file of the segment that is written now. */
 interface Open {
@@ -36,7 +38,8 @@ export class Gathered {
   private bytes = 0;
   /** Frames of the segment. */
   private taken = 0;
-  private isLost = false;
+  /** Nothing more is gathered of the segment. */
+  private isOver = false;
 
   constructor(directory: string, like: Block) {
     this.directory = directory;
@@ -45,13 +48,14 @@ export class Gathered {
 
   /** Takes the rows of a frame of so many bytes, which was written to the segment. */
   take(block: Block, bytes: number, segment: Pick<SegmentInfo, 'id' | 'table'>): void {
-    if (this.isLost) return;
+    if (this.isOver) return;
+    if (block.rows >= MANY_ROWS) return this.end();
     if (this.bytes >= FRAME_BYTES || this.block.rows >= FRAME_ROWS) this.flush(segment);
     try {
       this.block.mark();
       this.block.absorb(block);
     } catch {
-      this.isLost = true;
+      this.end();
     }
     this.bytes += bytes;
     this.taken++;
@@ -66,23 +70,28 @@ export class Gathered {
   /** Ends the file of a segment that was sealed; returns its path, or undefined where it would be no better than the segment. */
   finish(segment: SegmentInfo | undefined): string | undefined {
     if (segment !== undefined && this.taken > 1) this.flush(segment);
-    const { file, isLost } = this;
-    this.begin();
-    if (file === undefined) return undefined;
-    closeQuietly(file.fd);
-    if (!isLost && file.rows === segment?.rows) return file.path;
-    unlinkQuietly(file.path);
-    return undefined;
+    const { file } = this;
+    const isWhole = file !== undefined && file.rows === segment?.rows;
+    if (isWhole) closeQuietly(file.fd);
+    else this.end();
+    this.block.reset();
+    [this.file, this.bytes, this.taken, this.isOver] = [undefined, 0, 0, false];
+    return isWhole ? file.path : undefined;
   }
 
-  private begin(): void {
+  /** Gathers nothing more of the segment, and gives the disk back. */
+  private end(): void {
+    this.isOver = true;
     this.block.reset();
-    [this.file, this.bytes, this.taken, this.isLost] = [undefined, 0, 0, false];
+    if (this.file === undefined) return;
+    closeQuietly(this.file.fd);
+    unlinkQuietly(this.file.path);
+    this.file = undefined;
   }
 
   private flush({ id, table }: Pick<SegmentInfo, 'id' | 'table'>): void {
     const { block } = this;
-    if (this.isLost || block.rows === 0) return;
+    if (this.isOver || block.rows === 0) return;
     try {
       const file = (this.file ??= this.open(gatheredName({ table, id })));
       block.column(SEGMENT_COLUMN, ConstantColumn).set(id);
@@ -92,10 +101,10 @@ export class Gathered {
       file.bytes += length;
       file.rows += block.rows;
       file.frames++;
+      block.reset();
     } catch {
-      this.isLost = true;
+      this.end();
     }
-    block.reset();
     this.bytes = 0;
   }
 

@@ -140,10 +140,21 @@ describe('rows of a table that are gathered', () => {
 
   test('are written before they are many', async () => {
     const log = openLog({ gathers });
-    const rows = 20_000;
-    for (let time = 0; time < 3; time++) await log.commit([blockOf('spans', rows)]);
+    const rows = 500;
+    for (let time = 0; time < 40; time++) await log.commit([blockOf('spans', rows)]);
     log.seal();
-    expect(framesOf(log.takeSealed()[0])).toEqual([rows, rows, rows]);
+    expect(framesOf(log.takeSealed()[0])).toEqual([16_500, 3_500]);
+  });
+
+  test('are not, where some came in a large frame', async () => {
+    const log = openLog({ gathers });
+    for (const rows of [...Array.from({ length: 40 }, () => 500), 600, 1]) await log.commit([blockOf('spans', rows)]);
+    log.seal();
+    expect(framesOf(log.takeSealed()[0])).toBeUndefined();
+    expect(readdirSync(directory).filter((name) => name.endsWith('.gathered'))).toEqual([]);
+    for (const rows of [2, 3]) await log.commit([blockOf('spans', rows)]);
+    log.seal();
+    expect(framesOf(log.takeSealed()[0])).toEqual([5]);
   });
 
   test('are not, where they came in one frame', async () => {

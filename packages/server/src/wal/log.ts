@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly maxSegmentRows: number;
   readonly maxSegmentBytes: number;
   readonly now: () => number;
-  /** Tables of which a commit has few rows: the store gets theirs gathered. */
+  /** Tables of which the store gets gathered what came in small frames. */
   readonly gathers?: ReadonlySet<string>;
 }
 
@@ -83,6 +83,7 @@ export class Log {
           segments.set(name, segment.id);
         };
         syncs.push(sync().catch((error: unknown) => void failures.set(name, error)));
+        this.gatheredOf(block)?.take(block, length, segment);
       } catch (error) {
         failures.set(name, error);
       }
@@ -105,7 +106,6 @@ export class Log {
       this.sealOne(segment);
       throw error;
     }
-    this.gatheredOf(block)?.take(block, length, segment);
     return length;
   }
 
