@@ -246,7 +246,7 @@ export const SETTINGS = {
   ),
   segmentRows: integer(
     'GLASSHOUSE_SEGMENT_ROWS',
-    400_000,
+    262_144,
     1_000,
     2_000_000,
     'Rows at which a segment of the log is handed to the store.',
