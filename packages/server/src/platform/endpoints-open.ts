@@ -22,7 +22,7 @@ import type { Scheduled } from './schedules.ts';
 import { cronOf, Schedules } from './schedules.ts';
 import { connectionsIn } from './sinks-destination.ts';
 import { Sinks, sinkNodeOf } from './sinks.ts';
-import { prepareUsage } from './usage-prepare.ts';
+import { usagePreparation } from './usage-prepare.ts';
 import type { UsageOptions } from './usage.ts';
 import { Usage } from './usage.ts';
 
@@ -69,9 +69,10 @@ export function openPipes(options: PipesOptions): OpenPipes {
   });
   const check: CheckSql = (tenant, sql, params) =>
     door.check(queryPrincipal({ tenant, tokenId: 'pipes' }), sql, { params, isKept: true });
+  const prepareUsage = usagePreparation(registry, now);
   const usage = new Usage({
     append: async (tenant, name, lines) => {
-      await prepareUsage(registry, tenant, now);
+      await prepareUsage(tenant);
       const entry = catalog.dataSource(tenant, name);
       // Somebody may not want to have it.
       if (entry !== undefined) await options.append(tenant, entry.id, lines);
@@ -117,7 +118,7 @@ export function openPipes(options: PipesOptions): OpenPipes {
   const prepare = async (): Promise<void> => {
     for (const { tenant } of platform.workspaces.list()) {
       if (ready.has(tenant)) continue;
-      await prepareUsage(registry, tenant, now);
+      await prepareUsage(tenant);
       ready.add(tenant);
     }
   };

@@ -8,8 +8,21 @@ import { USAGE_PIPE, USAGE_SOURCES } from './usage-sources.ts';
 import type { Registry } from './registry.ts';
 import { uuidOf } from './token-key.ts';
 
+/** Prepares a workspace, once for all who ask meanwhile: two that make the same data source would refuse each other. */
+export function usagePreparation(registry: Registry, now: () => number): (tenant: string) => Promise<void> {
+  const underWay = new Map<string, Promise<void>>();
+  return (tenant) => {
+    let preparing = underWay.get(tenant);
+    if (preparing === undefined) {
+      preparing = prepareUsage(registry, tenant, now).finally(() => underWay.delete(tenant));
+      underWay.set(tenant, preparing);
+    }
+    return preparing;
+  };
+}
+
 /** Does nothing for a workspace that has them. */
-export async function prepareUsage(registry: Registry, tenant: string, now: () => number): Promise<void> {
+async function prepareUsage(registry: Registry, tenant: string, now: () => number): Promise<void> {
   const { catalog } = registry;
   const idOf = (name: string): string => `t_${uuidOf(`${tenant} ${name}`).replaceAll('-', '')}`;
   for (const definition of USAGE_SOURCES) {

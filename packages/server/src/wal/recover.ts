@@ -28,7 +28,7 @@ import type { FrameInfo } from './frame.ts';
 import { scanFrames } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SegmentInfo, SegmentName } from './segment.ts';
-import { gatheredFrom, parseSegmentName, segmentName, syncDirectory } from './segment.ts';
+import { gatheredFrom, parseSegmentName, segmentName, syncDirectory, unlinkQuietly } from './segment.ts';
 
 /** A segment that lost acknowledged data. */
 export interface Damage {
@@ -69,7 +69,7 @@ export function recoverSegments(directory: string, except: ReadonlySet<string> =
   for (const name of names) {
     const parsed = parseSegmentName(name);
     const gathered = gatheredFrom(name);
-    if (gathered !== undefined && !except.has(join(directory, gathered))) unlinkSync(join(directory, name));
+    if (gathered !== undefined && !except.has(join(directory, gathered))) unlinkQuietly(join(directory, name));
     const path = join(directory, name);
     if (parsed === undefined || except.has(path)) continue;
     // The repair of this one was interrupted before the original was put aside: it is made again.
