@@ -5,16 +5,13 @@
 
 import type { JsonPath } from './source.ts';
 
-/** JSON texts that were opened: many columns go into the same few. */
+/** Texts that are remembered beyond their record: as many as a fleet has processes that send at the same time, about. */
+const MAX_LASTING = 256;
+
+/** JSON texts of a record that were opened: many columns go into the same few. */
 export class OpenedJson {
   private readonly texts: string[] = [];
   private readonly values: unknown[] = [];
-  private readonly limit: number;
-
-  /** @param limit how many texts are remembered: the last ones */
-  constructor(limit = Infinity) {
-    this.limit = limit;
-  }
 
   /** What stands at a path of a text or of a value: undefined or null if there is nothing. */
   stepInto(value: unknown, path: JsonPath): unknown {
@@ -39,7 +36,7 @@ export class OpenedJson {
     this.values.length = 0;
   }
 
-  private open(text: string): unknown {
+  protected open(text: string): unknown {
     const known = this.texts.indexOf(text);
     if (known >= 0) {
       // The next one that asks probably has this very text, which need not be compared then.
@@ -47,9 +44,22 @@ export class OpenedJson {
       return this.values[known];
     }
     const value = openJson(text);
-    if (this.texts.length >= this.limit) this.clear();
     this.texts.push(text);
     this.values.push(value);
+    return value;
+  }
+}
+
+/** The same of texts that many records have in common. */
+export class LastingJson extends OpenedJson {
+  private readonly opened = new Map<string, unknown>();
+
+  protected override open(text: string): unknown {
+    let value = this.opened.get(text);
+    if (value !== undefined) return value;
+    value = openJson(text);
+    if (this.opened.size >= MAX_LASTING) this.opened.clear();
+    this.opened.set(text, value);
     return value;
   }
 }

@@ -5,7 +5,7 @@
  * Must stay true: what is nothing (an empty text, null) is in no slot.
  */
 
-import { OpenedJson } from './json.ts';
+import { LastingJson, OpenedJson } from './json.ts';
 import type { ByteSource, TextRange } from './packed.ts';
 
 /** Bytes of which texts are made when somebody wants them: a `Buffer`. */
@@ -29,7 +29,7 @@ export class Slots {
   /** Texts of the record that were opened. */
   readonly json = new OpenedJson();
   /** Texts that many records have in common, as the attributes of a resource. */
-  readonly lasting = new OpenedJson(1);
+  readonly lasting = new LastingJson();
   /** Slots that are taken, in order; the first `count` count. */
   readonly taken: Int32Array;
   count = 0;

@@ -125,10 +125,20 @@ class DialectTable {
     if (this.plans.size >= MAX_PLANS) this.plans.clear();
     const taken = slots.taken.slice(0, slots.count);
     const columns = new Set([...taken].flatMap((slot) => this.fed[slot] ?? []));
-    const plan: Plan = { taken, columns: [...columns, ...this.always] };
+    const isTaken = new Set(taken);
+    const plan: Plan = { taken, columns: [...columns, ...this.always].map((column) => narrowed(column, isTaken)) };
     this.plans.set(mark, plan);
     return plan;
   }
+}
+
+/** The column with those of its sources that may have something where these slots are taken. */
+function narrowed({ place, fed }: Column, taken: ReadonlySet<number>): Column {
+  const asked = fed.filter(({ slots }) => slots === undefined || slots.some((slot) => taken.has(slot)));
+  return {
+    place,
+    fed: asked.map((each) => ({ ...each, slots: each.slots?.filter((slot) => taken.has(slot)) })),
+  };
 }
 
 function isFor({ taken }: Plan, { taken: wanted, count }: Slots): boolean {

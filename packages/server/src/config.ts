@@ -253,8 +253,8 @@ export const SETTINGS = {
   ),
   segmentBytes: bytes(
     'GLASSHOUSE_SEGMENT_SIZE',
-    256 * MIB,
-    '256MiB',
+    128 * MIB,
+    '128MiB',
     'Size at which a segment of the log is handed to the store.',
   ),
   sealMs: integer('GLASSHOUSE_SEAL_MS', 250, 10, 60_000, 'Milliseconds after which data is handed to an idle store.'),

@@ -14,6 +14,7 @@ import { ResourceMemory, ScopeMemory } from '../otlp/shared.ts';
 import type { Text } from '../otlp/attributes-json.ts';
 import type { Wire } from '../otlp/wire.ts';
 import { ByteNames, BytePrefixes } from './key-names.ts';
+import { TextMemo } from './text-memo.ts';
 
 /** What the spans of a scope have in common. */
 export interface Common {
@@ -46,6 +47,7 @@ export class CallSpans {
   /** Strings of what the memories keep. */
   private readonly strings = new WeakMap<Text, string>();
   private readonly keyValue = new KeyValue();
+  private readonly words = new Words();
   private readonly slots: SpanSlots;
   private readonly names: ByteNames<Asked>;
   private readonly prefixes: BytePrefixes<Asked>;
@@ -88,7 +90,7 @@ export class CallSpans {
   private fill(wire: Wire, pos: number, end: number, { resource, scope }: Common): void {
     const { slots, fields } = this;
     let [startAt, endAt] = [-1, -1];
-    slots.begin(wire.text, wire);
+    slots.begin(this.words.of(wire), wire);
     slots.field(fields.resource_attributes, resource);
     slots.field(fields.scope_name, scope);
     slots.field(fields.status_code, '0');
@@ -222,6 +224,22 @@ export class CallSpans {
         slots.field(fields.status_code, code === 1 ? '1' : code === 2 ? '2' : '0');
       }
     }
+  }
+}
+
+/** Texts of a request that are wanted as strings: names of models and the like, which come again and again. */
+class Words {
+  private readonly memo = new TextMemo();
+  private wire: Wire | undefined;
+
+  of(wire: Wire): this {
+    this.wire = wire;
+    return this;
+  }
+
+  toString(_: 'utf8', start: number, end: number): string {
+    const { bytes, text } = this.wire as Wire;
+    return this.memo.find(bytes, start, end, text) ?? text.toString('utf8', start, end);
   }
 }
 

@@ -1,9 +1,7 @@
 /**
- * Texts that come again and again at one place of a line, as a model's name does: the same bytes give the same string, which is not made
+ * Texts that come again and again at one place of a record, as a model's name does: the same bytes give the same string, which is not made
  * anew. Where they don't come again nothing is remembered any more.
  */
-
-import type { LineTexts } from './line-texts.ts';
 
 const MAX_LENGTH = 64;
 const PLACES = 64;
@@ -12,6 +10,11 @@ const TRIAL = 512;
 const LEAST_KNOWN = 0.6;
 /** Texts that pass by until it is tried again. */
 const REST = 1 << 16;
+
+/** Texts by where they are in the bytes. */
+interface Texts {
+  toString(encoding: 'utf8', start: number, end: number): string;
+}
 
 interface Known {
   readonly bytes: Uint8Array;
@@ -26,7 +29,7 @@ export class TextMemo {
   private rest = 0;
 
   /** The text in `bytes[start, end)`; undefined where it doesn't pay to know. */
-  find(bytes: Uint8Array, start: number, end: number, texts: LineTexts): string | undefined {
+  find(bytes: Uint8Array, start: number, end: number, texts: Texts): string | undefined {
     const length = end - start;
     if (length > MAX_LENGTH || length === 0) return undefined;
     if (this.rest > 0) {
