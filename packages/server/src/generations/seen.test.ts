@@ -63,6 +63,23 @@ describe('a request that is refused', () => {
     expect(seen.see(keys('second'))).toBe(false);
   });
 
+  it('takes back thousands of calls from among others, between which the memory grew', () => {
+    const seen = new SeenCalls();
+    const calls = (name: string, count: number): CallKeys[] =>
+      Array.from({ length: count }, (_, nth) => keys(`${name} ${nth}`));
+    const [kept, refused, next] = [calls('kept', 1_500), calls('refused', 6_000), calls('next', 6_000)];
+    for (const call of kept) seen.see(call);
+    seen.mark();
+    for (const call of refused) seen.see(call);
+    seen.rollback();
+    expect(kept.every((call) => seen.has(call))).toBe(true);
+    // What was taken back must not come up again when its place is taken.
+    for (const call of next) seen.see(call);
+    expect(refused.some((call) => seen.has(call))).toBe(false);
+    commit(seen);
+    expect(kept.every((call) => seen.see(call))).toBe(true);
+  });
+
   it('may be taken back twice', () => {
     const seen = new SeenCalls();
     seen.mark();
@@ -146,6 +163,90 @@ describe('a call of before the start', () => {
     expect(has('old 1', 'new 1', 'new 2', 'new 3')).toEqual([false, true, true, true]);
     seen.remember(keys('too late'));
     expect(has('too late', 'new 1')).toEqual([false, true]);
+  });
+});
+
+/** What is known of a call, written down plainly: of requests that are open, that are on their way, and that are durable. */
+class Plain {
+  private durable = new Set<string>();
+  private sent: string[] = [];
+  private open: string[] = [];
+  private marked = 0;
+
+  has(key: string): boolean {
+    return this.durable.has(key) || this.sent.includes(key) || this.open.includes(key);
+  }
+
+  see(key: string): boolean {
+    const seen = this.has(key);
+    this.open.push(key);
+    return seen;
+  }
+
+  apply(step: Step): void {
+    if (step === 'mark') this.marked = this.open.length;
+    else if (step === 'rollback') this.open.length = this.marked;
+    else if (step === 'remember') this.durable.add('stored');
+    else if (step === 'send') [this.sent, this.open, this.marked] = [this.open, [], 0];
+    else {
+      if (step === 'keep') for (const key of this.sent) this.durable.add(key);
+      else [this.open, this.marked] = [[], 0];
+      this.sent = [];
+    }
+  }
+}
+
+type Step = 'keep' | 'lose' | 'mark' | 'remember' | 'rollback' | 'send';
+
+/** Drives both through the same commits of requests of calls; returns how often the first knew a key that the other did not, and the reverse. */
+function drive(seen: SeenCalls, half: number, random: () => number): { ghosts: number; forgotten: number } {
+  const plain = new Plain();
+  const apply = (step: Step): void => {
+    if (step === 'remember') seen.remember(keys('stored'));
+    else seen[step]();
+    plain.apply(step);
+  };
+  let [ghosts, forgotten] = [0, 0];
+  let isSent = false;
+  for (let turn = 0; turn < 300; turn++) {
+    apply('mark');
+    for (let call = Math.floor(random() * 4); call > 0; call--) {
+      const key = `call ${Math.floor(random() * half * 4)}`;
+      const [known, expected] = [seen.see(keys(key)), plain.see(key)];
+      if (known && !expected) ghosts++;
+      if (!known && expected) forgotten++;
+    }
+    const dice = random();
+    if (dice < 0.2) apply('rollback');
+    else if (dice < 0.25) apply('remember');
+    else if (dice < 0.6) {
+      if (isSent) apply(random() < 0.7 ? 'keep' : 'lose');
+      else apply('send');
+      isSent = !isSent;
+    }
+    const asked = `call ${Math.floor(random() * half * 4)}`;
+    if (seen.has(keys(asked)) && !plain.has(asked)) ghosts++;
+  }
+  return { ghosts, forgotten };
+}
+
+describe('any commits of any requests', () => {
+  const random = (seed: number): (() => number) => {
+    let state = seed;
+    return () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state / 2 ** 32;
+    };
+  };
+
+  it('leave known what is durable or about to be, and nothing else', () => {
+    for (let seed = 1; seed <= 300; seed++)
+      expect(drive(new SeenCalls(), 8, random(seed)), `seed ${seed}`).toEqual({ ghosts: 0, forgotten: 0 });
+  });
+
+  it('leave nothing known that is lost where the memory is small', () => {
+    for (let seed = 1; seed <= 300; seed++)
+      expect(drive(new SeenCalls(6), 6, random(seed)).ghosts, `seed ${seed}`).toBe(0);
   });
 });
 

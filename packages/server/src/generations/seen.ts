@@ -15,13 +15,12 @@ const FIRST_SLOTS = 1 << 12;
 export class SeenCalls {
   private recent = new HashSet();
   private older = new HashSet();
-  /** Of calls in blocks that were not given to the log yet. */
-  private open = new HashSet();
-  /** The same in the order in which they came: two numbers each. */
-  private order: number[] = [];
-  /** Of calls that were given to the log and are not durable yet. */
-  private sent = new HashSet();
-  private sentOrder: number[] = [];
+  /** Keys that became known with calls that are not durable yet, in their order: two numbers each. */
+  private open = new Int32Array(FIRST_SLOTS);
+  private openEnd = 0;
+  /** Up to here they were given to the log. */
+  private sentEnd = 0;
+  /** From here on they are of the present request. */
   private marked = 0;
   private readonly half: number;
 
@@ -40,7 +39,8 @@ export class SeenCalls {
   /** Whether one of the keys was seen. */
   has({ halves, count }: CallKeys): boolean {
     for (let at = 0; at < 2 * count; at += 2) {
-      if (this.known(halves[at] as number, halves[at + 1] as number)) return true;
+      const [low, high] = [halves[at] as number, halves[at + 1] as number];
+      if (this.recent.has(low, high) || this.older.has(low, high)) return true;
     }
     return false;
   }
@@ -49,7 +49,8 @@ export class SeenCalls {
   add({ halves, count }: CallKeys): void {
     for (let at = 0; at < 2 * count; at += 2) {
       const [low, high] = [halves[at] as number, halves[at + 1] as number];
-      if (this.open.add(low, high)) this.order.push(low, high);
+      if (this.recent.size >= this.half) [this.older, this.recent] = [this.recent, new HashSet()];
+      if (this.recent.add(low, high)) this.opened(low, high);
     }
   }
 
@@ -62,53 +63,50 @@ export class SeenCalls {
 
   /** Remembers the present end as the start of a request. */
   mark(): void {
-    this.marked = this.order.length;
+    this.marked = this.openEnd;
   }
 
   /** Takes back what was seen since `mark`. */
   rollback(): void {
-    this.order.length = this.marked;
-    this.open = new HashSet();
-    each(this.order, (low, high) => void this.open.add(low, high));
+    this.forget(this.marked);
   }
 
   /** The open calls are given to the log. */
   send(): void {
-    [this.sent, this.open] = [this.open, this.sent];
-    [this.sentOrder, this.order] = [this.order, this.sentOrder];
-    this.marked = 0;
+    this.sentEnd = this.marked = this.openEnd;
   }
 
   /** What was given to the log is durable. */
   keep(): void {
-    each(this.sentOrder, (low, high) => this.remembered(low, high));
-    this.forgetSent();
+    this.open.copyWithin(0, this.sentEnd, this.openEnd);
+    this.openEnd -= this.sentEnd;
+    this.marked -= this.sentEnd;
+    this.sentEnd = 0;
   }
 
   /** It is not: forgets it, and what is open. */
   lose(): void {
-    this.forgetSent();
-    this.open.clear();
-    this.order.length = 0;
-    this.marked = 0;
+    this.forget(0);
+    this.sentEnd = this.marked = 0;
   }
 
-  private forgetSent(): void {
-    this.sent.clear();
-    this.sentOrder.length = 0;
-  }
-
-  private known(low: number, high: number): boolean {
-    const { open, sent, recent, older } = this;
-    return open.has(low, high) || sent.has(low, high) || recent.has(low, high) || older.has(low, high);
-  }
-
-  private remembered(low: number, high: number): void {
-    if (this.recent.size >= this.half) {
-      this.older = this.recent;
-      this.recent = new HashSet();
+  private opened(low: number, high: number): void {
+    if (this.openEnd === this.open.length) {
+      const before = this.open;
+      this.open = new Int32Array(2 * before.length);
+      this.open.set(before);
     }
-    this.recent.add(low, high);
+    this.open[this.openEnd++] = low;
+    this.open[this.openEnd++] = high;
+  }
+
+  /** Forgets the open keys from this one on, wherever they are by now. */
+  private forget(from: number): void {
+    for (let at = from; at < this.openEnd; at += 2) {
+      const [low, high] = [this.open[at] as number, this.open[at + 1] as number];
+      if (!this.recent.delete(low, high)) this.older.delete(low, high);
+    }
+    this.openEnd = from;
   }
 }
 
@@ -117,7 +115,7 @@ class HashSet {
   size = 0;
   // Signed, because such numbers need no memory of their own.
   private slots = new Int32Array(FIRST_SLOTS * 2);
-  // A bit for each hash that is there. Nearly all that are looked for aren't; the bits tell so, and stay in the cache of the processor.
+  // A bit for each hash that is there, or was. Nearly all that are looked for aren't; the bits tell so, and stay in the cache of the processor.
   private bits = new Int32Array(FIRST_SLOTS / 8);
 
   has(low: number, high: number): boolean {
@@ -135,12 +133,24 @@ class HashSet {
     return true;
   }
 
-  clear(): void {
-    if (this.size > 0) {
-      this.slots.fill(0);
-      this.bits.fill(0);
+  /** False if it was not there. */
+  delete(low: number, high: number): boolean {
+    const { slots } = this;
+    const mask = slots.length - 1;
+    let hole = this.find(low, high, true);
+    if (hole < 0) return false;
+    // What stands behind it without a gap may be there only because this place was taken.
+    for (let at = (hole + 2) & mask; slots[at] !== 0; at = (at + 2) & mask) {
+      const home = ((slots[at] as number) * 2) & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      slots[hole] = slots[at] as number;
+      slots[hole + 1] = slots[at + 1] as number;
+      hole = at;
     }
-    this.size = 0;
+    slots[hole] = 0;
+    slots[hole + 1] = 0;
+    this.size--;
+    return true;
   }
 
   private put(slot: number, low: number, high: number): void {
@@ -151,16 +161,16 @@ class HashSet {
     bits[place] = (bits[place] as number) | (1 << (high & 31));
   }
 
-  /** The free slot for a hash; negative if it is there. */
-  private find(low: number, high: number): number {
+  /** The free slot for a hash, or with `isThere` the one that it has; negative if there is none. */
+  private find(low: number, high: number, isThere = false): number {
     const { slots } = this;
     const mask = slots.length - 1;
     let at = (low * 2) & mask;
     while (slots[at] !== 0) {
-      if (slots[at] === low && slots[at + 1] === high) return -1;
+      if (slots[at] === low && slots[at + 1] === high) return isThere ? at : -1;
       at = (at + 2) & mask;
     }
-    return at;
+    return isThere ? -1 : at;
   }
 
   private grow(): void {
@@ -172,8 +182,4 @@ class HashSet {
       if (low !== 0) this.put(this.find(low, high), low, high);
     }
   }
-}
-
-function each(hashes: readonly number[], visit: (low: number, high: number) => void): void {
-  for (let at = 0; at < hashes.length; at += 2) visit(hashes[at] as number, hashes[at + 1] as number);
 }
