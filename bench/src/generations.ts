@@ -30,7 +30,44 @@ interface Measured {
   readonly cpuSeconds: number;
 }
 
-export function measureGenerations(context: Context): Promise<Table> {
+export async function measureGenerations(context: Context): Promise<Table> {
+  const { alone, events } = await measureEvents(context);
+  const turns = await measureSpans(context);
+  const perSpan = (which: keyof Turn): number =>
+    sum(turns.map((turn) => turn[which].cpuSeconds)) / sum(turns.map((turn) => turn[which].report.accepted));
+  const share = perSpan('calls') / perSpan('plain') - 1;
+  const row = (name: string, { report, seconds, cpuSeconds }: Measured): string[] => [
+    name,
+    thousands(report.accepted / report.seconds),
+    thousands(report.accepted / seconds),
+    spread(report),
+    `${decimals((cpuSeconds / report.accepted) * 1e6, 2)} s`,
+    statuses(report),
+  ];
+  return {
+    title: 'Generations',
+    text:
+      `Events of about 900 bytes, each of which becomes a row of \`generations\` with a cost: sent to \`generations\`, and to \`llm_events\`, ` +
+      `where each is a row besides (all rows are counted, and their costs); and, with an empty store, spans of ` +
+      `which ${decimals((MODEL_CALLS_PER_REQUEST / 512) * 100, 0)} % report a call with a prompt of 1 KB, under the names of OpenTelemetry and ` +
+      `under names that nobody knows, in turns. Those with calls take ${decimals(share * 100, 0)} % more processor time for a span.`,
+    head: [
+      '',
+      'acknowledged/s',
+      'per second until all are in the tables',
+      'ack p50 / p99 / max',
+      'processor time per million',
+      'answers',
+    ],
+    rows: [
+      row('events to generations', alone),
+      row('events to llm_events', events),
+      ...turns.flatMap(({ plain, calls }) => [row('plain spans', plain), row('spans with calls', calls)]),
+    ],
+  };
+}
+
+function measureEvents(context: Context): Promise<{ alone: Measured; events: Measured }> {
   return withDirectory(context, 'generations', async (directory) => {
     await using server = await startServer(directory, {
       GLASSHOUSE_EVENTS_REQUESTS_PER_SECOND: '100000',
@@ -50,50 +87,35 @@ export function measureGenerations(context: Context): Promise<Table> {
     const alone = await counted('alone', context.options.seconds / 2, 64);
     context.say(`generations: events for ${context.options.seconds / 2} s`);
     const events = await counted('generations', context.options.seconds / 2, 62);
-    const turns: { plain: Measured; calls: Measured }[] = [];
+    return { alone, events };
+  });
+}
+
+interface Turn {
+  readonly plain: Measured;
+  readonly calls: Measured;
+}
+
+/** With a store of their own: merges of millions of events would go on beside them for minutes. */
+function measureSpans(context: Context): Promise<Turn[]> {
+  return withDirectory(context, 'generations-spans', async (directory) => {
+    await using server = await startServer(directory);
+    const seconds = Math.max(3, context.options.seconds / 8);
+    const plain = (seed: number): Promise<Measured> => run(server, 'traces', seconds, 63 + seed);
+    const calls = (seed: number): Promise<Measured> => run(server, 'calls', seconds, 83 + seed);
+    context.say('generations: spans, warming up');
+    await plain(TURNS);
+    await calls(TURNS);
+    const turns: Turn[] = [];
     for (let turn = 0; turn < TURNS; turn++) {
       context.say(`generations: spans, turn ${turn + 1} of ${TURNS}`);
-      const seconds = Math.max(3, context.options.seconds / 8);
-      const plain = (): Promise<Measured> => run(server, 'traces', seconds, 63 + turn);
-      const calls = (): Promise<Measured> => run(server, 'calls', seconds, 83 + turn);
-      if (turn % 2 === 0) turns.push({ plain: await plain(), calls: await calls() });
+      if (turn % 2 === 0) turns.push({ plain: await plain(turn), calls: await calls(turn) });
       else {
-        const first = await calls();
-        turns.push({ plain: await plain(), calls: first });
+        const first = await calls(turn);
+        turns.push({ plain: await plain(turn), calls: first });
       }
     }
-    const perSpan = (which: 'calls' | 'plain'): number =>
-      sum(turns.map((turn) => turn[which].cpuSeconds)) / sum(turns.map((turn) => turn[which].report.accepted));
-    const share = perSpan('calls') / perSpan('plain') - 1;
-    const row = (name: string, { report, seconds, cpuSeconds }: Measured): string[] => [
-      name,
-      thousands(report.accepted / report.seconds),
-      thousands(report.accepted / seconds),
-      spread(report),
-      `${decimals((cpuSeconds / report.accepted) * 1e6, 2)} s`,
-      statuses(report),
-    ];
-    return {
-      title: 'Generations',
-      text:
-        `Events of about 900 bytes, each of which becomes a row of \`generations\` with a cost: sent to \`generations\`, and to \`llm_events\`, ` +
-        `where each is a row besides (all rows are counted, and their costs); and spans of ` +
-        `which ${decimals((MODEL_CALLS_PER_REQUEST / 512) * 100, 0)} % report a call with a prompt of 1 KB, under the names of OpenTelemetry and ` +
-        `under names that nobody knows, in turns. Those with calls take ${decimals(share * 100, 0)} % more processor time for a span.`,
-      head: [
-        '',
-        'acknowledged/s',
-        'per second until all are in the tables',
-        'ack p50 / p99 / max',
-        'processor time per million',
-        'answers',
-      ],
-      rows: [
-        row('events to generations', alone),
-        row('events to llm_events', events),
-        ...turns.flatMap(({ plain, calls }) => [row('plain spans', plain), row('spans with calls', calls)]),
-      ],
-    };
+    return turns;
   });
 }
 
