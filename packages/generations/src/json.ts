@@ -7,6 +7,8 @@ import type { JsonPath } from './source.ts';
 
 /** Texts that are remembered beyond their record: as many as a fleet has processes that send at the same time, about. */
 const MAX_LASTING = 256;
+/** Longer ones are rare, and would take much memory: of those only the last is remembered. */
+const MAX_LASTING_LENGTH = 1 << 14;
 
 /** JSON texts of a record that were opened: many columns go into the same few. */
 export class OpenedJson {
@@ -36,6 +38,10 @@ export class OpenedJson {
     this.values.length = 0;
   }
 
+  protected isLast(text: string): boolean {
+    return this.texts.at(-1) === text;
+  }
+
   protected open(text: string): unknown {
     const known = this.texts.indexOf(text);
     if (known >= 0) {
@@ -55,6 +61,10 @@ export class LastingJson extends OpenedJson {
   private readonly opened = new Map<string, unknown>();
 
   protected override open(text: string): unknown {
+    if (text.length > MAX_LASTING_LENGTH) {
+      if (!this.isLast(text)) this.clear();
+      return super.open(text);
+    }
     let value = this.opened.get(text);
     if (value !== undefined) return value;
     value = openJson(text);
