@@ -140,10 +140,7 @@ export class JsonWalk {
     const { rules } = this;
     const { replaced, key } = context;
     const action = rules.actionOn(context.text);
-    if (
-      action !== 'keep' &&
-      !(key.isForm && context.text !== 'users' && FORM_VALUE.test(latin1(this.bytes, start, end)))
-    ) {
+    if (action !== 'keep' && !isForm(this.bytes, start, end, context)) {
       this.replace(start, end, rules.act(action, this.decoded(start, end)));
     } else if (key.secret !== undefined && rules.has('secret') && isSecretValue(key.secret, this.decoded(start, end))) {
       this.replace(start, end, markOf('secret'));
@@ -213,6 +210,11 @@ export class JsonWalk {
       return text;
     }
   }
+}
+
+/** Whether a text is part of the form of a conversation: its key says so, and it looks like it. */
+export function isForm(bytes: Bytes, start: number, end: number, { key, text }: Context): boolean {
+  return key.isForm && text !== 'users' && FORM_VALUE.test(latin1(bytes, start, end));
 }
 
 /** What a number becomes: a text, or zero; undefined if it stays. */

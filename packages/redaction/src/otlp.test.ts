@@ -87,6 +87,21 @@ describe('what keys say', () => {
   });
 });
 
+it('keeps the form of a conversation that is structured, and of nothing else', () => {
+  const list = (...pairs: readonly Uint8Array[]): Uint8Array => put(6, ...pairs.map((one) => put(1, one)));
+  const messages = (role: string): Uint8Array =>
+    put(
+      5,
+      put(1, list(pair('role', text(role)), pair('parts', put(5, put(1, list(pair('content', text('some words')))))))),
+    );
+  const stored = (role: string): string =>
+    redacted(request(put(6, pair('gen_ai.input.messages', messages(role)))), 'logs');
+  expect(stored('user')).toContain(Buffer.from(pair('role', text('user'))).toString());
+  expect(stored('user')).toContain('[hash:');
+  expect(stored('user')).not.toContain('some words');
+  expect(stored('some words of a user')).not.toContain('words');
+});
+
 it('returns the same bytes where there is nothing, and none that are no message', () => {
   const bytes = request(put(5, 'work'));
   expect(redactOtlp('traces', bytes, rules)).toBe(bytes);

@@ -11,7 +11,7 @@ import { isSecretValue } from './assigned.ts';
 import type { Bytes } from './bytes.ts';
 import { utf8 } from './bytes.ts';
 import type { Context } from './json.ts';
-import { JsonWalk, NO_CONTEXT, numberMark, within } from './json.ts';
+import { isForm, JsonWalk, NO_CONTEXT, numberMark, within } from './json.ts';
 import { NO_KEY } from './keys.ts';
 import { isPhoneText } from './phone.ts';
 import type { FieldKind, Message } from './protobuf.ts';
@@ -151,7 +151,8 @@ class OtlpWalk {
       const edits = this.json(start, end, context);
       if (edits !== undefined) return edits.length === 0 ? undefined : applyEdits(bytes, start, end, edits);
     }
-    if (action !== 'keep') return this.replaced(start, end, rules.act(action, utf8(bytes, start, end)));
+    if (action !== 'keep' && !isForm(bytes, start, end, context))
+      return this.replaced(start, end, rules.act(action, utf8(bytes, start, end)));
     if (key.secret !== undefined && rules.has('secret') && isSecretValue(key.secret, utf8(bytes, start, end))) {
       return this.replaced(start, end, markOf('secret'));
     }

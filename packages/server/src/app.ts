@@ -270,6 +270,11 @@ function openIngest(config: Config, log: Logger, drain: Drain, { engine, quotas,
       onSpent: (spent) => {
         for (const { dollars, ...owner } of spent) quotas.addSpend(owner, dollars);
       },
+      onUnknown: (reason) =>
+        log.warn(
+          { reason },
+          'requests with calls waited no longer for the calls of before the start: one may count again',
+        ),
       onUnstored: onceIn(UNSTORED_LOG_MS, (reason) =>
         log.error({ reason }, 'cannot write the log: requests are refused'),
       ),
@@ -314,7 +319,7 @@ function openRecentCalls(log: Logger, { store, drain, ingest }: RecentCallsParts
   return new RecentCalls({
     store,
     now: Date.now,
-    tell: (calls) => ingest.remember(calls),
+    tell: (calls, areAll) => ingest.remember(calls, areAll),
     leftOver: () =>
       [...drain.paths()].flatMap((path) => {
         const name = parseSegmentName(basename(path));

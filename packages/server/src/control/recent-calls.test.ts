@@ -17,6 +17,8 @@ let now: number;
 let told: StoredCall[];
 let loaded: number[];
 let faults: string[];
+/** How many of the calls were told when it was said that these are all. */
+let all: number[];
 
 beforeAll(async () => {
   stand = await openPricesStand();
@@ -25,16 +27,21 @@ beforeAll(async () => {
 beforeEach(async () => {
   await stand.store.command('TRUNCATE TABLE glasshouse.generations');
   now = Date.now();
-  [told, loaded, faults] = [[], [], []];
+  [told, loaded, faults, all] = [[], [], [], []];
 });
 
 afterAll(() => stand.close());
+
+function tell(calls: readonly StoredCall[], areAll: boolean): void {
+  told.push(...calls);
+  if (areAll) all.push(told.length);
+}
 
 function open(options: Partial<RecentCallsOptions> = {}): RecentCalls {
   return new RecentCalls({
     store: stand.store,
     now: () => now,
-    tell: (calls) => told.push(...calls),
+    tell,
     leftOver: () => [],
     progress: () => Promise.resolve(),
     onLoaded: (calls) => loaded.push(calls),
@@ -63,7 +70,7 @@ it('tells of each call by what it is known', async () => {
     ['acme', '', true, '', '', 'llm_events', 'Ä "1"\n'],
     ['b', 'chatcmpl-1', null, '', '', 'llm_events', ''],
   ]);
-  expect(loaded).toEqual([3]);
+  expect([loaded, all]).toEqual([[3], [3]]);
 });
 
 it('asks for nothing but their number where there are none', async () => {
@@ -75,7 +82,7 @@ it('asks for nothing but their number where there are none', async () => {
   };
   await open({ store: { rows, target: store.target, pieces: () => expect.unreachable() } }).load();
   expect(asked).toEqual([expect.stringMatching(/^SELECT toString\(count\(\)\)/)]);
-  expect([told, loaded]).toEqual([[], []]);
+  expect([told, loaded, all]).toEqual([[], [], [0]]);
 });
 
 it('leaves out what is older than a day, and then the oldest over the limit by segment', async () => {
@@ -92,7 +99,12 @@ it('leaves out what is older than a day, and then the oldest over the limit by s
 it('tells of more calls than a piece has', async () => {
   await stand.add(Array.from({ length: 20_000 }, (_, n) => row(`chatcmpl-${n}`)));
   let pieces = 0;
-  await open({ tell: (calls) => told.push(...calls) && pieces++ }).load();
+  await open({
+    tell: (calls, areAll) => {
+      tell(calls, areAll);
+      pieces++;
+    },
+  }).load();
   expect(new Set(ids()).size).toBe(20_000);
   expect(pieces).toBeGreaterThan(1);
 });
@@ -104,7 +116,7 @@ it('tells of what was left over when it is handed over', async () => {
   const progress = (): Promise<void> => new Promise((resolve) => wakes.push(resolve));
   const loading = open({ leftOver: () => [...late], progress }).load();
   await expect.poll(() => wakes.length).toBe(1);
-  expect(ids()).toEqual(['stored']);
+  expect([ids(), all]).toEqual([['stored'], []]);
   await stand.add([
     row('late 1', { _segment: '77' }),
     row('late 2', { _segment: '78' }),
@@ -117,7 +129,7 @@ it('tells of what was left over when it is handed over', async () => {
   wakes.shift()?.();
   await loading;
   expect(ids()).toEqual(['late 1', 'late 2', 'stored']);
-  expect(loaded).toEqual([3]);
+  expect([loaded, all]).toEqual([[3], [3]]);
 });
 
 it('asks again when the store was away', { timeout: 20_000 }, async () => {
@@ -139,5 +151,5 @@ it('ends when it is closed', async () => {
   await stand.add([row('stored')]);
   const recent = open({ tell: () => recent.close() });
   await recent.load();
-  expect([loaded, faults]).toEqual([[], []]);
+  expect([loaded, faults, all]).toEqual([[], [], []]);
 });

@@ -2,8 +2,8 @@
  * What a new worker has to know of calls that are stored: those of the last day, the newest first to be remembered, read in the
  * background after a start.
  *
- * Must stay true: nothing waits for it, and nothing but one count is asked where there are no calls. Rows in segments that were left
- * over are told too, once they are handed over.
+ * Must stay true: only requests with calls wait for it, and these not for long; nothing but one count is asked where there are no
+ * calls. Rows in segments that were left over are told too, once they are handed over.
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
@@ -17,8 +17,8 @@ import type { StoredCall } from '../generations/stored-calls.ts';
 export interface RecentCallsOptions {
   readonly store: Pick<Store, 'pieces' | 'rows' | 'target'>;
   readonly now: () => number;
-  /** Lets these calls be taken for seen. */
-  readonly tell: (calls: readonly StoredCall[]) => void;
+  /** Lets these calls be taken for seen; `areAll` with the last of them, also if there are none. */
+  readonly tell: (calls: readonly StoredCall[], areAll: boolean) => void;
   /** Segments of generations that are not handed over yet. */
   readonly leftOver: () => readonly bigint[];
   /** Resolves when something more was handed over, or could not be. */
@@ -52,13 +52,15 @@ export class RecentCalls {
 
   /** Tells the worker of the calls that are stored, and of those that were left over when they are. Never rejects. */
   async load(): Promise<void> {
-    const { leftOver, progress, onLoaded } = this.options;
+    const { leftOver, progress, tell, onLoaded } = this.options;
     const late = leftOver();
     let calls = await this.persist(() => this.newest());
     // A segment is removed after its rows are in the table.
     while (!this.isClosed && late.some((id) => leftOver().includes(id))) await progress();
     if (late.length > 0) calls += await this.persist(() => this.tell(`_segment IN (${late.join(', ')})`));
-    if (calls > 0 && !this.isClosed) onLoaded(calls);
+    if (this.isClosed) return;
+    tell([], true);
+    if (calls > 0) onLoaded(calls);
   }
 
   close(): void {
@@ -112,7 +114,7 @@ export class RecentCalls {
     });
     for await (const piece of pieces) {
       if (this.isClosed || calls >= this.limit) break;
-      tell(piece);
+      tell(piece, false);
       calls += piece.length;
       await pause(PIECE_MS);
     }

@@ -11,6 +11,7 @@ import { readFilled, type NativeValue } from '../../../native/src/native-referen
 import { jsonText, protobufEncoder, type Plain } from '../otlp/message-reference.ts';
 import type { Decoded } from '../pipeline/decode.ts';
 import { Readers } from '../pipeline/readers.ts';
+import { CallsUnknown } from './maker.ts';
 import type { Spent } from './spending.ts';
 import { CALL_COLUMNS } from './stored-calls.ts';
 
@@ -94,6 +95,10 @@ class Stand {
     else this.readers.kept();
     for (const block of this.readers.blocks) block.reset();
     return rows;
+  }
+
+  areCallsUnknown(areUnknown: boolean): void {
+    this.readers.areCallsUnknown = areUnknown;
   }
 
   /** Lets these rows be of before the start. */
@@ -381,6 +386,29 @@ describe('a call that is reported twice', () => {
     other.remember(stored);
     other.lines([asEvent()], { tenant: 'other' });
     expect(duplicates(other.commit())).toEqual([0]);
+  });
+
+  it('is not told while the calls of before a restart are unknown: nothing of its request is taken', () => {
+    const before = new Stand();
+    before.spans([asSpan()]);
+    before.lines([event()]);
+    const stored = before.commit();
+    const after = new Stand();
+    after.areCallsUnknown(true);
+    const plain = span({ 'http.route': '/' });
+    const requests = [
+      (): unknown => after.spans([plain, asSpan()]),
+      (): unknown => after.spans([plain, span(chat({ 'gen_ai.response.id': '' }))]),
+      (): unknown => after.lines([event({ model: undefined }), asEvent()]),
+    ];
+    for (const request of requests) expect(request).toThrow(CallsUnknown);
+    expect(after.counts()).toEqual({});
+    after.spans([plain]);
+    expect(after.counts()).toEqual({ spans: 1 });
+    after.remember(stored);
+    after.areCallsUnknown(false);
+    for (const request of requests) request();
+    expect(duplicates(after.commit())).toEqual([1, 0, 1]);
   });
 
   it('is none if the first report could not be stored', () => {

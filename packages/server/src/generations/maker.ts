@@ -77,7 +77,16 @@ interface Made {
 
 const PICO = 1e-12;
 
+/** A request has a call, and it is not known yet which calls there were before the start. Nothing of the request was taken. */
+export class CallsUnknown extends Error {
+  constructor() {
+    super('cannot tell yet whether a call was reported before the start');
+  }
+}
+
 export class Generations implements SpanWatch {
+  /** Whether the calls of before the start are still being read. Then a request with a call throws `CallsUnknown`. */
+  areCallsUnknown = false;
   readonly keys = markerKeys(SPAN_DIALECTS);
   private readonly columns = new GenerationBlock();
   private readonly seen = new SeenCalls();
@@ -190,6 +199,7 @@ export class Generations implements SpanWatch {
   }
 
   private add({ row, placement, time }: Made, isAround = false): void {
+    if (this.areCallsUnknown) throw new CallsUnknown();
     const duplicate = this.seen.see(keysOf(row, placement.tenant, this.keysOfCall)) || isAround;
     const { total, version } = this.prices.of(row, time.ms, placement.tenant);
     this.columns.append({ placement, row, time, duplicate, total, version });

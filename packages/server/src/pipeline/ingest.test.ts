@@ -7,18 +7,19 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recoverSegments } from '../wal/recover.ts';
 import type { SegmentInfo } from '../wal/segment.ts';
 import { Ingest } from './ingest.ts';
-import type { IngestResult } from './sink.ts';
+import type { BodyBuffer, IngestResult } from './sink.ts';
 
 let directory: string;
 let ingest: Ingest;
 let sealed: SegmentInfo[];
 let unstored: string[];
 let lost: unknown[];
+let unknown: string[];
 
 beforeEach(() => {
   directory = join(mkdtempSync(join(tmpdir(), 'glasshouse-ingest-')), 'wal');
   mkdirSync(directory);
-  [sealed, unstored, lost] = [[], [], []];
+  [sealed, unstored, lost, unknown] = [[], [], [], []];
   ingest = new Ingest(
     {
       directory,
@@ -35,6 +36,7 @@ beforeEach(() => {
     {
       onSealed: (segments) => sealed.push(...segments),
       onSpent: () => undefined,
+      onUnknown: (reason) => unknown.push(reason),
       onUnstored: (reason) => unstored.push(reason),
       onLost: (cause) => {
         lost.push(cause);
@@ -49,6 +51,14 @@ afterEach(async () => {
   rmSync(join(directory, '..'), { recursive: true, force: true });
 });
 
+/** Sends one call of a model. */
+function sendCall(id: string): Promise<IngestResult> {
+  const now = new Date().toISOString();
+  const response = { id, usage: { prompt_tokens: 10, completion_tokens: 1 } };
+  const body = bodyOf(JSON.stringify({ start_time: now, end_time: now, model: 'gpt-5', provider: 'openai', response }));
+  return ingest.accept({ signal: 'calls', coding: 'identity', tenant: 'acme', body });
+}
+
 /** Sends one gauge point and one sum point; or one log record. */
 function send(signal: 'metrics' | 'logs'): Promise<IngestResult> {
   const timeUnixNano = String(BigInt(Date.now()) * 1_000_000n);
@@ -61,11 +71,16 @@ function send(signal: 'metrics' | 'logs'): Promise<IngestResult> {
     signal === 'metrics'
       ? { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }
       : { resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano, body: { stringValue: 'x' } }] }] }] };
-  const bytes = Buffer.from(JSON.stringify(plain));
+  const body = bodyOf(JSON.stringify(plain));
+  return ingest.accept({ signal, format: 'json', coding: 'identity', placement: DEFAULT_PLACEMENT, body });
+}
+
+function bodyOf(text: string): BodyBuffer {
+  const bytes = Buffer.from(text);
   const body = ingest.lend(bytes.length);
   new Uint8Array(body.buffer).set(bytes);
   body.length = bytes.length;
-  return ingest.accept({ signal, format: 'json', coding: 'identity', placement: DEFAULT_PLACEMENT, body });
+  return body;
 }
 
 function rowsByTable(): Record<string, number> {
@@ -118,6 +133,47 @@ describe('the sink', () => {
     expect(ingest.counts.failedCommits).toBeGreaterThan(0);
     mkdirSync(directory);
     expect((await send('metrics')).accepted).toBe(2);
+  });
+});
+
+describe('requests with calls, after a start', () => {
+  test('wait until the calls of before it are told, while others pass', async () => {
+    const done: string[] = [];
+    const calls = ['chatcmpl-0123456789', 'chatcmpl-9876543210'].map(async (id) => {
+      const result = await sendCall(id);
+      done.push(id);
+      return result;
+    });
+    expect((await send('logs')).accepted).toBe(1);
+    ingest.remember([['acme', 'chatcmpl-0123456789', null, '', '', 'llm_events', '']], false);
+    expect((await send('logs')).accepted).toBe(1);
+    expect(done).toEqual([]);
+    ingest.remember([], true);
+    expect((await Promise.all(calls)).map(({ accepted }) => accepted)).toEqual([1, 1]);
+    expect((await sendCall('chatcmpl-0123456789')).accepted).toBe(1);
+    expect(unknown).toEqual([]);
+    await ingest.stop();
+    expect(rowsByTable()).toEqual({ logs: 2, generations: 3 });
+  });
+
+  test('wait no longer when they take half of the room', async () => {
+    const calls = Array.from({ length: 9 }, (_, nth) => sendCall(`chatcmpl-0123456789-${nth}`));
+    expect((await Promise.all(calls)).map(({ accepted }) => accepted)).toEqual(calls.map(() => 1));
+    expect(unknown).toEqual([expect.stringContaining('no room')]);
+  });
+
+  test('are stored when the server is stopped meanwhile', async () => {
+    const call = sendCall('chatcmpl-0123456789');
+    await send('logs');
+    await ingest.stop();
+    expect((await call).accepted).toBe(1);
+    expect(rowsByTable()).toEqual({ logs: 1, generations: 1 });
+  });
+
+  test('that are malformed are refused at once', async () => {
+    const body = bodyOf('');
+    const refused = ingest.accept({ signal: 'calls', coding: 'gzip', tenant: 'acme', body });
+    await expect(refused).rejects.toMatchObject({ code: 'bad_request' });
   });
 });
 

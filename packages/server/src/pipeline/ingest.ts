@@ -15,7 +15,7 @@ import { Bodies } from './bodies.ts';
 import type { Answer, FromWorker, ToWorker, WorkerOptions } from './messages.ts';
 import type { BodyBuffer, IngestRequest, IngestResult, Sink } from './sink.ts';
 
-export interface IngestOptions extends WorkerOptions {
+export interface IngestOptions extends Omit<WorkerOptions, 'maxHeldBytes'> {
   /** Bodies being read or decoded may take this much memory in all. */
   readonly maxInflightBytes: number;
 }
@@ -43,6 +43,8 @@ export interface IngestEvents {
   onSealed(segments: readonly SegmentInfo[]): void;
   /** Generations were stored that cost this. */
   onSpent(spent: readonly Spent[]): void;
+  /** Requests with calls did not wait longer for the calls of before the start, so one of these may count again. */
+  onUnknown(reason: string): void;
   /** A commit failed for some table, and its requests were refused. */
   onUnstored(reason: string): void;
   /** The worker ended by itself. Whatever it left in the log is to be recovered now, before another one starts. */
@@ -53,6 +55,9 @@ export interface IngestEvents {
 
 /** Pause before a worker that ended is replaced, so that one which can't live doesn't take the processor. */
 const RESTART_MS = 1_000;
+
+/** The part of the room for bodies that requests may take that wait for the calls of before a start. */
+const HELD_SHARE = 0.5;
 
 interface Waiting {
   readonly body: BodyBuffer;
@@ -100,7 +105,8 @@ export class Ingest implements Sink {
   }
 
   private startWorker(): Worker {
-    const { maxInflightBytes: _, ...workerData } = this.options;
+    const { maxInflightBytes, ...rest } = this.options;
+    const workerData: WorkerOptions = { ...rest, maxHeldBytes: maxInflightBytes * HELD_SHARE };
     const entry = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
     const worker = new Worker(entry, { workerData });
     let cause: unknown = new Error('the ingest worker ended');
@@ -164,9 +170,13 @@ export class Ingest implements Sink {
     if (this.failure === undefined) this.send({ kind: 'prices', known });
   }
 
-  /** Lets these calls be taken for seen: a report of one of them is a duplicate. */
-  remember(calls: readonly StoredCall[]): void {
-    if (this.failure === undefined) this.send({ kind: 'calls', calls });
+  /**
+   * Lets these calls be taken for seen: a report of one of them is a duplicate.
+   *
+   * @param areAll whether no more of them come; requests with calls wait for that after a start, for some seconds
+   */
+  remember(calls: readonly StoredCall[], areAll: boolean): void {
+    if (this.failure === undefined) this.send({ kind: 'calls', calls, areAll });
   }
 
   /** Asks the worker to close its open segments, so that the drain gets what is in them. */
@@ -233,6 +243,9 @@ export class Ingest implements Sink {
       case 'sealed':
         this.openRows = message.openRows;
         this.events.onSealed(message.segments);
+        return;
+      case 'overdue':
+        this.events.onUnknown(message.why);
         return;
       case 'settled': {
         const asked = this.settling.shift();

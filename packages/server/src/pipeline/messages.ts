@@ -24,6 +24,8 @@ export interface WorkerOptions {
   readonly retentionMs: number | undefined;
   /** Items whose time is further ahead of the server's clock are refused. */
   readonly maxAheadMs: number;
+  /** Bodies of requests with calls that wait until `calls` are told may take this much memory in all. */
+  readonly maxHeldBytes: number;
 }
 
 export type ToWorker =
@@ -41,8 +43,8 @@ export type ToWorker =
   /** Policies that hold for the requests behind this message. */
   | { readonly kind: 'policies'; readonly redaction: PolicySet }
   | { readonly kind: 'prices'; readonly known: KnownPrices }
-  /** Calls that were stored before the worker was started. */
-  | { readonly kind: 'calls'; readonly calls: readonly StoredCall[] }
+  /** Calls that were stored before the worker was started. Requests with calls wait for the last of these messages. */
+  | { readonly kind: 'calls'; readonly calls: readonly StoredCall[]; readonly areAll: boolean }
   | { readonly kind: 'seal' }
   /** Seals everything and gives no id up to this one any more; answered by `settled`. */
   | { readonly kind: 'settle'; readonly skipTo: bigint | undefined }
@@ -79,4 +81,6 @@ export type FromWorker =
   /** What was sealed was announced. `skipped` if ids would have been given up to the one that was named. */
   | { readonly kind: 'settled'; readonly skipped: boolean; readonly error?: string }
   | { readonly kind: 'sealed'; readonly segments: readonly SegmentInfo[]; readonly openRows: number }
+  /** Requests with calls did not wait longer for the calls of before the start. */
+  | { readonly kind: 'overdue'; readonly why: string }
   | { readonly kind: 'stopped' };

@@ -37,6 +37,11 @@ export class Readers {
     this.generations.price(known);
   }
 
+  /** Whether calls that were stored before the start are still to come. A request with a call throws `CallsUnknown` until then. */
+  set areCallsUnknown(areUnknown: boolean) {
+    this.generations.areCallsUnknown = areUnknown;
+  }
+
   /** Lets calls be known that were stored before the start. */
   remember(calls: readonly StoredCall[]): void {
     this.generations.remember(calls);

@@ -13,6 +13,8 @@ import { collectAtRest, invariant, messageOf, toAppError } from '@glasshouse/mod
 import { FACT_TABLES, GENERATIONS } from '@glasshouse/schema';
 import { Log } from '../wal/log.ts';
 import type { Commit } from '../wal/log.ts';
+import { CallsUnknown } from '../generations/maker.ts';
+import { Held } from './held.ts';
 import type { Answer, FromWorker, RequestMessage, ToWorker, WorkerOptions } from './messages.ts';
 import { Readers } from './readers.ts';
 
@@ -41,10 +43,15 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
   const now = (): number => Date.now();
   const log = new Log({ ...options, now, gathers: FACTS });
   const readers = new Readers({ ...options, now });
+  readers.areCallsUnknown = true;
   /** Buffers of the main thread, by id. */
   const bodies = new Map<number, SharedArrayBuffer>();
   /** Messages that came and were not taken yet. */
-  const inbox: ToWorker[] = [];
+  let inbox: ToWorker[] = [];
+  const held = new Held(options.maxHeldBytes, () => {
+    overdue('they have waited for as long as they may');
+    wake();
+  });
   let pending: Pending[] = [];
   let pendingBytes = 0;
   let isSyncing = false;
@@ -59,6 +66,8 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       const received = receiveMessageOnPort(port);
       if (received !== undefined) inbox.push(received.message as ToWorker);
     }
+    // It ends the worker, so nothing may be left waiting.
+    if (inbox[0]?.kind === 'stop') release();
     const [first] = inbox;
     return first !== undefined && mayTake(first) ? first : undefined;
   };
@@ -88,8 +97,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     switch (message.kind) {
       case 'request':
         if (message.buffer !== undefined) bodies.set(message.body, message.buffer);
-        pending.push(decodeOne(readers, message, bodies.get(message.body)));
-        pendingBytes += message.length;
+        request(message);
         return;
       case 'forget':
         bodies.delete(message.body);
@@ -102,6 +110,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         return;
       case 'calls':
         readers.remember(message.calls);
+        if (message.areAll) release();
         return;
       case 'seal':
         isSealWanted = true;
@@ -116,6 +125,30 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
         port.close();
         return;
     }
+  };
+
+  const request = (message: RequestMessage): void => {
+    const body = bodies.get(message.body);
+    const decoded = decodeOne(readers, message, body);
+    if (decoded !== undefined) {
+      pending.push(decoded);
+      pendingBytes += message.length;
+    } else if (!held.add(message, body?.byteLength ?? 0)) {
+      inbox.unshift(message);
+      overdue('there is no room for more of them');
+    }
+  };
+
+  /** Requests with calls wait no longer: what is known of the calls of before the start has to do. */
+  const overdue = (why: string): void => {
+    release();
+    post({ kind: 'overdue', why });
+  };
+
+  /** Takes the requests that wait, before all others. */
+  const release = (): void => {
+    readers.areCallsUnknown = false;
+    inbox = [...held.take(), ...inbox];
   };
 
   const commit = async (): Promise<void> => {
@@ -137,6 +170,10 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     const counted = failures.has(GENERATIONS.name) ? [] : spent;
     post({ kind: 'committed', answers, openRows: log.openRows, bytes, syncMs, spent: counted, ...failure });
     sealWanted();
+    wake();
+  };
+
+  const wake = (): void => {
     if (!isStepping) step();
   };
 
@@ -174,11 +211,16 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
 
   port.on('message', (message: ToWorker) => {
     inbox.push(message);
-    if (!isStepping) step();
+    wake();
   });
 }
 
-function decodeOne(readers: Readers, message: RequestMessage, buffer: SharedArrayBuffer | undefined): Pending {
+/** Undefined if it has to be known first which calls there were before the start; then nothing of the request was taken. */
+function decodeOne(
+  readers: Readers,
+  message: RequestMessage,
+  buffer: SharedArrayBuffer | undefined,
+): Pending | undefined {
   const { id } = message;
   const before = readers.blocks.map((block) => block.rows);
   try {
@@ -187,6 +229,7 @@ function decodeOne(readers: Readers, message: RequestMessage, buffer: SharedArra
     const touched = readers.blocks.filter((block, index) => block.rows !== before[index]);
     return { answer, tables: touched.map((block) => block.table.name) };
   } catch (error) {
+    if (error instanceof CallsUnknown) return undefined;
     const { code, message: text } = toAppError(error);
     const refused = { id, accepted: 0, rejected: 0, reasons: [], message: '', error: { code, message: text } };
     return { answer: refused, tables: [] };

@@ -107,10 +107,12 @@ export async function openStand(options: StandOptions = {}) {
       onSealed: (segments) => drain.add(segments),
       onSpent: () => undefined,
       onUnstored: () => undefined,
+      onUnknown: () => undefined,
       onLost: () => drain.recover(recoverSegments(wal, drain.paths())),
-      onReplaced: () => undefined,
+      onReplaced: () => ingest.remember([], true),
     },
   );
+  ingest.remember([], true);
   const flush = async (): Promise<void> => {
     await ingest.sealAll();
     const paths = drain.paths();
