@@ -36,21 +36,30 @@ export interface TableSize {
   readonly rows: number;
   readonly bytes: number;
   readonly parts: number;
+  readonly partitions: number;
 }
 
 export async function sizeOf({ store }: OpenStore, table: string): Promise<TableSize> {
-  const [size] = await store.rows<{ rows: string; bytes: string; parts: string }>(
-    `SELECT sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts
+  const [size] = await store.rows<{ rows: string; bytes: string; parts: string; partitions: string }>(
+    `SELECT sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts, uniqExact(partition_id) AS partitions
      FROM system.parts WHERE active AND database = 'glasshouse' AND table = {table:String}`,
     { params: { table } },
   );
-  return { rows: Number(size?.rows ?? 0), bytes: Number(size?.bytes ?? 0), parts: Number(size?.parts ?? 0) };
+  const { rows = 0, bytes = 0, parts = 0, partitions = 0 } = size ?? {};
+  return { rows: Number(rows), bytes: Number(bytes), parts: Number(parts), partitions: Number(partitions) };
 }
+
+/** More than a start's own merges take, which the engine waits for two minutes each time, and then says nothing. */
+const MERGE_TRIES = 10;
 
 /** Merges every partition of a table into one part, and returns the size then. */
 export async function mergeAll(open: OpenStore, table: string): Promise<TableSize> {
-  await open.store.command(`OPTIMIZE TABLE glasshouse.${table} FINAL`);
-  return sizeOf(open, table);
+  for (let tries = 0; tries < MERGE_TRIES; tries++) {
+    await open.store.command(`OPTIMIZE TABLE glasshouse.${table} FINAL`);
+    const size = await sizeOf(open, table);
+    if (size.parts <= size.partitions) return size;
+  }
+  throw new Error(`cannot measure: the engine does not merge all of ${table}`);
 }
 
 /** Compressed bytes per row of the largest columns, largest first. */
