@@ -21,6 +21,7 @@ const EVERY_PACKAGE = [
 
 const SERVER_ROOMS = [
   'server/config.ts',
+  'server/setting.ts',
   'server/otlp',
   'server/generations',
   'server/pipeline',
@@ -57,13 +58,26 @@ export const ROOMS = {
   'server/main.ts': [...EVERY_PACKAGE, 'server/app.ts', ...SERVER_ROOMS],
   'server/app.ts': [
     ...EVERY_PACKAGE,
+    'server/storage.ts',
+    'server/write-path.ts',
     'server/serve.ts',
     'server/workspaces.ts',
     'server/prices.ts',
     'server/roll-out.ts',
+    ...SERVER_ROOMS,
+  ],
+  'server/storage.ts': ['model', 'engine', 'store', 'server/config.ts', 'server/events.ts'],
+  'server/write-path.ts': [
+    'model',
+    'schema',
+    'engine',
+    'store',
+    'server/config.ts',
+    'server/control',
+    'server/pipeline',
+    'server/wal',
     'server/node-number.ts',
     'server/events.ts',
-    ...SERVER_ROOMS,
   ],
   'server/serve.ts': [
     ...EVERY_PACKAGE,
@@ -77,7 +91,8 @@ export const ROOMS = {
   'server/workspaces.ts': [...EVERY_PACKAGE, 'server/node-number.ts', 'server/events.ts', ...SERVER_ROOMS],
   'server/node-number.ts': [],
   'server/events.ts': ['engine', 'server/wal', 'server/platform', 'server/mirror'],
-  'server/config.ts': ['model'],
+  'server/config.ts': ['model', 'server/setting.ts'],
+  'server/setting.ts': ['model'],
 
   // The write path.
   'server/otlp': ['model', 'schema', 'native'],

@@ -17,10 +17,10 @@ import { copyText, encodeText, hashOf, repairText, sameBytes, sourceOf } from '.
 /** Native format: version of the keys serialisation (SharedDictionariesWithAdditionalKeys). */
 const KEYS_VERSION = 1;
 /** Native format: the dictionary is in the block (HasAdditionalKeys) and replaces any earlier one (NeedUpdateDictionary). */
-const INDEX_FLAGS = 0x600;
+export const INDEX_FLAGS = 0x600;
 
 /** What a column begins with. */
-const PREFIX = new Uint8Array([KEYS_VERSION, 0, 0, 0, 0, 0, 0, 0]);
+export const PREFIX = new Uint8Array([KEYS_VERSION, 0, 0, 0, 0, 0, 0, 0]);
 /** Bytes of a value that are copied one by one rather than by a call. */
 const SHORT_VALUE = 24;
 
@@ -332,67 +332,4 @@ function grown(array: Uint32Array): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(array.length * 2);
   larger.set(array);
   return larger;
-}
-
-/** LowCardinality(UInt64) with one value for the whole block: the id of the WAL segment. */
-export class ConstantColumn implements Column {
-  count = 0;
-  private value = 0n;
-  private indexes = new Uint8Array(256);
-  private marked = 0;
-
-  mark(): void {
-    this.marked = this.count;
-  }
-
-  rollback(): void {
-    this.count = this.marked;
-  }
-
-  reset(): void {
-    this.count = 0;
-    this.marked = 0;
-  }
-
-  /** The value of every row of the block that is written next. */
-  set(value: bigint): void {
-    this.value = value;
-  }
-
-  repeat(times: number): void {
-    this.count += times;
-  }
-
-  appendDefault(): void {
-    this.count++;
-  }
-
-  appendDefaults(values: number): void {
-    this.count += values;
-  }
-
-  /** Its rows are known by it. */
-  isDefault(): boolean {
-    return false;
-  }
-
-  absorb(other: Column): void {
-    invariant(other instanceof ConstantColumn, 'columns of two types');
-    this.count += other.count;
-  }
-
-  writePrefix(out: Pieces): void {
-    out.push(PREFIX);
-  }
-
-  writeData(out: Pieces): void {
-    if (this.count === 0) return;
-    if (this.indexes.length < this.count) this.indexes = new Uint8Array(this.count * 2);
-    const head = new DataView(new ArrayBuffer(32));
-    head.setBigUint64(0, BigInt(INDEX_FLAGS), true);
-    head.setBigUint64(8, 1n, true);
-    head.setBigUint64(16, this.value, true);
-    head.setBigUint64(24, BigInt(this.count), true);
-    out.push(new Uint8Array(head.buffer), this.indexes.subarray(0, this.count));
-  }
 }

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Block } from './block.ts';
 import { FixedColumn, StringColumn } from './column.ts';
-import { ConstantColumn, LowCardinalityColumn } from './low-cardinality.ts';
+import { ConstantColumn } from './constant-column.ts';
+import { LowCardinalityColumn } from './low-cardinality.ts';
 import { readTexts } from './read.ts';
 
 interface Event {

@@ -5,12 +5,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import type { Engine } from '@glasshouse/engine';
-import { startEngine } from '@glasshouse/engine';
-import { embeddedTarget, remoteTarget, Store, StoreError } from '@glasshouse/store';
+import { join } from 'node:path';
 import { AppError } from '@glasshouse/model';
 import { EVENTS, GENERATIONS } from '@glasshouse/schema';
+import type { Store } from '@glasshouse/store';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { Access } from './control/access.ts';
@@ -18,29 +16,25 @@ import { AdminToken } from './control/admin-token.ts';
 import { Audit } from './control/audit.ts';
 import { Maintenance } from './control/maintenance.ts';
 import { Quotas } from './control/quotas.ts';
-import { RecentCalls } from './control/recent-calls.ts';
 import { RedactionPolicies } from './control/redaction.ts';
 import { storedBytesOf } from './control/stored-bytes.ts';
-import { logDrain, logEngine, logRecovered, onceIn } from './events.ts';
 import type { Listener } from './http/listen.ts';
 import type { Route } from './http/router.ts';
-import { Ingest } from './pipeline/ingest.ts';
+import { openPrices } from './prices.ts';
 import { Definitions } from './query/definitions.ts';
 import type { AuditLine } from './query/door.ts';
 import { Door } from './query/door.ts';
-import { nodeNumber } from './node-number.ts';
-import { openPrices } from './prices.ts';
 import { openRollOut } from './roll-out.ts';
 import { serve } from './serve.ts';
+import { backupDirectory, openStore } from './storage.ts';
+import type { Drain } from './wal/drain.ts';
+import { announced } from './wal/hand-over.ts';
+import { lockDirectory } from './wal/lock.ts';
+import { syncDirectory } from './wal/segment.ts';
 import type { OpenWorkspaces } from './workspaces.ts';
 import { openWorkspaces } from './workspaces.ts';
-import { Drain } from './wal/drain.ts';
-import type { HandOver } from './wal/hand-over.ts';
-import { announced, byTable, FactHandOver } from './wal/hand-over.ts';
-import { lockDirectory } from './wal/lock.ts';
-import { recoverSegments } from './wal/recover.ts';
-import { LogRoom } from './wal/room.ts';
-import { parseSegmentName, syncDirectory } from './wal/segment.ts';
+import type { WritePath } from './write-path.ts';
+import { flush, holdFor, makeDrain, openIngest, walDirectory } from './write-path.ts';
 
 export interface App {
   readonly listeners: readonly Listener[];
@@ -51,17 +45,10 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** While the store is healthy, this many segments may wait for it before senders are slowed down. */
-const MAX_BEHIND_SEGMENTS = 4;
-const MAX_BEHIND_MS = 5_000;
 const CLOSE_GRACE_MS = 5_000;
-const UNSTORED_LOG_MS = 10_000;
 const QUEUE_WAIT_MS = 10_000;
 /** Pause between questions whether the store is back. */
 const AWAY_MS = 500;
-/** Traffic is heavy when this share of a full segment arrives within one interval of sealing; then several pass. */
-const HEAVY_SHARE = 8;
-const HEAVY_WAITS = 4;
 
 /** Starts everything and resolves when it serves. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -146,191 +133,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     lock.release();
     throw error;
   }
-}
-
-interface Storage {
-  readonly store: Store;
-  /** Undefined with a store of somebody else's. */
-  readonly engine: Engine | undefined;
-  /** True if the last process left a restore that this start finished. */
-  readonly isRestored: boolean;
-}
-
-async function openStore(config: Config, log: Logger): Promise<Storage> {
-  const kept = { retentionDays: config.retentionDays || undefined, auditDays: config.auditDays };
-  if (config.storeUrl !== undefined) {
-    const store = Store.connect({ target: remoteTarget(config.storeUrl, config.storeCluster), ...kept });
-    // It may be away, and come later: the log takes data until then.
-    void migrate(store, log, () => true);
-    return { store, engine: undefined, isRestored: false };
-  }
-  const engine = await startEngine({
-    dataDir: join(config.dataDir, 'engine'),
-    backupDir: backupDirectory(config),
-    maxMemoryBytes: config.engineMaxMemory,
-    querySlots: config.querySlots,
-    maxExecutionSeconds: config.queryMaxSeconds,
-    onEvent: (event) => logEngine(log, event),
-  });
-  const store = Store.connect({ target: embeddedTarget(engine), ...kept });
-  const isRestored = await store.placeRestored();
-  await store.endRestore();
-  if (isRestored) log.warn('put the tables of a backup in place: the restore was interrupted');
-  await migrate(store, log, () => false);
-  return { store, engine, isRestored };
-}
-
-/** Brings the schema up to date, again and again while the store is away or `retries` the error that it answered. */
-async function migrate(store: Store, log: Logger, retries: (error: unknown) => boolean): Promise<void> {
-  for (let delayMs = 500; ; delayMs = Math.min(delayMs * 2, 30_000)) {
-    try {
-      const ran = await store.migrate();
-      if (ran.length > 0) log.info({ migrations: ran }, 'migrated the store');
-      return;
-    } catch (error) {
-      const isAway = error instanceof StoreError && error.number === 0;
-      if (!isAway && !retries(error)) throw error;
-      log.error({ err: error }, 'cannot migrate the store: nothing can be handed over yet');
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
-  }
-}
-
-interface MadeDrain {
-  readonly drain: Drain;
-  /** The way of facts. */
-  readonly facts: HandOver;
-  /** Other ways, by table. */
-  readonly ways: Map<string, HandOver>;
-}
-
-/** Makes the drain, which stands still until the write path is open, and the ways for tables that are not plain facts. */
-function makeDrain(config: Config, log: Logger, store: Store): MadeDrain {
-  const ways = new Map<string, HandOver>();
-  const facts = new FactHandOver({ store, now: Date.now, retentionDays: config.retentionDays || undefined });
-  const drain = new Drain({
-    handOver: byTable(facts, ways),
-    inOrder: new Set([EVENTS.name]),
-    now: Date.now,
-    onEvent: (event) => logDrain(log, event),
-  });
-  return { drain, facts, ways };
-}
-
-interface WritePath {
-  readonly room: LogRoom;
-  readonly ingest: Ingest;
-  readonly closeIngest: () => Promise<void>;
-  readonly recentCalls: RecentCalls;
-}
-
-interface AroundWritePath {
-  readonly engine: Engine | undefined;
-  readonly quotas: Quotas;
-  readonly store: Store;
-}
-
-function openIngest(config: Config, log: Logger, drain: Drain, { engine, quotas, store }: AroundWritePath): WritePath {
-  const directory = walDirectory(config);
-  const retentionDays = config.retentionDays || undefined;
-  engine?.onState((state) => state === 'ready' && drain.retryNow());
-  const room = new LogRoom(
-    {
-      directory,
-      maxBytes: config.walMaxBytes,
-      reserveBytes: config.diskReserveBytes,
-      maxBehindSegments: MAX_BEHIND_SEGMENTS,
-      maxWaitMs: MAX_BEHIND_MS,
-    },
-    drain,
-  );
-  const recover = (): void => {
-    const recovered = recoverSegments(directory, drain.paths());
-    logRecovered(log, recovered);
-    drain.recover(recovered);
-  };
-  recover();
-  const draining = drain.run();
-
-  const ingest = new Ingest(
-    {
-      directory,
-      node: nodeNumber(config.dataDir),
-      maxBodyBytes: config.maxBodyBytes,
-      maxJsonBytes: config.maxJsonBytes,
-      maxSegmentRows: config.segmentRows,
-      maxSegmentBytes: config.segmentBytes,
-      retentionMs: retentionDays === undefined ? undefined : retentionDays * 86_400_000,
-      maxAheadMs: config.maxAheadSeconds * 1000,
-      maxInflightBytes: config.maxInflightBytes,
-    },
-    room,
-    {
-      onSealed: (segments) => drain.add(segments),
-      onSpent: (spent) => {
-        for (const { dollars, ...owner } of spent) quotas.addSpend(owner, dollars);
-      },
-      onUnknown: (reason) =>
-        log.warn(
-          { reason },
-          'requests with calls waited no longer for the calls of before the start: one may count again',
-        ),
-      onUnstored: onceIn(UNSTORED_LOG_MS, (reason) =>
-        log.error({ reason }, 'cannot write the log: requests are refused'),
-      ),
-      onLost: (cause) => {
-        log.error({ err: cause }, 'the ingest worker ended, will start another');
-        recover();
-      },
-      onReplaced: () => void recentCalls.load(),
-    },
-  );
-  const recentCalls = openRecentCalls(log, { store, drain, ingest });
-  // An idle store gets what there is; a busy one lets the open segments grow. So does heavy traffic, for a while: larger parts
-  // cost the store less, in the insert and in the merges after it.
-  let sealedAtMs = Date.now();
-  const sealer = setInterval(() => {
-    if (ingest.openRows === 0 || !drain.wantsMore) return;
-    const isHeavy = ingest.openRows * HEAVY_SHARE >= config.segmentRows;
-    if (isHeavy && Date.now() - sealedAtMs < config.sealMs * HEAVY_WAITS) return;
-    sealedAtMs = Date.now();
-    ingest.seal();
-  }, config.sealMs);
-
-  const closeIngest = async (): Promise<void> => {
-    clearInterval(sealer);
-    // From here on everything acknowledged is in sealed segments; what the store doesn't take now it gets at the next start.
-    await ingest.stop();
-    await within(drainDry(drain), CLOSE_GRACE_MS);
-    drain.stop();
-    await within(draining, CLOSE_GRACE_MS);
-    room.stop();
-  };
-  return { room, ingest, closeIngest, recentCalls };
-}
-
-interface RecentCallsParts extends Pick<WritePath, 'ingest'> {
-  readonly store: Store;
-  readonly drain: Drain;
-}
-
-/** The worker is to know the calls of before its start, so that a second report of one is told from a new call. */
-function openRecentCalls(log: Logger, { store, drain, ingest }: RecentCallsParts): RecentCalls {
-  return new RecentCalls({
-    store,
-    now: Date.now,
-    tell: (calls, areAll) => ingest.remember(calls, areAll),
-    leftOver: () =>
-      [...drain.paths()].flatMap((path) => {
-        const name = parseSegmentName(basename(path));
-        return name?.table === GENERATIONS.name ? [name.id] : [];
-      }),
-    progress: () => drain.progress(),
-    onLoaded: (calls) => log.info({ calls }, 'knows the calls of before the start again'),
-    onFault: onceIn(UNSTORED_LOG_MS, (reason) =>
-      log.warn({ reason }, 'cannot read the calls of before the start: a second report of one counts again'),
-    ),
-  });
 }
 
 /** What changes, and who did it, is kept here until the store has it. */
@@ -444,49 +246,4 @@ async function whileAway(act: () => Promise<void>): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
     }
   }
-}
-
-/** Resolves when everything that was acknowledged before the call is in the store. */
-async function flush(ingest: Ingest, drain: Drain): Promise<void> {
-  await ingest.sealAll();
-  const paths = drain.paths();
-  while ([...paths].some((path) => drain.paths().has(path))) await drain.progress();
-}
-
-/** Resolves when the store has taken what is left, or has stopped taking. */
-async function drainDry(drain: Drain): Promise<void> {
-  while (drain.behindSegments > 0 && drain.healthy) await drain.progress();
-}
-
-/**
- * Holds the drain for a change of what is stored. No segment that was handed over before comes back, not even after a power loss: its
- * rows may no longer say that it is there, because they were made anew, or are in another partition.
- */
-async function holdFor(drain: Drain, directory: string): Promise<() => void> {
-  const release = await drain.hold();
-  try {
-    syncDirectory(directory);
-    return release;
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-/** Waits for `work`, but not for longer than `milliseconds`. */
-async function within(work: Promise<void>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-}
-
-function walDirectory(config: Config): string {
-  return join(config.dataDir, 'wal');
-}
-
-function backupDirectory(config: Config): string {
-  return join(config.dataDir, 'backup');
 }

@@ -4,4 +4,5 @@
  */
 
 export { readConfig, SETTINGS } from './config.ts';
-export type { Config, Setting } from './config.ts';
+export type { Config } from './config.ts';
+export type { Setting } from './setting.ts';

@@ -11,7 +11,7 @@ import { backupAll, truncateFacts } from './backup.ts';
 import type { RawResult, StatementOptions } from './client.ts';
 import { Client, guarded } from './client.ts';
 import { onCluster, quoteName, quoteText, TABLE_MAKING } from './ddl.ts';
-import { migrate } from './migrations.ts';
+import { migrate } from './migrate.ts';
 import { paramSettings, Questions } from './questions.ts';
 import type { ReadBackup } from './restore.ts';
 import { endRestore, placeRestored, planRestore, readBackup, replacedDatabase } from './restore.ts';

@@ -9,15 +9,16 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { readFile } from 'node:fs/promises';
-import type { Store } from '@glasshouse/store';
 import type { AuditAction } from './audit-actions.ts';
 import { kindOf } from './audit-actions.ts';
 import type { Actor, AuditOutcome, AuditRow, Change, OnChange, Origin } from './audit-entry.ts';
 import { auditIds, NOWHERE, SYSTEM, toRow, UNKNOWN } from './audit-entry.ts';
 import { AuditSpool, lineOf, readLines } from './audit-spool.ts';
+import { AuditTable } from './audit-table.ts';
+import type { AuditFilter, AuditStore } from './audit-table.ts';
 
 export interface AuditOptions {
-  readonly store: Pick<Store, 'insertRows' | 'rows' | 'target'>;
+  readonly store: AuditStore;
   /** Where lines wait for the store. */
   readonly directory: string;
   readonly now: () => number;
@@ -52,16 +53,6 @@ export interface Act extends Omit<Intent, 'actor' | 'tenant'> {
   isSettled: boolean;
 }
 
-export interface AuditFilter {
-  /** Rows about this tenant only. */
-  readonly tenant?: string | undefined;
-  /** An action, or a kind of actions: `key`. */
-  readonly action?: string | undefined;
-  readonly since?: Date | undefined;
-  readonly until?: Date | undefined;
-  readonly limit: number;
-}
-
 /** Requests without a good credential that have no row of their own. */
 const REFUSED = { action: 'control.change', tenant: '', target: 'requests of unknown senders', before: null } as const;
 
@@ -81,6 +72,7 @@ const UNFINISHED = 'the server ended before it was known what came of it';
 export class Audit {
   private readonly options: AuditOptions;
   private readonly spool: AuditSpool;
+  private readonly table: AuditTable;
   private readonly context = new AsyncLocalStorage<Act>();
   private readonly newId: () => string;
   /** Lines of the acts under way, by id. */
@@ -95,6 +87,7 @@ export class Audit {
   private constructor(options: AuditOptions, spool: AuditSpool) {
     this.options = options;
     this.spool = spool;
+    this.table = new AuditTable(options.store);
     this.newId = auditIds(options.now);
   }
 
@@ -219,31 +212,10 @@ export class Audit {
   };
 
   /** Rows, newest first. Rejects with `unavailable` when the store is down. */
-  async read({ tenant, action, since, until, limit }: AuditFilter): Promise<AuditRow[]> {
+  async read(filter: AuditFilter): Promise<AuditRow[]> {
     // What was recorded just now is to be seen; while the store is away, asking it will say so.
     await this.flush().catch(() => undefined);
-    const { store } = this.options;
-    const conditions = [
-      ...(tenant === undefined ? [] : ['tenant_id = {tenant:String}']),
-      ...(action === undefined
-        ? []
-        : ["(action = {action:String} OR startsWith(action, concat({action:String}, '.')))"]),
-      ...(since === undefined ? [] : ["time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"]),
-      ...(until === undefined ? [] : ["time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"]),
-    ];
-    return store.rows<AuditRow>(
-      `SELECT * FROM ${store.target.database}.audit_log FINAL
-       ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`} ORDER BY time DESC, id DESC LIMIT {limit:UInt32}`,
-      {
-        params: {
-          limit,
-          ...(tenant === undefined ? {} : { tenant }),
-          ...(action === undefined ? {} : { action }),
-          ...(since === undefined ? {} : { since: since.getTime() }),
-          ...(until === undefined ? {} : { until: until.getTime() }),
-        },
-      },
-    );
+    return this.table.read(filter);
   }
 
   /** Resolves when the table has everything that was recorded before the call. Rejects when the store is down. */
@@ -281,7 +253,7 @@ export class Audit {
       await this.spool.seal(() => [...this.open.values()].join(''));
       for (const path of this.spool.paths) {
         const lines = await this.linesOf(path);
-        await this.store(lines.flatMap(({ is, row }) => (is === 'row' ? [row] : [])));
+        await this.table.insert(lines.flatMap(({ is, row }) => (is === 'row' ? [row] : [])));
         await this.spool.remove(path);
       }
       this.retryMs = DRAIN_MS;
@@ -292,23 +264,6 @@ export class Audit {
       this.wake();
       throw error;
     }
-  }
-
-  /** Inserts the rows that the table lacks: an insert may have been done whose answer was lost. */
-  private async store(rows: readonly AuditRow[]): Promise<void> {
-    if (rows.length === 0) return;
-    const { store } = this.options;
-    const since = rows.reduce((least, { time }) => (time < least ? time : least), rows[0]?.time ?? '');
-    const there = await store.rows<{ readonly id: string }>(
-      `SELECT id FROM ${store.target.database}.audit_log
-       WHERE time >= toDateTime64({since:String}, 3, 'UTC') AND id IN {ids:Array(String)}`,
-      { params: { since, ids: rows.map(({ id }) => id) }, settings: { select_sequential_consistency: 1 } },
-    );
-    const known = new Set(there.map(({ id }) => id));
-    await store.insertRows(
-      'audit_log',
-      rows.filter(({ id }) => !known.has(id)),
-    );
   }
 
   /** What the last process announced and never ended becomes rows. */
