@@ -14,7 +14,7 @@ import type { Table } from './report.ts';
 import { decimals, milliseconds, thousands } from './report.ts';
 import type { Server } from './server.ts';
 import { startServer } from './server.ts';
-import { openStore } from './store.ts';
+import { mergeAll, openStore } from './store.ts';
 
 const DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -127,7 +127,7 @@ async function fill(context: Context, directory: string, perDay: number): Promis
     });
   }
   context.say('generations-endpoints: merging');
-  await store.command('OPTIMIZE TABLE glasshouse.generations FINAL');
+  await mergeAll(open, 'generations');
   const [size] = await store.rows<{ rows: number; sums: number }>(
     `SELECT (SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts WHERE active AND table = 'generations') - sums AS rows,
        (SELECT sum(bytes_on_disk) FROM system.projection_parts WHERE active AND table = 'generations')
